@@ -1,0 +1,1 @@
+"""GRACE heals running software and can prove that it did no harm."""
