@@ -1,0 +1,118 @@
+"""Canonical JSON (RFC 8785): equal values have equal bytes, so that a digest names a value."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Final, Never, TypeAlias, cast
+
+import orjson
+import rfc8785
+from pydantic import JsonValue
+
+Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
+"""What may be written: covariant, so that a `dict[str, str]` is Json too. What is read is pydantic's `JsonValue`."""
+
+JsonObject: TypeAlias = "Mapping[str, Json]"
+
+_FAST: Final = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
+_SAFE_INTEGER: Final = 2**53 - 1
+_LONGEST_INTEGER: Final = len("-9007199254740991")
+
+
+
+class NotCanonicalError(ValueError):
+    """A value that has no canonical JSON: NaN, an integer beyond 2^53, a lone surrogate, a foreign type."""
+
+
+class JsonInvalidError(ValueError):
+    """Text that is not exactly one JSON value with unique keys and finite numbers."""
+
+
+def canonical(value: Json) -> bytes:
+    """Return the RFC 8785 bytes of a value, or raise NotCanonicalError."""
+    try:
+        if _is_plain(value):
+            # Ten times faster than rfc8785 and equal to it on plain values (a property test holds both to that).
+            return orjson.dumps(value, option=_FAST)
+    except (orjson.JSONEncodeError, RecursionError):
+        pass  # The slow path says what is wrong, in its own words.
+    try:
+        return rfc8785.dumps(_builtin(value))
+    except (rfc8785.CanonicalizationError, RecursionError) as error:
+        message = f"The value has no canonical JSON: {error}"
+        raise NotCanonicalError(message) from error
+
+
+def parse_json(text: bytes | str) -> JsonValue:
+    """Read one JSON value; repeated keys, NaN and infinities raise JsonInvalidError.
+
+    An integer that a double cannot hold exactly becomes a float, so that `canonical(parse_json(canonical(v)))` is
+    `canonical(v)` for every value.
+    """
+    try:
+        return cast(
+            "JsonValue",
+            json.loads(text, object_pairs_hook=_unique, parse_int=_exact_or_float, parse_float=_finite_float, parse_constant=_refuse_constant),
+        )
+    except (ValueError, RecursionError) as error:
+        message = f"Not JSON as GRACE reads it: {error}"
+        raise JsonInvalidError(message) from error
+
+
+def _is_plain(value: object) -> bool:
+    """Say whether orjson writes exactly the RFC 8785 bytes: ASCII keys, no floats, built-in types only."""
+    kind = type(value)
+    if kind is str or kind is int or kind is bool or value is None:
+        return True
+    if kind is dict:
+        for key, item in cast("dict[object, object]", value).items():
+            if type(key) is not str or not key.isascii():
+                return False
+            of = type(item)
+            if of is not str and of is not int and not _is_plain(item):
+                return False
+        return True
+    if kind is list or kind is tuple:
+        for item in cast("Sequence[object]", value):
+            of = type(item)
+            if of is not str and of is not int and not _is_plain(item):
+                return False
+        return True
+    return False
+
+
+def _builtin(value: Json) -> JsonValue:
+    """Turn every mapping into a dict and every sequence into a list: rfc8785 knows only those."""
+    if isinstance(value, Mapping):
+        return {key: _builtin(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
+        return [_builtin(item) for item in value]
+    return value
+
+
+def _unique(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        message = f"a key is repeated among {sorted(key for key, _ in pairs)}"
+        raise ValueError(message)
+    return value
+
+
+def _exact_or_float(digits: str) -> int | float:
+    if len(digits) > _LONGEST_INTEGER:
+        return _finite_float(digits)
+    number = int(digits)
+    return number if -_SAFE_INTEGER <= number <= _SAFE_INTEGER else _finite_float(digits)
+
+
+def _finite_float(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        message = "a number is too large"
+        raise ValueError(message)
+    return number
+
+
+def _refuse_constant(name: str) -> Never:
+    message = f"{name} is not JSON"
+    raise ValueError(message)

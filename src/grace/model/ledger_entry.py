@@ -1,0 +1,44 @@
+"""LedgerEntry: one line of the append-only Merkle log, and the Draft from which the ledger makes it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from grace.model.events import EventType
+from grace.model.noun import Noun
+
+
+class Draft(Noun):
+    """What someone wants on the record. The first entry for a key stands; a later draft with that key changes nothing.
+
+    The key names the fact, not the attempt: a stage that runs again after a power cut makes the same key.
+    """
+
+    key: str
+    type: EventType
+    actor: str
+    run_id: str | None = None
+    incident_id: str | None = None
+    service: str | None = None
+    payload: dict[str, JsonValue]
+
+
+class LedgerEntry(Noun):
+    """One recorded fact. `payload` is None when it was erased; its digest stays and so does every proof."""
+
+    index: int
+    key: str
+    type: EventType
+    at: datetime
+    actor: str
+    run_id: str | None
+    incident_id: str | None
+    service: str | None
+    payload_digest: str
+    payload: dict[str, JsonValue] | None
+
+    @property
+    def is_erased(self) -> bool:
+        return self.payload is None

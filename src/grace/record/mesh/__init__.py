@@ -1,0 +1,1 @@
+"""The Trigger Mesh: delivery of ledger entries to subscribers by cursor, replay and live fan-out."""
