@@ -1,0 +1,76 @@
+"""The hands: executors, one file each, and the gate that every deed passes.
+
+An executor offers actions. An action is data (`ActionSpec`) and four verbs: which targets, what it would write,
+write it, and did it happen. The way back is the provider's (exact) or another call's (compensable).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Protocol
+
+from pydantic import BaseModel, JsonValue
+
+from grace.model.catalogue import ActionSpec
+from grace.model.execution import Outcome
+from grace.model.target import Target
+from grace.model.warrant import Refusal
+
+
+class Applied(StrEnum):
+    """Whether a deed that was interrupted has happened."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+class Journal(Protocol):
+    """Where an action notes, durably and before it goes on, what it needs to be found again after a crash."""
+
+    def note(self, handle: Mapping[str, JsonValue]) -> None:
+        """Return only when the handle is on disk."""
+        ...
+
+    def keep(self, content: bytes) -> str:
+        """Put bytes (a changeset, an output) into the vault, durably; return their address."""
+        ...
+
+    def fetch(self, address: str) -> bytes:
+        """Return what `keep` stored."""
+        ...
+
+
+class Action(Protocol):
+    """One thing that can be done. Failures of the world come back as values, never as exceptions."""
+
+    @property
+    def spec(self) -> ActionSpec:
+        """Return the action as data."""
+        ...
+
+    def targets(self, parameters: BaseModel) -> tuple[Target, ...] | Refusal:
+        """Return the canonical targets that this call would write; read-only."""
+        ...
+
+    def predict(self, parameters: BaseModel) -> Mapping[str, JsonValue] | Refusal:
+        """Return what would be written, for people to read and to be compared after a crash; read-only."""
+        ...
+
+    def apply(self, parameters: BaseModel, journal: Journal) -> Outcome:
+        """Do it. Called by the gate alone."""
+        ...
+
+    def probe(self, parameters: BaseModel, handle: Mapping[str, JsonValue] | None) -> Applied:
+        """Tell from the world, not from memory, whether an interrupted call of `apply` took effect."""
+        ...
+
+
+class Executor(Protocol):
+    """A kind of hand: found by entry point `grace.executors`, one file each."""
+
+    @property
+    def actions(self) -> Mapping[str, Action]:
+        """Return the actions by name, each beginning with the executor's kind and a dot."""
+        ...

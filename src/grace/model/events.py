@@ -1,0 +1,266 @@
+"""Every event type there is, with the noun it carries. One registry, checked at start."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import JsonValue
+
+from grace.model.approval import Answer, Approval
+from grace.model.decision import Decision
+from grace.model.diagnosis import Diagnosis
+from grace.model.execution import Execution, StepResult, Undoing
+from grace.model.incident import Incident
+from grace.model.noun import Noun
+from grace.model.plan import Plan
+from grace.model.run import Run
+from grace.model.settlement import Settlement
+from grace.model.snapshot import KeptEvidence, Snapshot
+from grace.model.verdict import Benchmark, Verdict
+
+
+class EventType(StrEnum):
+    """Past tense and few."""
+
+    ERROR_DETECTED = "error.detected"
+    INCIDENT_OPENED = "incident.opened"
+    INCIDENT_UPDATED = "incident.updated"
+    INCIDENT_CLOSED = "incident.closed"
+    RUN_OPENED = "run.opened"
+    RUN_CANCEL_REQUESTED = "run.cancel_requested"
+    RUN_SETTLED = "run.settled"
+    DIAGNOSIS_MADE = "diagnosis.made"
+    PLAN_MADE = "plan.made"
+    PLAN_REFUSED = "plan.refused"
+    DECISION_MADE = "decision.made"
+    APPROVAL_REQUESTED = "approval.requested"
+    APPROVAL_ANSWERED = "approval.answered"
+    APPROVAL_GRANTED = "approval.granted"
+    APPROVAL_REJECTED = "approval.rejected"
+    APPROVAL_EXPIRED = "approval.expired"
+    APPROVAL_USED = "approval.used"
+    LOCKS_TAKEN = "locks.taken"
+    PRECONDITIONS_READ = "preconditions.read"
+    EVIDENCE_KEPT = "evidence.kept"
+    SNAPSHOT_TAKEN = "snapshot.taken"
+    SNAPSHOT_RESTORED = "snapshot.restored"
+    EXECUTION_STARTED = "execution.started"
+    STEP_INTENDED = "step.intended"
+    STEP_NOTED = "step.noted"
+    STEP_FINISHED = "step.finished"
+    EXECUTION_FINISHED = "execution.finished"
+    BENCHMARK_FINISHED = "benchmark.finished"
+    BENCHMARK_MADE_GOLDEN = "benchmark.made_golden"
+    VERDICT_REACHED = "verdict.reached"
+    UNDO_STARTED = "undo.started"
+    UNDO_FINISHED = "undo.finished"
+    TARGET_QUARANTINED = "target.quarantined"
+    TARGET_RELEASED = "target.released"
+    POLICY_CHANGED = "policy.changed"
+    PLAYBOOK_LOADED = "playbook.loaded"
+    HALT_STARTED = "halt.started"
+    HALT_ENDED = "halt.ended"
+    PAYLOAD_ERASED = "payload.erased"
+    TOKEN_ISSUED = "token.issued"  # noqa: S105 - the name of an event, not a secret
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105 - the name of an event, not a secret
+    SERVER_STARTED = "server.started"
+
+
+class ErrorDetected(Noun):
+    """A signal opened or reopened an incident, or its count reached a power of ten."""
+
+    incident_id: str
+    signal_id: str
+    service: str
+    environment: str
+    fingerprint: str
+    title: str
+    severity: str
+    count: int
+
+
+class IncidentClosed(Noun):
+    """Why an incident was closed: healed by a run, or by a person."""
+
+    incident_id: str
+    by: str
+    reason: str
+    run_id: str | None = None
+
+
+class PlanRefused(Noun):
+    """No plan could be made, and why: unknown cause, no playbook, a find that was unknown, a target outside the allowance."""
+
+    run_id: str
+    why: str
+    considered: tuple[str, ...] = ()
+
+
+class ApprovalChanged(Noun):
+    """An approval moved to a final or granted state."""
+
+    approval_id: str
+    run_id: str
+    plan_digest: str
+    by: str
+    reason: str = ""
+
+
+class LocksTaken(Noun):
+    """The run holds its targets under this fencing number."""
+
+    run_id: str
+    targets: tuple[str, ...]
+    fence: int
+
+
+class PreconditionsRead(Noun):
+    """The `before` clauses and finds as read again under the locks; `stale` and `unmet` are empty when all is well."""
+
+    run_id: str
+    readings: dict[str, JsonValue]
+    stale: tuple[str, ...] = ()
+    unmet: tuple[str, ...] = ()
+
+
+class ExecutionStarted(Noun):
+    """From here on nothing raises past the workflow."""
+
+    run_id: str
+    plan_digest: str
+    snapshot_id: str
+    fence: int
+
+
+class StepIntended(Noun):
+    """Intent before deed."""
+
+    run_id: str
+    step_id: str
+    uses: str
+    compensates: bool = False
+    at: datetime
+
+
+class StepNoted(Noun):
+    """A handle that survives a crash, durable before the deed goes on."""
+
+    run_id: str
+    step_id: str
+    handle: dict[str, JsonValue]
+    compensates: bool = False
+
+
+class CancelRequested(Noun):
+    """Someone asked the run to stop at its next safe point."""
+
+    run_id: str
+    by: str
+    reason: str
+
+
+class TargetChanged(Noun):
+    """A target was quarantined by a run or released by a person's run."""
+
+    target: str
+    run_id: str
+    by: str
+    why: str
+
+
+class PolicyChanged(Noun):
+    """Another policy set is in force, or the change was refused and the last good one stays."""
+
+    digest: str
+    engine: str
+    accepted: bool
+    why: str = ""
+
+
+class PlaybookLoaded(Noun):
+    """A playbook version and the digest that it may never change under."""
+
+    name: str
+    version: str
+    digest: str
+
+
+class HaltChanged(Noun):
+    """New deeds stopped or allowed again: everywhere (`*`) or for one service."""
+
+    halt_id: str
+    scope: str
+    by: str
+    reason: str
+
+
+class PayloadErased(Noun):
+    """The payload of an entry was erased; its digest stays."""
+
+    index: int
+    by: str
+    reason: str
+
+
+class TokenChanged(Noun):
+    """A token was issued or revoked; its secret is nowhere in the record."""
+
+    token_id: str
+    name: str
+    role: str
+    by: str
+
+
+class ServerStarted(Noun):
+    """A server opened this record."""
+
+    version: str
+    policy_digest: str
+    recovered: tuple[str, ...] = ()
+
+
+PAYLOADS: dict[EventType, type[Noun]] = {
+    EventType.ERROR_DETECTED: ErrorDetected,
+    EventType.INCIDENT_OPENED: Incident,
+    EventType.INCIDENT_UPDATED: Incident,
+    EventType.INCIDENT_CLOSED: IncidentClosed,
+    EventType.RUN_OPENED: Run,
+    EventType.RUN_CANCEL_REQUESTED: CancelRequested,
+    EventType.RUN_SETTLED: Settlement,
+    EventType.DIAGNOSIS_MADE: Diagnosis,
+    EventType.PLAN_MADE: Plan,
+    EventType.PLAN_REFUSED: PlanRefused,
+    EventType.DECISION_MADE: Decision,
+    EventType.APPROVAL_REQUESTED: Approval,
+    EventType.APPROVAL_ANSWERED: Answer,
+    EventType.APPROVAL_GRANTED: ApprovalChanged,
+    EventType.APPROVAL_REJECTED: ApprovalChanged,
+    EventType.APPROVAL_EXPIRED: ApprovalChanged,
+    EventType.APPROVAL_USED: ApprovalChanged,
+    EventType.LOCKS_TAKEN: LocksTaken,
+    EventType.PRECONDITIONS_READ: PreconditionsRead,
+    EventType.EVIDENCE_KEPT: KeptEvidence,
+    EventType.SNAPSHOT_TAKEN: Snapshot,
+    EventType.SNAPSHOT_RESTORED: Undoing,
+    EventType.EXECUTION_STARTED: ExecutionStarted,
+    EventType.STEP_INTENDED: StepIntended,
+    EventType.STEP_NOTED: StepNoted,
+    EventType.STEP_FINISHED: StepResult,
+    EventType.EXECUTION_FINISHED: Execution,
+    EventType.BENCHMARK_FINISHED: Benchmark,
+    EventType.BENCHMARK_MADE_GOLDEN: Benchmark,
+    EventType.VERDICT_REACHED: Verdict,
+    EventType.UNDO_STARTED: StepIntended,
+    EventType.UNDO_FINISHED: Undoing,
+    EventType.TARGET_QUARANTINED: TargetChanged,
+    EventType.TARGET_RELEASED: TargetChanged,
+    EventType.POLICY_CHANGED: PolicyChanged,
+    EventType.PLAYBOOK_LOADED: PlaybookLoaded,
+    EventType.HALT_STARTED: HaltChanged,
+    EventType.HALT_ENDED: HaltChanged,
+    EventType.PAYLOAD_ERASED: PayloadErased,
+    EventType.TOKEN_ISSUED: TokenChanged,
+    EventType.TOKEN_REVOKED: TokenChanged,
+    EventType.SERVER_STARTED: ServerStarted,
+}

@@ -1,0 +1,78 @@
+"""Execution: what was done, step by step, with handles that survive a crash."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import JsonValue
+
+from grace.model.noun import Noun
+from grace.model.snapshot import Restoration
+
+
+class StepState(StrEnum):
+    """How a step ended. `unknown`: it may or may not have happened; it is never repeated and goes to undo."""
+
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    REFUSED = "refused"
+
+
+class Outcome(Noun):
+    """What an executor reports of one deed: its own claim, never the proof."""
+
+    state: StepState
+    output: dict[str, JsonValue] = {}
+    why: str = ""
+
+
+class StepResult(Noun):
+    """One step of an execution or one compensation of an undo."""
+
+    id: str
+    uses: str
+    state: StepState
+    output: dict[str, JsonValue] = {}
+    why: str = ""
+    ours: dict[str, str] = {}
+    """Digest of each exact target right after the step, by target key: the middle of the three-way check."""
+    started_at: datetime
+    finished_at: datetime
+
+
+class Execution(Noun):
+    """All steps that were begun, in order."""
+
+    run_id: str
+    plan_digest: str
+    steps: tuple[StepResult, ...] = ()
+    started_at: datetime
+    finished_at: datetime
+    stopped: str = ""
+    """Why later steps were not begun; empty when all were."""
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether every step claims to be done."""
+        return not self.stopped and all(step.state is StepState.DONE for step in self.steps)
+
+
+class Undoing(Noun):
+    """The way back: compensations in reverse, then restorations."""
+
+    run_id: str
+    compensations: tuple[StepResult, ...] = ()
+    restorations: tuple[Restoration, ...] = ()
+    unrecoverable: tuple[str, ...] = ()
+    """Steps that have no way back."""
+    started_at: datetime
+    finished_at: datetime
+
+    @property
+    def is_complete(self) -> bool:
+        """Tell whether every object is equal again and every other write verifiably compensated."""
+        equal = all(item.state in {"equal", "untouched"} for item in self.restorations)
+        compensated = all(item.state is StepState.DONE for item in self.compensations)
+        return equal and compensated and not self.unrecoverable

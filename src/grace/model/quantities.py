@@ -1,0 +1,56 @@
+"""Quantities as people write them (`3s`, `20%`), kept as plain numbers in seconds and fractions."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+_DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|m|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SHARE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*%")
+
+
+def duration_s(written: object) -> float:
+    """Read `500ms`, `3s`, `2m`, `1h`, `1d` or a number of seconds; raise ValueError for anything else."""
+    match written:
+        case bool():
+            pass
+        case int() | float() if written >= 0:
+            return float(written)
+        case str() if found := _DURATION.fullmatch(written.strip()):
+            return float(found["number"]) * _SECONDS[found["unit"]]
+        case _:
+            pass
+    message = f"not a duration: {written!r}; write it like 500ms, 3s, 2m, 1h or 1d"
+    raise ValueError(message)
+
+
+def share(written: object) -> float:
+    """Read `20%` or a fraction such as 0.2; raise ValueError for anything else."""
+    match written:
+        case bool():
+            pass
+        case int() | float() if written >= 0:
+            return float(written)
+        case str() if found := _SHARE.fullmatch(written.strip()):
+            return float(found["number"]) / 100
+        case _:
+            pass
+    message = f"not a share: {written!r}; write it like 20% or 0.2"
+    raise ValueError(message)
+
+
+def _absolute(written: str) -> str:
+    path = PurePosixPath(written)
+    if not path.is_absolute() or ".." in path.parts or "\0" in written:
+        message = f"not an absolute path without '..': {written!r}"
+        raise ValueError(message)
+    return str(path)
+
+
+Duration = Annotated[float, BeforeValidator(duration_s), Field(ge=0)]
+Share = Annotated[float, BeforeValidator(share), Field(ge=0)]
+AbsolutePath = Annotated[str, AfterValidator(_absolute)]

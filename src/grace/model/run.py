@@ -1,0 +1,51 @@
+"""Run: one walk from incident to settlement, and which stage it has reached."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from grace.model.noun import Noun
+
+
+class RunKind(StrEnum):
+    """A heal, or a person's word on an earlier run."""
+
+    HEAL = "heal"
+    UNDO = "undo"
+    KEEP = "keep"
+
+
+class Stage(StrEnum):
+    """The stages in their order."""
+
+    OPENED = "opened"
+    DIAGNOSED = "diagnosed"
+    PLANNED = "planned"
+    DECIDED = "decided"
+    WAITING = "waiting"
+    APPROVED = "approved"
+    SNAPSHOT = "snapshot"
+    EXECUTING = "executing"
+    EXECUTED = "executed"
+    JUDGED = "judged"
+    UNDONE = "undone"
+    SETTLED = "settled"
+
+
+class Run(Noun):
+    """What was opened: why, for what and by whom. Everything else is in the entries that follow."""
+
+    id: str
+    kind: RunKind
+    incident_id: str | None = None
+    occurrence: int = 1
+    service: str
+    environment: str
+    playbook: str | None = None
+    """Set when a person asked for this playbook; else the Sentinel chooses."""
+    inputs: dict[str, str] = {}
+    of_run: str | None = None
+    requested_by: str
+    reason: str = ""
+    opened_at: datetime
