@@ -1,0 +1,1 @@
+"""Done, checked, undone: the only wing that changes anything outside GRACE."""

@@ -1,0 +1,1 @@
+"""Questions to named people about one plan digest: single use, expiring into no."""

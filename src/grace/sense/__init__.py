@@ -1,0 +1,4 @@
+"""Signals and measurements in: the doors that accept signals and the eyes that measure.
+
+Nothing here judges or acts.
+"""

@@ -1,0 +1,1 @@
+"""Fingerprints, grouping of signals into incidents, and storm control."""

@@ -1,0 +1,1 @@
+"""The Knowledge Preloader: packs of cause rules with their sources, loaded and searched."""

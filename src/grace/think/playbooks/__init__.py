@@ -1,0 +1,1 @@
+"""The playbook format: schema, loading, references, lint and playbook tests."""
