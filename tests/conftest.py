@@ -1,0 +1,114 @@
+"""Rules for every test: no skip in CI, no network beyond this machine, no blocking call in the event loop."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Generator
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final, cast
+
+import hypothesis
+import pytest
+from blockbuster import BlockBuster, blockbuster_ctx
+
+pytest_plugins = ["pytester"]
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+NOTHING_MAY_SKIP: Final = os.environ.get("GRACE_TESTS_REQUIRE_ALL") == "1"
+MARKED_TOOLS: Final = {"docker": "dockerd", "browser": "chromium"}
+
+hypothesis.settings.register_profile("grace", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("grace")
+
+
+class NetworkUsedError(AssertionError):
+    """A test spoke to an address beyond this machine."""
+
+
+def _stay_on_this_machine(event: str, args: tuple[object, ...]) -> None:
+    if event not in {"socket.connect", "socket.sendto"}:
+        return
+    address = args[1]
+    if not isinstance(address, tuple):
+        return
+    host = str(cast("tuple[object, ...]", address)[0])
+    if host == "localhost":
+        return
+    try:
+        is_here = ip_address(host).is_loopback
+    except ValueError:
+        is_here = False
+    if not is_here:
+        message = f"tests stay on this machine, but one used {address!r}"
+        raise NetworkUsedError(message)
+
+
+sys.addaudithook(_stay_on_this_machine)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if NOTHING_MAY_SKIP and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, and GRACE_TESTS_REQUIRE_ALL forbids it: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if NOTHING_MAY_SKIP and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"{collector.nodeid} was skipped, and GRACE_TESTS_REQUIRE_ALL forbids it: {report.longrepr}"
+    return report
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("root") and os.geteuid() != 0:
+        pytest.skip("needs root")
+    for marker, tool in MARKED_TOOLS.items():
+        if item.get_closest_marker(marker):
+            _find_tool(tool)
+
+
+def _find_tool(name: str) -> Path:
+    lines = (ROOT / ".ci" / "tools").read_text().splitlines()
+    packages = dict(line.split() for line in lines if line and not line.startswith("#"))
+    if name not in packages:
+        message = f"{name!r} is not listed in .ci/tools, so CI would not install it"
+        raise LookupError(message)
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"needs the command {name!r} (Debian package {packages[name]})")
+    return Path(found)
+
+
+@pytest.fixture(scope="session")
+def require_tool() -> Callable[[str], Path]:
+    """Return a function from a command's name to its path; it skips the test where the command is missing."""
+    return _find_tool
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of published vectors and recorded inputs beside the clone, or skip."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"needs the recorded inputs in {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def blocking_calls() -> Generator[BlockBuster, None, None]:
+    """Fail every call from `grace` that would block a running event loop."""
+    with blockbuster_ctx("grace") as guard:
+        yield guard
