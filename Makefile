@@ -41,12 +41,20 @@ test: $(DEV_READY) ## run every test, the slow ones too (TESTARGS="tests/kit -x"
 	@$(BIN)/python -m pytest $(TESTARGS)
 
 .PHONY: check
-check: $(DEV_READY) ## format, lint, types, import directions, dependencies, lock files
-	@$(BIN)/ruff format --check .
+check: check-format check-lint check-imports check-parts check-types check-text ## lint, types, import directions, dependencies, lock files (`make -k check`: all of them)
+
+.PHONY: check-format check-lint check-imports check-parts check-types check-text
+check-format: $(DEV_READY)
+	@$(BIN)/ruff format --check --quiet .
+check-lint: $(DEV_READY)
 	@$(BIN)/ruff check .
-	@$(BIN)/lint-imports
-	@$(BIN)/deptry .
+check-imports: $(DEV_READY)
+	@$(BIN)/lint-imports --no-logo
+check-parts: $(DEV_READY)
+	@$(BIN)/deptry src
+check-types: $(DEV_READY)
 	@$(BIN)/pyright
+check-text:
 	@.ci/check-text
 
 .PHONY: format

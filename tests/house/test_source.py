@@ -1,6 +1,7 @@
 """What always holds in the source, read from its syntax trees; each exemption has a reason, and none may be stale."""
 
 import ast
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -87,6 +88,23 @@ def test_every_package_says_what_may_live_in_it() -> None:
     hold_to("Every package has an __init__.py with a docstring", [*silent, *bare], {})
 
 
+def test_every_room_on_the_architecture_page_stands_in_the_source() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    named = {
+        room for row in re.findall(r"^\| (`.+?) \|", page, re.MULTILINE) for room in re.findall(r"`([a-z_/.]+)`", row)
+    }
+    assert named, "the table of rooms is gone"
+    hold_to("A room on the page is a room in the house", {room for room in named if not (GRACE / room).exists()}, {})
+
+
+def test_every_room_in_the_source_is_on_the_architecture_page() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rooms = {m.path.parent.relative_to(GRACE).as_posix() for m in modules(GRACE) if m.path.name == "__init__.py"}
+    leaves = {room for room in rooms if room != "." and not any(other.startswith(f"{room}/") for other in rooms)}
+    within = {room for room in leaves if any(f"`{parent}`" in page for parent in _lineage(room))}
+    hold_to("A room in the house is on the architecture page", leaves - within, {})
+
+
 def test_the_sdk_needs_only_the_standard_library() -> None:
     known = sys.stdlib_module_names | {"grace_sdk"}
     found = (
@@ -165,3 +183,9 @@ def _reads_environment(node: ast.AST) -> bool:
 def _parts_with_banned_names(module: Module) -> Iterator[str]:
     parts = Path(module.name).with_suffix("").parts
     return (module.name for part in parts if part in BANNED_NAMES)
+
+
+def _lineage(room: str) -> Iterator[str]:
+    yield from (room, f"{room}/")
+    yield from (parent.as_posix() for parent in Path(room).parents)
+    yield from (f"{parent.as_posix()}/" for parent in Path(room).parents)

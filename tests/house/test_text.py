@@ -36,7 +36,7 @@ def test_a_lock_that_names_an_address_or_lacks_a_hash_is_refused(clone: Path, lo
 
 
 @pytest.mark.parametrize(
-    "pieces", [("/wo", "rk/main/x"), ("pypi.", "org"), ("/ro", "ot/.cache"), ("registry.", "npmjs.org")]
+    "pieces", [("/wo", "rk/main/x"), ("pypi.", "org"), ("/ro", "ot/.cache"), ("registry.npm", "js.org")]
 )
 def test_a_path_of_one_machine_or_a_registry_s_host_is_refused(clone: Path, pieces: tuple[str, str]) -> None:
     (clone / "notes.md").write_text("".join(pieces))
