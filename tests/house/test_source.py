@@ -61,6 +61,7 @@ def test_a_function_fits_on_one_screen() -> None:
     found = (
         place
         for module in EVERYWHERE
+        if "/migrations/versions/" not in module.name  # a migration lists statements; cutting it in two tells nothing
         for place, function in functions(module)
         if (function.end_lineno or function.lineno) - function.lineno >= LONGEST_FUNCTION_LINES
     )
@@ -130,6 +131,11 @@ def test_the_rule_sees_every_form_of_catch_all(source: str) -> None:
     assert any(_catches_all(node) for node in ast.walk(ast.parse(source)))
 
 
+def test_cleaning_up_and_passing_on_is_no_catch_all() -> None:
+    tree = ast.parse("try: f()\nexcept BaseException:\n    clean_up()\n    raise")
+    assert not any(_catches_all(node) for node in ast.walk(tree))
+
+
 @pytest.mark.parametrize(
     "source", ["import time", "from uuid import uuid4", "datetime.now(UTC)", "await asyncio.sleep(1)", "os.urandom(8)"]
 )
@@ -152,6 +158,8 @@ def test_an_exemption_that_nothing_needs_fails() -> None:
 
 def _catches_all(node: ast.AST) -> bool:
     match node:
+        case ast.ExceptHandler(body=[*_, ast.Raise(exc=None)]):
+            return False  # cleans up and passes on
         case ast.ExceptHandler(type=None):
             return True
         case ast.ExceptHandler(type=ast.Tuple(elts=caught)):
