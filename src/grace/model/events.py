@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from grace.model.approval import Answer, Approval
 from grace.model.decision import Decision
 from grace.model.diagnosis import Diagnosis
-from grace.model.execution import Execution, StepResult, Undoing
+from grace.model.execution import Aftermath, Execution, StepResult, Undoing
 from grace.model.incident import Incident
 from grace.model.noun import Noun
 from grace.model.plan import Plan
@@ -55,6 +55,7 @@ class EventType(StrEnum):
     VERDICT_REACHED = "verdict.reached"
     UNDO_STARTED = "undo.started"
     UNDO_FINISHED = "undo.finished"
+    AFTERMATH_MEASURED = "aftermath.measured"
     TARGET_QUARANTINED = "target.quarantined"
     TARGET_RELEASED = "target.released"
     POLICY_CHANGED = "policy.changed"
@@ -253,6 +254,7 @@ PAYLOADS: dict[EventType, type[Noun]] = {
     EventType.VERDICT_REACHED: Verdict,
     EventType.UNDO_STARTED: StepIntended,
     EventType.UNDO_FINISHED: Undoing,
+    EventType.AFTERMATH_MEASURED: Aftermath,
     EventType.TARGET_QUARANTINED: TargetChanged,
     EventType.TARGET_RELEASED: TargetChanged,
     EventType.POLICY_CHANGED: PolicyChanged,

@@ -8,6 +8,8 @@ from enum import StrEnum
 from pydantic import JsonValue
 
 from grace.model.noun import Noun
+from grace.model.reading import Reading
+from grace.model.settlement import AbortReason
 from grace.model.snapshot import Restoration
 
 
@@ -52,11 +54,26 @@ class Execution(Noun):
     finished_at: datetime
     stopped: str = ""
     """Why later steps were not begun; empty when all were."""
+    stop_reason: AbortReason | None = None
+    """Set when a person stopped it: cancelled or halted."""
 
     @property
     def is_done(self) -> bool:
         """Tell whether every step claims to be done."""
         return not self.stopped and all(step.state is StepState.DONE for step in self.steps)
+
+    @property
+    def may_have_written(self) -> bool:
+        """Tell whether any step got past the gate."""
+        return any(step.state is not StepState.REFUSED for step in self.steps)
+
+
+class Aftermath(Noun):
+    """What the contract's clauses read after the way back, by clause id: for people, it decides nothing."""
+
+    run_id: str
+    readings: dict[str, Reading]
+    at: datetime
 
 
 class Undoing(Noun):

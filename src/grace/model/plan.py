@@ -37,6 +37,13 @@ class Call(Noun):
     parameters: dict[str, JsonValue] = Field(alias="with", default_factory=dict)
 
 
+class Undo(Call):
+    """The way back of a compensable step."""
+
+    after_restore: bool = False
+    """Done after the snapshots are restored (a reload that must see the old file again), else before."""
+
+
 class Found(Noun):
     """What a `find` step saw while planning; a literal, read again just before each write."""
 
@@ -58,7 +65,7 @@ class PlannedStep(Noun):
     reversibility: Reversibility
     provider: str | None = None
     """The provider that snapshots what the step writes, where the step is exact."""
-    undo: Call | None = None
+    undo: Undo | None = None
     predicted: JsonValue = None
     """What the executor says it will write, as shown to the person who approves."""
 

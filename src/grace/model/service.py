@@ -64,6 +64,8 @@ class Service(Noun):
     indicators: dict[str, Indicator] = Field(default_factory=dict)
     benchmarks: dict[str, ServiceBenchmark] = Field(default_factory=dict)
     targets: tuple[AllowedTarget, ...] = ()
+    evidence: tuple[str, ...] = ()
+    """Files and logs that are kept before the first write, beside the targets themselves."""
     pid_file: str | None = None
     """Where the service's main process writes its pid; that process is never ended by a playbook."""
     depends_on: tuple[str, ...] = ()

@@ -30,6 +30,11 @@ class Provider(Protocol):
         """Return the name that actions refer to: `files`, `sqlite`."""
         ...
 
+    @property
+    def confirms_by_digest(self) -> bool:
+        """Tell whether `digest` may be compared over time: true for files, false where other writers are at work."""
+        ...
+
     def take(self, target: Target, vault: Vault) -> SnapshotObject | Refusal:
         """Keep the exact state; refuse what cannot be given back."""
         ...

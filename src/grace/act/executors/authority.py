@@ -1,0 +1,107 @@
+"""Authority: what the record says about a warrant. Every answer is read from the ledger and the locks, never from memory."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from sqlalchemy import text
+
+from grace.model.decision import Decision
+from grace.model.events import ApprovalChanged
+from grace.model.noun import Noun
+from grace.model.plan import Plan, PlannedStep
+from grace.model.run import Run, RunKind
+from grace.model.warrant import Refusal, Warrant
+from grace.record import Reader
+
+
+N = TypeVar("N", bound=Noun)
+
+
+class RecordedAuthority:
+    """Reads decision, approval, halt, locks, fence, quarantine and settlement for one warrant."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def refuses_deed(self, warrant: Warrant, plan: Plan, step: PlannedStep) -> Refusal | None:
+        """Return why this step of this plan may not be executed now, or None."""
+        run = self._noun(f"{warrant.run_id}/opened", Run)
+        if run is None or run.kind is not RunKind.HEAL:
+            return Refusal(rule="no-run", why=f"there is no healing run {warrant.run_id} on the record")
+        return (
+            self._settled(warrant)
+            or self._undecided(warrant, plan)
+            or self._halted(plan)
+            or self._out_of_scope(warrant, step)
+            or self._unintended(warrant, step)
+        )
+
+    def refuses_way_back(self, warrant: Warrant, plan: Plan, step: PlannedStep) -> Refusal | None:
+        """Return why this step may not be compensated now, or None. A halt is no reason."""
+        run = self._noun(f"{warrant.run_id}/opened", Run)
+        if run is None or run.kind is RunKind.KEEP:
+            return Refusal(rule="no-run", why=f"there is no run {warrant.run_id} on the record that may undo")
+        begun_by = run.of_run or run.id
+        if self._settled(warrant) is not None:
+            return self._settled(warrant)
+        if self._reader.find(f"{begun_by}/step/{step.id}/intended/1") is None:
+            return Refusal(rule="not-begun", why=f"step {step.id} was never begun by {begun_by}")
+        if self._plan_of(begun_by) != plan.digest:
+            return Refusal(rule="digest", why=f"{begun_by} executed another plan")
+        return self._out_of_scope(warrant, step)
+
+    def _settled(self, warrant: Warrant) -> Refusal | None:
+        if self._reader.find(f"{warrant.run_id}/settled") is None:
+            return None
+        return Refusal(rule="settled", why=f"{warrant.run_id} is settled, and a settlement is final")
+
+    def _undecided(self, warrant: Warrant, plan: Plan) -> Refusal | None:
+        decision = self._noun(f"{warrant.run_id}/decision", Decision)
+        if decision is None or decision.plan_digest != plan.digest:
+            return Refusal(rule="no-decision", why=f"no decision on {plan.digest} stands for {warrant.run_id}")
+        if not decision.allows:
+            return Refusal(rule="denied", why=f"rule {decision.rule} does not allow it: {decision.reason}")
+        if not decision.asks:
+            return None
+        used = self._noun(f"{warrant.run_id}/approval.used", ApprovalChanged)
+        if used is None or used.plan_digest != plan.digest:
+            return Refusal(
+                rule="no-approval",
+                why=f"rule {decision.rule} asks {decision.quorum} to agree, and no approval of {plan.digest} was used",
+                next=f"grace approve {warrant.run_id}",
+            )
+        return None
+
+    def _halted(self, plan: Plan) -> Refusal | None:
+        with self._reader.read() as connection:
+            row = connection.execute(
+                text("SELECT id FROM halts WHERE ended_at IS NULL AND scope IN ('*', :service)"), {"service": plan.service}
+            ).first()
+        if row is None:
+            return None
+        return Refusal(rule="halted", why=f"halt {row[0]} stops new deeds for {plan.service}", next="grace halt --end")
+
+    def _out_of_scope(self, warrant: Warrant, step: PlannedStep) -> Refusal | None:
+        with self._reader.read() as connection:
+            for target in step.targets:
+                held = connection.execute(
+                    text("SELECT run_id, fence FROM resource_locks WHERE target = :target"), {"target": target.key}
+                ).first()
+                if held is None or held[0] != warrant.run_id or held[1] != warrant.fence:
+                    why = f"{warrant.run_id} does not hold {target.key} under fence {warrant.fence}"
+                    return Refusal(rule="lock", why=why)
+        return None
+
+    def _unintended(self, warrant: Warrant, step: PlannedStep) -> Refusal | None:
+        if self._reader.find(f"{warrant.run_id}/step/{step.id}/intended/1") is None:
+            return Refusal(rule="intent", why=f"no intent for step {step.id} is on the record")
+        return None
+
+    def _plan_of(self, run_id: str) -> str | None:
+        entry = self._reader.find(f"{run_id}/plan")
+        return None if entry is None or entry.payload is None else Plan.from_json(entry.payload).digest
+
+    def _noun(self, key: str, noun: type[N]) -> N | None:
+        entry = self._reader.find(key)
+        return None if entry is None or entry.payload is None else noun.from_json(entry.payload)

@@ -1,0 +1,108 @@
+"""The gate: the only caller of `Action.apply`. No decision, no deed, checked at the last moment, from the record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from pydantic import BaseModel, JsonValue, ValidationError
+
+from grace.act.executors import Action, Applied, Journal
+from grace.kit.cuts import cut
+from grace.model.execution import Outcome, StepState
+from grace.model.plan import Plan, PlannedStep
+from grace.model.target import Target
+from grace.model.warrant import Refusal, Warrant
+
+
+class Authority(Protocol):
+    """Reads from the record whether a warrant holds."""
+
+    def refuses_deed(self, warrant: Warrant, plan: Plan, step: PlannedStep) -> Refusal | None:
+        """Return why this step of this plan may not be executed now, or None."""
+        ...
+
+    def refuses_way_back(self, warrant: Warrant, plan: Plan, step: PlannedStep) -> Refusal | None:
+        """Return why this step may not be compensated now, or None. A halt is no reason."""
+        ...
+
+
+class Gate:
+    """Holds the actions; lets a deed through only when the record says so for exactly this plan."""
+
+    def __init__(self, actions: Mapping[str, Action], authority: Authority) -> None:
+        self._actions = actions
+        self._authority = authority
+
+    def perform(
+        self, plan: Plan, step: PlannedStep, parameters: Mapping[str, JsonValue], warrant: Warrant, journal: Journal
+    ) -> Outcome:
+        """Execute one step of an authorised plan, or return `refused` with the rule that says no."""
+        refusal = self._not_in(plan, step, warrant) or self._authority.refuses_deed(warrant, plan, step)
+        if refusal is not None:
+            return refused(refusal)
+        return self._apply(step.uses, parameters, step.targets, journal)
+
+    def compensate(self, plan: Plan, step: PlannedStep, warrant: Warrant, journal: Journal) -> Outcome:
+        """Execute the `undo:` of a step that was begun; a halt does not stop it."""
+        if step.undo is None:
+            return refused(Refusal(rule="no-way-back", why=f"step {step.id} has no undo"))
+        refusal = self._not_in(plan, step, warrant) or self._authority.refuses_way_back(warrant, plan, step)
+        if refusal is not None:
+            return refused(refusal)
+        return self._apply(step.undo.uses, step.undo.parameters, None, journal)
+
+    def probe(self, uses: str, parameters: Mapping[str, JsonValue], handle: Mapping[str, JsonValue] | None) -> Applied:
+        """Ask the world whether an interrupted call took effect; reads only."""
+        action = self._actions.get(uses)
+        if action is None:
+            return Applied.UNKNOWN
+        parsed = parse(action, parameters)
+        return Applied.UNKNOWN if isinstance(parsed, Refusal) else action.probe(parsed, handle)
+
+    def _not_in(self, plan: Plan, step: PlannedStep, warrant: Warrant) -> Refusal | None:
+        if plan.digest != warrant.plan_digest:
+            why = f"the plan in hand has digest {plan.digest}, the warrant is for {warrant.plan_digest}"
+            return Refusal(rule="digest", why=why, next="plan again: `grace plan INCIDENT`")
+        if step not in plan.steps:
+            return Refusal(rule="digest", why=f"step {step.id} is not a step of the plan")
+        return None
+
+    def _apply(
+        self, uses: str, written: Mapping[str, JsonValue], expected: tuple[Target, ...] | None, journal: Journal
+    ) -> Outcome:
+        action = self._actions.get(uses)
+        if action is None:
+            return refused(Refusal(rule="unknown-action", why=f"there is no action {uses}"))
+        parameters = parse(action, written)
+        if isinstance(parameters, Refusal):
+            return refused(parameters)
+        targets = action.targets(parameters)
+        if isinstance(targets, Refusal):
+            return refused(targets)
+        if expected is not None and {target.key for target in targets} != {target.key for target in expected}:
+            why = f"{uses} would now write {_names(targets)}, the plan says {_names(expected)}"
+            return refused(Refusal(rule="target-moved", why=why, next="plan again: `grace plan INCIDENT`"))
+        cut(f"gate.{uses}.before")
+        outcome = action.apply(parameters, journal)
+        cut(f"gate.{uses}.after")
+        return outcome
+
+
+def parse(action: Action, written: Mapping[str, JsonValue]) -> BaseModel | Refusal:
+    """Read parameters as the action declares them; undeclared or out of bounds is refused."""
+    try:
+        return action.spec.parameters.model_validate(dict(written))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return Refusal(rule="parameters", why=f"{action.spec.name}: {where}: {first['msg']}")
+
+
+def refused(refusal: Refusal) -> Outcome:
+    """Say no as an outcome."""
+    return Outcome(state=StepState.REFUSED, why=f"{refusal.rule}: {refusal.why}")
+
+
+def _names(targets: tuple[Target, ...]) -> str:
+    return ", ".join(sorted(target.key for target in targets)) or "nothing"

@@ -1,0 +1,128 @@
+"""One deed that survives a crash: intent before it, a probe instead of a repetition, its result once.
+
+The same walk serves the steps of an execution and the compensations of an undo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+
+from grace.act.executors import Applied, Journal
+from grace.act.executors.gate import Gate
+from grace.act.healing.notes import Notes, handle_of
+from grace.act.healing.plugs import call, sentence
+from grace.act.healing.story import Story
+from grace.act.safehold import Vault
+from grace.kit.attempt import Raised
+from grace.kit.cuts import cut
+from grace.model.events import EventType, StepIntended
+from grace.model.execution import Outcome, StepResult, StepState
+from grace.model.ledger_entry import Draft
+
+MOST_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What is to be done once: its stage name, the call, and how the gate is asked."""
+
+    stage: str
+    """`step/ID` or `undo/ID`."""
+    step_id: str
+    uses: str
+    parameters: Mapping[str, JsonValue]
+    perform: Callable[[Journal], Outcome]
+    digests: Callable[[], dict[str, str]] = field(default=dict)
+    """Read the digest of each exact target right after the deed."""
+    compensates: bool = False
+
+
+class Deeds:
+    """Does deeds through the gate and records them."""
+
+    def __init__(self, gate: Gate, vault: Vault) -> None:
+        self.gate = gate
+        self._vault = vault
+
+    def intent(self, story: Story, deed: Deed, attempt: int = 1) -> Draft:
+        """Return the entry that must stand before the deed."""
+        intended = StepIntended(
+            run_id=story.run.id,
+            step_id=deed.step_id,
+            uses=deed.uses,
+            compensates=deed.compensates,
+            at=story.clock.now(),
+        )
+        return story.draft(f"{deed.stage}/intended/{attempt}", EventType.STEP_INTENDED, intended)
+
+    def is_new(self, story: Story, deed: Deed) -> bool:
+        """Tell whether nobody has intended this deed yet; ask before writing the intent."""
+        return story.reader.find(story.key(f"{deed.stage}/intended/1")) is None
+
+    async def do(self, story: Story, deed: Deed, *, is_new: bool) -> StepResult:
+        """Return the standing result, or do what is left to do and return an unwritten one.
+
+        The caller has written the first intent, and writes the result together with what comes next. A deed that is
+        not new was interrupted: the world is asked before anything is repeated.
+        """
+        standing = story.standing(f"{deed.stage}/finished", StepResult)
+        if standing is not None:
+            return standing
+        started = story.clock.now()
+        outcome = None if is_new else await self._settle_interrupted(story, deed)
+        if outcome is None:
+            outcome = await self._perform(story, deed, self._attempts(story, deed))
+        cut(f"deed.{deed.stage.split('/')[0]}.after")
+        return StepResult(
+            id=deed.step_id,
+            uses=deed.uses,
+            state=outcome.state,
+            output=outcome.output,
+            why=outcome.why,
+            ours=await self._ours(deed),
+            started_at=started,
+            finished_at=story.clock.now(),
+        )
+
+    def finish(self, story: Story, deed: Deed, result: StepResult) -> Draft:
+        """Return the entry that ends the deed."""
+        return story.draft(f"{deed.stage}/finished", EventType.STEP_FINISHED, result)
+
+    async def _settle_interrupted(self, story: Story, deed: Deed) -> Outcome | None:
+        """After a crash inside the deed, ask the world; None when the deed is (still) to be done."""
+        attempt = self._attempts(story, deed)
+        handle = handle_of(story, f"{deed.stage}/noted/{attempt}")
+        asked = await call(lambda: self.gate.probe(deed.uses, deed.parameters, handle))
+        applied = Applied.UNKNOWN if isinstance(asked, Raised) else asked.value
+        match applied:
+            case Applied.YES:
+                return Outcome(state=StepState.DONE, output=handle or {}, why="found done after a restart")
+            case Applied.UNKNOWN:
+                return Outcome(state=StepState.UNKNOWN, why="interrupted, and the world does not tell whether it happened")
+            case Applied.NO if attempt >= MOST_ATTEMPTS:
+                return Outcome(state=StepState.FAILED, why=f"interrupted {attempt} times before it took effect")
+            case Applied.NO:
+                await story.write(self.intent(story, deed, attempt + 1))
+                return None
+
+    def _attempts(self, story: Story, deed: Deed) -> int:
+        for attempt in range(MOST_ATTEMPTS, 1, -1):
+            if story.reader.find(story.key(f"{deed.stage}/intended/{attempt}")) is not None:
+                return attempt
+        return 1
+
+    async def _perform(self, story: Story, deed: Deed, attempt: int) -> Outcome:
+        notes = Notes(story, self._vault, f"{deed.stage}/noted/{attempt}", deed.step_id)
+        cut(f"deed.{deed.stage.split('/')[0]}.before")
+        done = await call(lambda: deed.perform(notes))
+        if isinstance(done, Raised):
+            # A plug that raises has told us nothing about the world.
+            return Outcome(state=StepState.UNKNOWN, why=f"{deed.uses} raised {sentence(done)}")
+        return done.value
+
+    async def _ours(self, deed: Deed) -> dict[str, str]:
+        read = await call(deed.digests)
+        return {} if isinstance(read, Raised) else read.value

@@ -1,0 +1,103 @@
+"""Execute the plan: step by step, stopping at the first that does not claim to be done and at every safe point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import JsonValue
+
+from grace.act.healing.deeds import Deed, Deeds
+from grace.act.healing.outputs import resolve
+from grace.act.healing.safe_points import SafePoints
+from grace.act.healing.story import Stop, Story
+from grace.act.safehold import Provider
+from grace.model.events import EventType, ExecutionStarted, LocksTaken
+from grace.model.execution import Execution, StepResult, StepState
+from grace.model.ledger_entry import Draft
+from grace.model.plan import Plan, PlannedStep
+from grace.model.reading import Unknown
+from grace.model.snapshot import Snapshot
+from grace.model.warrant import Warrant
+
+
+class Doing:
+    """The stage that writes. Nothing in it raises for a failure of the world."""
+
+    def __init__(self, deeds: Deeds, providers: Mapping[str, Provider], safe_points: SafePoints) -> None:
+        self._deeds = deeds
+        self._providers = providers
+        self._safe_points = safe_points
+
+    async def execute(self, story: Story, plan: Plan, snapshot: Snapshot, locks: LocksTaken) -> Execution:
+        """Return the execution that stands, with every step that was begun."""
+
+        async def once() -> None:
+            if story.standing("execution", Execution) is None:
+                await self._walk(story, plan, snapshot, locks)
+
+        await story.engine.step("execute", once)
+        standing = story.standing("execution", Execution)
+        if standing is None:
+            await once()
+            standing = story.standing("execution", Execution)
+        assert standing is not None, "the walk always writes its end"  # noqa: S101
+        return standing
+
+    async def _walk(self, story: Story, plan: Plan, snapshot: Snapshot, locks: LocksTaken) -> None:
+        warrant = Warrant(run_id=story.run.id, plan_digest=plan.digest, fence=locks.fence)
+        started = ExecutionStarted(
+            run_id=story.run.id, plan_digest=plan.digest, snapshot_id=snapshot.id, fence=locks.fence
+        )
+        waiting: list[Draft] = [story.draft("execution.started", EventType.EXECUTION_STARTED, started)]
+        results: list[StepResult] = []
+        stopped = ""
+        stop: Stop | None = None
+        began = story.clock.now()
+        for step in plan.steps:
+            deed = self._deed(story, plan, step, warrant, results)
+            is_new = self._deeds.is_new(story, deed)
+            stop = self._safe_points.aborts(story) if is_new else None
+            if stop is not None:
+                break
+            await story.write(*waiting, self._deeds.intent(story, deed))
+            result = await self._deeds.do(story, deed, is_new=is_new)
+            results.append(result)
+            waiting = [self._deeds.finish(story, deed, result)]
+            if result.state is not StepState.DONE:
+                stopped = f"step {step.id} is {result.state}: {result.why}"
+                break
+        execution = Execution(
+            run_id=story.run.id,
+            plan_digest=plan.digest,
+            steps=tuple(results),
+            started_at=results[0].started_at if results else began,
+            finished_at=story.clock.now(),
+            stopped=stop.sentence if stop else stopped,
+            stop_reason=stop.reason if stop else None,
+        )
+        await story.write(*waiting, story.draft("execution", EventType.EXECUTION_FINISHED, execution))
+
+    def _deed(
+        self, story: Story, plan: Plan, step: PlannedStep, warrant: Warrant, earlier: list[StepResult]
+    ) -> Deed:
+        parameters = resolve(step.parameters, {result.id: result.output for result in earlier})
+        return Deed(
+            stage=f"step/{step.id}",
+            step_id=step.id,
+            uses=step.uses,
+            parameters=parameters,
+            perform=lambda journal: self._deeds.gate.perform(plan, step, parameters, warrant, journal),
+            digests=lambda: self._digests(step),
+        )
+
+    def _digests(self, step: PlannedStep) -> dict[str, str]:
+        provider = self._providers.get(step.provider or "")
+        if provider is None:
+            return {}
+        read = {target.key: provider.digest(target) for target in step.targets}
+        return {key: digest for key, digest in read.items() if not isinstance(digest, Unknown)}
+
+
+def parameters_of(step: PlannedStep, execution: Execution) -> dict[str, JsonValue]:
+    """Return a step's parameters with the outputs of earlier steps in place."""
+    return resolve(step.parameters, {result.id: result.output for result in execution.steps})

@@ -1,0 +1,146 @@
+"""The durable engine: DBOS on its own SQLite file. It decides when a run is carried on, never what is true."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Final, cast
+
+from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID
+from pydantic import JsonValue
+from sqlalchemy import Engine as Database
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+
+APPLICATION_VERSION: Final = "1"
+"""Raised when a stage is added, removed or renamed: runs of an older version are then carried on from the ledger."""
+
+_EXECUTOR: Final = "grace"
+_LIVE: Final = ["PENDING", "ENQUEUED", "DELAYED"]
+_NOTICE_S: Final = 0.05
+
+Walk = Callable[[str], Coroutine[object, object, str]]
+
+
+class JsonSerializer(Serializer):
+    """Plain JSON, so that moving a module breaks no sleeping run. `args` comes back as a tuple."""
+
+    def serialize(self, data: object) -> str:
+        """Write a value of the engine as JSON; an exception becomes its sentence."""
+        return json.dumps(data, default=_as_text, separators=(",", ":"))
+
+    def deserialize(cls, serialized_data: str) -> object:  # noqa: N805 - the name of the base class
+        """Read it back."""
+        value: object = json.loads(serialized_data)
+        if isinstance(value, dict) and set(cast("dict[str, object]", value)) == {"args", "kwargs"}:
+            inputs = cast("dict[str, list[object]]", value)
+            return {"args": tuple(inputs["args"]), "kwargs": inputs["kwargs"]}
+        if isinstance(value, dict) and set(cast("dict[str, object]", value)) == {"failed"}:
+            return RuntimeError(cast("dict[str, str]", value)["failed"])
+        return value
+
+    def name(self) -> str:
+        """Name the format in the engine's tables."""
+        return "grace_json_1"
+
+
+def _as_text(value: object) -> JsonValue:
+    if isinstance(value, BaseException):
+        return {"failed": f"{type(value).__name__}: {value}"}
+    message = f"the engine stores JSON only, not {type(value).__name__}"
+    raise TypeError(message)
+
+
+class DurableEngine:
+    """Starts, carries on and wakes runs. One for each process: the library is a singleton."""
+
+    def __init__(self, file: Path, walk: Walk) -> None:
+        self._database = _open(file)
+        config = DBOSConfig(
+            name="grace",
+            application_version=APPLICATION_VERSION,
+            executor_id=_EXECUTOR,
+            system_database_engine=self._database,
+            system_database_url=f"sqlite:///{file}",
+            serializer=JsonSerializer(),
+            log_level="WARNING",
+            console_log_level="CRITICAL",
+            notification_listener_polling_interval_sec=_NOTICE_S,
+            use_listen_notify=False,
+        )
+        _route_log()
+        DBOS(config=config)
+        self._walk = DBOS.workflow(name="walk")(walk)
+
+    def launch(self) -> None:
+        """Open the engine's tables and carry on what its own records say was under way."""
+        DBOS.launch()
+
+    def start(self, run_id: str) -> None:
+        """Carry a run on, unless it is being carried on already; safe to call again."""
+        attempts = DBOS.list_workflows(workflow_id_prefix=run_id)
+        if any(attempt.status in _LIVE and attempt.app_version == APPLICATION_VERSION for attempt in attempts):
+            return
+        for attempt in attempts:
+            if attempt.status in _LIVE:
+                DBOS.cancel_workflow(attempt.workflow_id)
+        with SetWorkflowID(run_id if not attempts else f"{run_id}/{len(attempts) + 1}"):
+            DBOS.start_workflow(self._walk, run_id)
+
+    def ring(self, run_id: str, topic: str) -> None:
+        """Wake a run that hears this topic; nothing happens when it is not there."""
+        for attempt in DBOS.list_workflows(workflow_id_prefix=run_id, status=_LIVE):
+            DBOS.send(attempt.workflow_id, "ring", topic)
+
+    def close(self) -> None:
+        """Stop; what is under way is carried on at the next start."""
+        DBOS.destroy(destroy_registry=True)
+        self._database.dispose()
+
+
+class DurableSteps:
+    """The engine as one run sees it, inside its workflow."""
+
+    async def step(self, name: str, work: Callable[[], Awaitable[JsonValue]]) -> JsonValue:
+        """Do the work at least once and remember its small answer."""
+
+        async def once() -> JsonValue:
+            return await work()
+
+        return await DBOS.run_step_async({"name": name}, once)
+
+    async def hear(self, topic: str, timeout_s: float) -> None:
+        """Wait until somebody rings for this run, or the time is over."""
+        await DBOS.recv_async(topic, timeout_seconds=timeout_s)
+
+
+def _open(file: Path) -> Database:
+    database = create_engine(f"sqlite:///{file}", connect_args={"timeout": 30.0, "check_same_thread": False})
+
+    def prepare(connection: DBAPIConnection, _: object) -> None:
+        connection.isolation_level = "IMMEDIATE"
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA busy_timeout=30000")
+        connection.execute("PRAGMA foreign_keys=ON")
+        # SQLite before 3.42 has no unixepoch('subsec'), which the engine's columns default to.
+        if connection.execute("SELECT unixepoch('subsec')").fetchone()[0] is None:
+            connection.create_function("unixepoch", 1, _unixepoch, deterministic=False)
+
+    event.listen(database, "connect", prepare)
+    return database
+
+
+def _unixepoch(modifier: str) -> float:
+    return time.time() if modifier == "subsec" else float(int(time.time()))
+
+
+def _route_log() -> None:
+    logger = logging.getLogger("dbos")
+    logger.handlers.clear()
+    logger.propagate = True
+    logger.setLevel(logging.WARNING)
+

@@ -1,0 +1,188 @@
+"""Lock, look again, keep what will be written: the last stages before the first write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import JsonValue
+
+from grace.act.healing import Directory, Eyes, locks
+from grace.act.healing.plugs import call, sentence
+from grace.act.healing.safe_points import SafePoints
+from grace.act.healing.story import Stop, Story
+from grace.act.safehold import Provider, Vault
+from grace.act.safehold.evidence import keep_evidence
+from grace.kit.attempt import Raised
+from grace.kit.cuts import cut
+from grace.kit.ids import IdMint
+from grace.model.contract import Phase
+from grace.model.events import EventType, LocksTaken, PreconditionsRead
+from grace.model.plan import Found, Plan
+from grace.model.reading import Known, Unknown
+from grace.model.settlement import AbortReason, SettlementKind
+from grace.model.snapshot import Snapshot, SnapshotObject
+from grace.model.target import Target
+from grace.model.warrant import Refusal
+from grace.act.verification.judge import holds
+
+LOCK_PATIENCE_S = 10.0
+_LOCK_BEAT_S = 0.2
+
+
+class Guarding:
+    """Everything that can still say no once people and policy have said yes."""
+
+    def __init__(
+        self,
+        eyes: Eyes,
+        providers: Mapping[str, Provider],
+        vault: Vault,
+        directory: Directory,
+        safe_points: SafePoints,
+        mint: IdMint,
+    ) -> None:
+        self._eyes = eyes
+        self._providers = providers
+        self._vault = vault
+        self._directory = directory
+        self._safe_points = safe_points
+        self._mint = mint
+
+    async def lock(self, story: Story, keys: tuple[str, ...]) -> LocksTaken | Stop:
+        """Take every target under a fencing number, unless somebody asked the run to stop."""
+        stop = self._safe_points.aborts(story)
+        if stop is not None and story.standing("locks", LocksTaken) is None:
+            return stop
+        return await self.lock_for_way_back(story, keys)
+
+    async def lock_for_way_back(self, story: Story, keys: tuple[str, ...]) -> LocksTaken | Stop:
+        """Take every target under a fencing number, halt or not; wait a while for another run to let go."""
+
+        async def compute() -> LocksTaken | Stop:
+            deadline = story.clock.monotonic() + LOCK_PATIENCE_S
+            while True:
+                taken = await story.unit(lambda tx: _take(story, keys, tx))
+                if isinstance(taken, LocksTaken):
+                    return taken
+                if taken.rule != "locked" or story.clock.monotonic() >= deadline:
+                    return _unmet(taken.why)
+                await story.clock.wait(_LOCK_BEAT_S)
+
+        return await story.stage("locks", EventType.LOCKS_TAKEN, LocksTaken, compute)
+
+    async def look_again(self, story: Story, plan: Plan) -> PreconditionsRead | Stop:
+        """Read finds and `before` clauses under the locks; a difference or an unmet clause stops the run."""
+
+        async def compute() -> PreconditionsRead | Stop:
+            return await self._read(story, plan)
+
+        read = await story.stage("preconditions", EventType.PRECONDITIONS_READ, PreconditionsRead, compute)
+        if isinstance(read, Stop):
+            return read
+        if read.stale:
+            said = "the world changed since the plan was made: " + "; ".join(read.stale)
+            return Stop(kind=SettlementKind.ABORTED, reason=AbortReason.STALE, sentence=said)
+        return _unmet("; ".join(read.unmet)) if read.unmet else read
+
+    async def snapshot(self, story: Story, plan: Plan) -> Snapshot | Stop:
+        """Keep the evidence, then the exact state of every target that has a provider."""
+
+        async def compute() -> Snapshot | Stop:
+            evidence = await call(lambda: keep_evidence(self._evidence_paths(plan), self._vault))
+            if isinstance(evidence, Raised):
+                return _not_kept(sentence(evidence))
+            if isinstance(evidence.value, Refusal):
+                return _not_kept(evidence.value.why)
+            objects: list[SnapshotObject] = []
+            for target, provider in self._kept(plan):
+                cut("snapshot.object.before")
+                taken = await call(lambda t=target, p=provider: p.take(t, self._vault))
+                if isinstance(taken, Raised):
+                    return _not_kept(f"{target.key}: {sentence(taken)}")
+                if isinstance(taken.value, Refusal):
+                    return _not_kept(f"{target.key}: {taken.value.why}")
+                objects.append(taken.value)
+            return Snapshot(
+                id=self._mint.mint("snap"),
+                run_id=story.run.id,
+                plan_digest=plan.digest,
+                objects=tuple(objects),
+                evidence=evidence.value,
+                taken_at=story.clock.now(),
+            )
+
+        stop = self._safe_points.aborts(story)
+        if stop is not None and story.standing("snapshot", Snapshot) is None:
+            return stop
+        return await story.stage("snapshot", EventType.SNAPSHOT_TAKEN, Snapshot, compute)
+
+    def _kept(self, plan: Plan) -> list[tuple[Target, Provider]]:
+        named = {
+            target.key: (target, self._providers[step.provider])
+            for step in plan.steps
+            if step.provider is not None
+            for target in step.targets
+        }
+        return [named[key] for key in sorted(named)]
+
+    def _evidence_paths(self, plan: Plan) -> tuple[str, ...]:
+        service = self._directory.service(plan.service, plan.environment)
+        declared = () if service is None else service.evidence
+        files = tuple(target.id for target in plan.targets if target.kind == "file")
+        return tuple(dict.fromkeys((*declared, *files)))
+
+    async def _read(self, story: Story, plan: Plan) -> PreconditionsRead:
+        readings: dict[str, JsonValue] = {}
+        stale: list[str] = []
+        unmet: list[str] = []
+        for found in plan.finds:
+            now = await self._look(found.uses, found.parameters)
+            readings[f"find.{found.id}"] = now.to_json()
+            if difference := changed(found, now):
+                stale.append(difference)
+        for clause in plan.contract.of(Phase.BEFORE):
+            now = await self._look(clause.probe, clause.parameters)
+            readings[clause.id] = now.to_json()
+            if isinstance(now, Unknown):
+                unmet.append(f"{clause.name} is unknown: {now.why}")
+            elif not holds(clause, now.value) and clause.required:
+                unmet.append(f"{clause.name} is {now.value!r}, the plan needs {clause.comparator} {clause.expected!r}")
+        return PreconditionsRead(
+            run_id=story.run.id, readings=readings, stale=tuple(stale), unmet=tuple(unmet)
+        )
+
+    async def _look(self, uses: str, parameters: Mapping[str, JsonValue]) -> Known | Unknown:
+        looked = await call(lambda: self._eyes.look(uses, parameters))
+        return Unknown(why=sentence(looked)) if isinstance(looked, Raised) else looked.value
+
+
+def changed(found: Found, now: Known | Unknown) -> str:
+    """Say how a find differs from the literal in the plan, or nothing."""
+    match now:
+        case Unknown():
+            return f"{found.id} is now unknown: {now.why}"
+        case Known(value=dict() as value) if isinstance(found.identity, dict):
+            moved = [name for name, old in found.identity.items() if value.get(name) != old]
+            return f"{found.id} is another one now ({', '.join(moved)} differ)" if moved else ""
+        case Known(value=value):
+            return "" if value == found.result else f"{found.id} was {found.result!r} and is {value!r}"
+
+
+def _take(story: Story, keys: tuple[str, ...], tx: locks.Transaction) -> LocksTaken | Refusal:
+    standing = tx.find(story.key("locks"))
+    if standing is not None and standing.payload is not None:
+        return LocksTaken.from_json(standing.payload)
+    taken = locks.take(tx, story.run, keys, story.clock.now())
+    if isinstance(taken, LocksTaken):
+        tx.append(locks.record(story.run, taken))
+    return taken
+
+
+def _unmet(why: str) -> Stop:
+    return Stop(kind=SettlementKind.ABORTED, reason=AbortReason.PRECONDITION, sentence=why)
+
+
+def _not_kept(why: str) -> Stop:
+    return Stop(
+        kind=SettlementKind.ABORTED, reason=AbortReason.SNAPSHOT_FAILED, sentence=f"nothing was touched, {why}"
+    )

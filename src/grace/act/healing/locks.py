@@ -1,0 +1,90 @@
+"""Resource locks: one writer for each target, under a fencing number, from after approval to settlement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import text
+
+from grace.kit.clock import to_rfc3339
+from grace.model.events import EventType, LocksTaken
+from grace.model.ledger_entry import Draft
+from grace.model.run import Run
+from grace.model.warrant import Refusal
+from grace.record import Transaction
+
+_FENCE = "resource_locks.fence"
+
+
+def take(tx: Transaction, run: Run, targets: Iterable[str], at: datetime) -> LocksTaken | Refusal:
+    """Take every target or none, in sorted order; a quarantined or locked target refuses.
+
+    A run that undoes or keeps an earlier run passes that run's own quarantine.
+    """
+    wanted = tuple(sorted(set(targets)))
+    for target in wanted:
+        refusal = _quarantined(tx, run, target) or _locked(tx, run, target)
+        if refusal is not None:
+            return refusal
+    fence = _next_fence(tx)
+    for target in wanted:
+        tx.connection.execute(
+            text(
+                "INSERT INTO resource_locks (target, run_id, fence, taken_at) VALUES (:target, :run, :fence, :at)"
+                " ON CONFLICT (target) DO UPDATE SET run_id = :run, fence = :fence, taken_at = :at"
+            ),
+            {"target": target, "run": run.id, "fence": fence, "at": to_rfc3339(at)},
+        )
+    return LocksTaken(run_id=run.id, targets=wanted, fence=fence)
+
+
+def record(run: Run, taken: LocksTaken) -> Draft:
+    """Return the entry that says so."""
+    return Draft(
+        key=f"{run.id}/locks",
+        type=EventType.LOCKS_TAKEN,
+        actor="grace",
+        run_id=run.id,
+        incident_id=run.incident_id,
+        service=run.service,
+        payload=taken.to_json(),
+    )
+
+
+def release(tx: Transaction, run_id: str) -> None:
+    """Give back everything the run holds."""
+    tx.connection.execute(text("DELETE FROM resource_locks WHERE run_id = :run"), {"run": run_id})
+
+
+def _quarantined(tx: Transaction, run: Run, target: str) -> Refusal | None:
+    row = tx.connection.execute(
+        text("SELECT run_id FROM quarantines WHERE target = :target AND ended_at IS NULL"), {"target": target}
+    ).first()
+    if row is None or row[0] == run.of_run:
+        return None
+    return Refusal(
+        rule="quarantine",
+        why=f"{target} is quarantined by {row[0]} until a person keeps or undoes it",
+        next=f"grace keep {row[0]}  or  grace undo {row[0]}",
+    )
+
+
+def _locked(tx: Transaction, run: Run, target: str) -> Refusal | None:
+    row = tx.connection.execute(
+        text("SELECT run_id FROM resource_locks WHERE target = :target"), {"target": target}
+    ).first()
+    if row is None or row[0] == run.id:
+        return None
+    return Refusal(rule="locked", why=f"{target} is being worked on by {row[0]}", next=f"grace runs {row[0]}")
+
+
+def _next_fence(tx: Transaction) -> int:
+    tx.connection.execute(
+        text(
+            "INSERT INTO meta (key, value) VALUES (:key, '1')"
+            " ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(meta.value AS INTEGER) + 1 AS TEXT)"
+        ),
+        {"key": _FENCE},
+    )
+    return int(tx.connection.execute(text("SELECT value FROM meta WHERE key = :key"), {"key": _FENCE}).scalar_one())

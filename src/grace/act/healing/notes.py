@@ -1,0 +1,49 @@
+"""Where an executor notes what it needs to be found again: durable before the deed goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import JsonValue
+
+from grace.act.healing.story import Story
+from grace.act.safehold import Vault
+from grace.model.events import EventType, StepNoted
+
+_MOST_NOTES = 64
+
+
+class Notes:
+    """The journal of one attempt at one step."""
+
+    def __init__(self, story: Story, vault: Vault, stage: str, step_id: str) -> None:
+        self._story = story
+        self._vault = vault
+        self._stage = stage
+        self._step_id = step_id
+        self._count = 0
+
+    def note(self, handle: Mapping[str, JsonValue]) -> None:
+        """Return only when the handle is on disk."""
+        self._count += 1
+        noted = StepNoted(run_id=self._story.run.id, step_id=self._step_id, handle=dict(handle))
+        self._story.journal.append(self._story.draft(f"{self._stage}/{self._count}", EventType.STEP_NOTED, noted))
+
+    def keep(self, content: bytes) -> str:
+        """Put bytes into the vault, durably; return their address."""
+        return self._vault.put(content)
+
+    def fetch(self, address: str) -> bytes:
+        """Return what `keep` stored."""
+        return self._vault.get(address)
+
+
+def handle_of(story: Story, stage: str) -> dict[str, JsonValue] | None:
+    """Return everything that was noted under a stage, later notes over earlier ones; None when nothing was."""
+    merged: dict[str, JsonValue] = {}
+    for number in range(1, _MOST_NOTES + 1):
+        noted = story.standing(f"{stage}/{number}", StepNoted)
+        if noted is None:
+            break
+        merged |= noted.handle
+    return merged or None

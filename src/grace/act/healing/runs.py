@@ -1,0 +1,210 @@
+"""Open, cancel and carry on runs: the verbs by which a walk begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import text
+
+from grace.act.healing.engine import DurableEngine, DurableSteps
+from grace.act.healing.heal import Heal
+from grace.act.healing.story import Story
+from grace.act.healing.way_back import KeepRun, UndoRun
+from grace.kit.clock import Clock
+from grace.kit.ids import IdMint
+from grace.model.events import CancelRequested, EventType
+from grace.model.incident import Incident, IncidentState
+from grace.model.ledger_entry import Draft
+from grace.model.run import Run, RunKind
+from grace.model.settlement import Settlement, SettlementKind
+from grace.model.warrant import Refusal
+from grace.record import Journal, Reader, Transaction
+
+_UNDOABLE = frozenset({SettlementKind.COMMITTED, SettlementKind.HELD, SettlementKind.NOT_RESTORED})
+_KEEPABLE = frozenset({SettlementKind.HELD, SettlementKind.NOT_RESTORED})
+
+
+@dataclass(frozen=True, slots=True)
+class Walks:
+    """The three kinds of walk."""
+
+    heal: Heal
+    undo: UndoRun
+    keep: KeepRun
+
+
+@dataclass(slots=True)
+class Runs:
+    """Opens runs on the record and hands them to the engine."""
+
+    journal: Journal
+    reader: Reader
+    clock: Clock
+    mint: IdMint
+    walks: Walks
+    start: Callable[[str], None] = field(init=False)
+    ring: Callable[[str, str], None] = field(init=False)
+
+    def use(self, engine: DurableEngine) -> None:
+        """Connect the engine that carries runs on."""
+        self.start = engine.start
+        self.ring = engine.ring
+
+    def heal(
+        self, incident: Incident, by: str, *, playbook: str | None = None, inputs: Mapping[str, str] | None = None
+    ) -> Run | Refusal:
+        """Open a heal of an incident. One open run for each incident; the automatic one once for each occurrence."""
+        run = Run(
+            id=self.mint.mint("run"),
+            kind=RunKind.HEAL,
+            incident_id=incident.id,
+            occurrence=incident.occurrence,
+            service=incident.service,
+            environment=incident.environment,
+            playbook=playbook,
+            inputs=dict(inputs or {}),
+            requested_by=by,
+            opened_at=self.clock.now(),
+        )
+        return self._open(run, lambda tx: _heal_refusal(tx, run))
+
+    def undo(self, run_id: str, by: str, reason: str) -> Run | Refusal:
+        """Open the undo of a settled run."""
+        return self._answer(RunKind.UNDO, run_id, by, reason, {})
+
+    def keep(self, run_id: str, by: str, reason: str, *, as_is: bool = False) -> Run | Refusal:
+        """Open the keeping of a held run."""
+        return self._answer(RunKind.KEEP, run_id, by, reason, {"as_is": "yes"} if as_is else {})
+
+    def cancel(self, run_id: str, by: str, reason: str) -> Refusal | None:
+        """Ask a run to stop at its next safe point; return why not."""
+        run = self.run(run_id)
+        if run is None:
+            return Refusal(rule="no-run", why=f"there is no run {run_id}", next="grace runs")
+        if self.reader.find(f"{run_id}/settled") is not None:
+            return Refusal(rule="settled", why=f"{run_id} is settled, and a settlement is final")
+        request = CancelRequested(run_id=run_id, by=by, reason=reason)
+        self.journal.append(_draft(run, "cancel", EventType.RUN_CANCEL_REQUESTED, request.to_json(), by))
+        self.ring(run_id, "approval")
+        return None
+
+    def run(self, run_id: str) -> Run | None:
+        """Return what was opened."""
+        entry = self.reader.find(f"{run_id}/opened")
+        return None if entry is None or entry.payload is None else Run.from_json(entry.payload)
+
+    def settlement(self, run_id: str) -> Settlement | None:
+        """Return how a run ended, None while it is open."""
+        entry = self.reader.find(f"{run_id}/settled")
+        return None if entry is None or entry.payload is None else Settlement.from_json(entry.payload)
+
+    def recover(self) -> tuple[str, ...]:
+        """Hand every run that the ledger says is open to the engine, whatever the engine remembers; return their ids."""
+        with self.reader.read() as connection:
+            rows = connection.execute(text("SELECT id FROM runs WHERE settlement IS NULL ORDER BY id")).all()
+        open_runs = tuple(str(row[0]) for row in rows)
+        for run_id in open_runs:
+            self.start(run_id)
+        return open_runs
+
+    async def walk(self, run_id: str) -> str:
+        """Carry one run to its settlement: what the engine calls."""
+        run = self.run(run_id)
+        if run is None:
+            message = f"the engine knows {run_id}, the ledger does not"
+            raise LookupError(message)
+        story = Story(run=run, journal=self.journal, reader=self.reader, engine=DurableSteps(), clock=self.clock)
+        settlement = await self._walk_of(run)(story)
+        return settlement.kind
+
+    def _walk_of(self, run: Run) -> Heal | UndoRun | KeepRun:
+        match run.kind:
+            case RunKind.HEAL:
+                return self.walks.heal
+            case RunKind.UNDO:
+                return self.walks.undo
+            case RunKind.KEEP:
+                return self.walks.keep
+
+    def _answer(self, kind: RunKind, of_run: str, by: str, reason: str, inputs: dict[str, str]) -> Run | Refusal:
+        earlier = self.run(of_run)
+        if earlier is None:
+            return Refusal(rule="no-run", why=f"there is no run {of_run}", next="grace runs")
+        run = Run(
+            id=self.mint.mint("run"),
+            kind=kind,
+            incident_id=earlier.incident_id,
+            service=earlier.service,
+            environment=earlier.environment,
+            of_run=of_run,
+            inputs=inputs,
+            requested_by=by,
+            reason=reason,
+            opened_at=self.clock.now(),
+        )
+        return self._open(run, lambda tx: _answer_refusal(tx, run))
+
+    def _open(self, run: Run, refuses: Callable[[Transaction], Refusal | None]) -> Run | Refusal:
+        def unit(tx: Transaction) -> Refusal | None:
+            refusal = refuses(tx)
+            if refusal is None:
+                tx.append(_draft(run, "opened", EventType.RUN_OPENED, run.to_json(), run.requested_by))
+            return refusal
+
+        refusal = self.journal.run(unit)
+        if refusal is not None:
+            return refusal
+        self.start(run.id)
+        return run
+
+
+def _draft(run: Run, stage: str, type_: EventType, payload: dict[str, object], actor: str) -> Draft:
+    return Draft.model_validate(
+        {
+            "key": f"{run.id}/{stage}",
+            "type": type_,
+            "actor": actor,
+            "run_id": run.id,
+            "incident_id": run.incident_id,
+            "service": run.service,
+            "payload": payload,
+        }
+    )
+
+
+def _heal_refusal(tx: Transaction, run: Run) -> Refusal | None:
+    state = tx.connection.execute(
+        text("SELECT state FROM incidents WHERE id = :incident"), {"incident": run.incident_id}
+    ).scalar_one_or_none()
+    if state != IncidentState.OPEN:
+        return Refusal(rule="incident", why=f"{run.incident_id} is {state or 'unknown'}, not open", next="grace incidents")
+    rows = tx.connection.execute(
+        text("SELECT id, settlement, requested_by, doc FROM runs WHERE incident_id = :incident AND kind = 'heal'"),
+        {"incident": run.incident_id},
+    ).all()
+    for row in rows:
+        if row.settlement is None:
+            return Refusal(rule="one-run", why=f"{run.incident_id} is being healed by {row.id}", next=f"grace runs {row.id}")
+        opened = tx.find(f"{row.id}/opened")
+        same = opened is not None and (opened.payload or {}).get("occurrence") == run.occurrence
+        if same and row.requested_by == run.requested_by == "grace":
+            return Refusal(rule="one-run", why=f"{row.id} was opened for this occurrence already")
+    return None
+
+
+def _answer_refusal(tx: Transaction, run: Run) -> Refusal | None:
+    settled = tx.find(f"{run.of_run}/settled")
+    if settled is None or settled.payload is None:
+        return Refusal(rule="open", why=f"{run.of_run} is not settled yet", next=f"grace runs {run.of_run}")
+    kind = Settlement.from_json(settled.payload).kind
+    allowed = _UNDOABLE if run.kind is RunKind.UNDO else _KEEPABLE
+    if kind not in allowed:
+        return Refusal(rule="settlement", why=f"{run.of_run} is {kind}: there is nothing to {run.kind}")
+    later = tx.connection.execute(
+        text("SELECT id, settlement FROM runs WHERE of_run = :run AND (settlement IS NULL OR settlement IN ('rolled_back', 'committed'))"),
+        {"run": run.of_run},
+    ).first()
+    if later is None:
+        return None
+    return Refusal(rule="answered", why=f"{later[0]} has already spoken on {run.of_run}", next=f"grace explain {later[0]}")

@@ -1,0 +1,123 @@
+"""Settle: the one, final end, written together with everything that follows from it."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from grace.act.healing import locks
+from grace.act.healing.story import Stop, Story
+from grace.model.decision import Decision
+from grace.model.events import EventType, IncidentClosed, TargetChanged
+from grace.model.execution import Execution, Undoing
+from grace.model.ledger_entry import Draft
+from grace.model.plan import Plan, Remedy, Reversibility
+from grace.model.run import RunKind
+from grace.model.settlement import AbortReason, Settlement, SettlementKind
+from grace.model.verdict import Finding, Verdict
+from grace.record import Transaction
+
+_CLOSED_TARGETS = frozenset({SettlementKind.HELD, SettlementKind.NOT_RESTORED})
+
+
+class Settling:
+    """Writes settlements."""
+
+    async def settle(self, story: Story, stop: Stop, plan: Plan | None = None) -> Settlement:
+        """Return the settlement that stands; in the same transaction locks go, quarantines and incidents follow."""
+        closes = stop.kind in _CLOSED_TARGETS and plan is not None
+        proposed = Settlement(
+            run_id=story.run.id,
+            kind=stop.kind,
+            reason=stop.reason,
+            sentence=stop.sentence,
+            quarantines=tuple(target.key for target in plan.targets) if closes and plan else (),
+            at=story.clock.now(),
+        )
+
+        async def once() -> JsonValue:
+            await story.unit(lambda tx: self._write(tx, story, proposed))
+            return None
+
+        await story.engine.step("settle", once)
+        standing = story.standing("settled", Settlement)
+        if standing is None:
+            await once()
+        return story.standing("settled", Settlement) or proposed
+
+    def _write(self, tx: Transaction, story: Story, proposed: Settlement) -> None:
+        entry = tx.append(story.draft("settled", EventType.RUN_SETTLED, proposed))
+        settled = proposed if entry.payload is None else Settlement.from_json(entry.payload)
+        for target in settled.quarantines:
+            tx.append(self._target(story, EventType.TARGET_QUARANTINED, target, settled.sentence))
+        if story.run.kind is not RunKind.HEAL and settled.kind in {SettlementKind.COMMITTED, SettlementKind.ROLLED_BACK}:
+            for target in _quarantined_by(tx, story.run.of_run):
+                tx.append(self._target(story, EventType.TARGET_RELEASED, target, story.run.reason))
+        if story.run.kind is RunKind.HEAL and settled.kind is SettlementKind.COMMITTED and story.run.incident_id:
+            closed = IncidentClosed(
+                incident_id=story.run.incident_id, by="grace", reason=settled.sentence, run_id=story.run.id
+            )
+            tx.append(story.draft("incident.closed", EventType.INCIDENT_CLOSED, closed))
+        locks.release(tx, story.run.id)
+
+    def _target(self, story: Story, type_: EventType, target: str, why: str) -> Draft:
+        changed = TargetChanged(target=target, run_id=story.run.id, by=story.run.requested_by, why=why)
+        return story.draft(f"{type_}/{target}", type_, changed)
+
+
+def _quarantined_by(tx: Transaction, run_id: str | None) -> list[str]:
+    rows = tx.connection.exec_driver_sql(
+        "SELECT target FROM quarantines WHERE run_id = ? AND ended_at IS NULL ORDER BY target", (run_id or "",)
+    )
+    return [str(row[0]) for row in rows]
+
+
+def not_allowed(decision: Decision) -> Stop:
+    """Say why the policy or the mode does not let the plan through."""
+    if decision.observes:
+        would = {1: "act alone", 2: "ask one person", 3: f"ask {decision.quorum} people"}[decision.ruling.tier or 1]
+        said = f"observe mode: nothing was touched; rule {decision.rule} would have let it {would}"
+        return Stop(kind=SettlementKind.OBSERVED, sentence=said)
+    return Stop(kind=SettlementKind.DENIED, sentence=f"rule {decision.rule}: {decision.reason}")
+
+
+def not_begun(execution: Execution) -> Stop:
+    """Nothing got past the gate: somebody stopped the run, or the gate refused its first step."""
+    reason = execution.stop_reason or AbortReason.PRECONDITION
+    return Stop(kind=SettlementKind.ABORTED, reason=reason, sentence=f"nothing was written: {execution.stopped}")
+
+
+def committed(verdict: Verdict) -> Stop:
+    """Every required clause was measured and met."""
+    return Stop(kind=SettlementKind.COMMITTED, sentence=verdict.why)
+
+
+def remedy(plan: Plan, execution: Execution, verdict: Verdict) -> Remedy:
+    """Return what follows when the contract is not met: an execution that did not finish always goes back."""
+    if not execution.is_done:
+        return Remedy.ROLL_BACK
+    return plan.on_violated if verdict.finding is Finding.VIOLATED else plan.on_inconclusive
+
+
+def held(verdict: Verdict) -> Stop:
+    """The change stays in place until a person keeps or undoes it."""
+    said = f"{verdict.why}; the change stays in place until a person keeps or undoes it"
+    return Stop(kind=SettlementKind.HELD, sentence=said)
+
+
+def undone(plan: Plan, why: str, undoing: Undoing) -> Stop:
+    """Everything is equal again, or it is said loudly that it is not."""
+    if undoing.is_complete:
+        count = len(undoing.restorations)
+        back = f"{count} object{'s' if count != 1 else ''} equal again" if count else "every write compensated"
+        return Stop(kind=SettlementKind.ROLLED_BACK, sentence=f"{why}; undone, {back}")
+    missing = [
+        *undoing.unrecoverable,
+        *(f"{item.target.id}: {item.state} {item.difference}".strip() for item in undoing.restorations if not _is_back(item.state)),
+        *(f"undo of {item.id}: {item.state} {item.why}".strip() for item in undoing.compensations if item.state != "done"),
+    ]
+    prefix = "it cannot be undone" if plan.reversibility is Reversibility.IRREVERSIBLE else "not everything is back"
+    return Stop(kind=SettlementKind.NOT_RESTORED, sentence=f"{why}; {prefix}: " + "; ".join(missing))
+
+
+def _is_back(state: str) -> bool:
+    return state in {"equal", "untouched"}

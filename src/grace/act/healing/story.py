@@ -1,0 +1,110 @@
+"""The story of one run: each stage is written once, and whoever comes again reads what stands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import JsonValue
+
+from grace.act.healing import Engine
+from grace.kit.clock import Clock
+from grace.model.events import EventType
+from grace.model.ledger_entry import Draft, LedgerEntry
+from grace.model.noun import Noun
+from grace.model.run import Run
+from grace.model.settlement import AbortReason, SettlementKind
+from grace.record import Journal, Reader, Transaction
+
+N = TypeVar("N", bound=Noun)
+T = TypeVar("T")
+
+
+class Stop(Noun):
+    """The run ends here: which settlement, and why in one sentence."""
+
+    kind: SettlementKind
+    reason: AbortReason | None = None
+    sentence: str
+
+
+class ErasedError(RuntimeError):
+    """A stage's payload was erased while its run was still open."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(f"The entry {key} was erased while its run is open; settle it by hand: `grace undo` or `grace keep`.")
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A run together with the record it is written to and the engine that carries it."""
+
+    run: Run
+    journal: Journal
+    reader: Reader
+    engine: Engine
+    clock: Clock
+
+    def key(self, stage: str) -> str:
+        """Return the key under which a stage's entry stands."""
+        return f"{self.run.id}/{stage}"
+
+    def draft(self, stage: str, type_: EventType, payload: Noun, actor: str = "grace") -> Draft:
+        """Return a draft for one stage of this run."""
+        return Draft(
+            key=self.key(stage),
+            type=type_,
+            actor=actor,
+            run_id=self.run.id,
+            incident_id=self.run.incident_id,
+            service=self.run.service,
+            payload=payload.to_json(),
+        )
+
+    def standing(self, stage: str, noun: type[N]) -> N | None:
+        """Return what stands for a stage, or None."""
+        entry = self.reader.find(self.key(stage))
+        return None if entry is None else read(entry, noun)
+
+    async def write(self, *drafts: Draft) -> tuple[LedgerEntry, ...]:
+        """Append in one durable transaction; return the entries that stand."""
+        return await self.unit(lambda tx: tuple(tx.append(draft) for draft in drafts))
+
+    async def unit(self, unit: Callable[[Transaction], T]) -> T:
+        """Run one unit of the writer and wait for its commit without blocking the loop."""
+        return await asyncio.wrap_future(self.journal.submit(unit))
+
+    async def stage(
+        self, name: str, type_: EventType, noun: type[N], compute: Callable[[], Awaitable[N | Stop]]
+    ) -> N | Stop:
+        """Return what stands for the stage, else compute it, write it, and return what stands then."""
+
+        async def once() -> JsonValue:
+            if self.standing(name, noun) is None:
+                value = await compute()
+                if isinstance(value, Stop):
+                    return value.to_json()
+                await self.write(self.draft(name, type_, value))
+            return None
+
+        answer = await self.engine.step(name, once)
+        standing = self.standing(name, noun)
+        if standing is None and answer is None:
+            # The engine remembers a stage that the record does not have: the record is what counts.
+            answer = await once()
+            standing = self.standing(name, noun)
+        if standing is not None:
+            return standing
+        if answer is None:
+            raise ErasedError(self.key(name))
+        return Stop.model_validate(answer)
+
+
+def read(entry: LedgerEntry, noun: type[N]) -> N:
+    """Return the noun an entry carries."""
+    if entry.payload is None:
+        raise ErasedError(entry.key)
+    return noun.from_json(entry.payload)
