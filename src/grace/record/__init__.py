@@ -5,19 +5,15 @@
 `grace.record.opening.open_record` makes the real ones.
 """
 
-from __future__ import annotations
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeVar
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from sqlalchemy import Connection
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
-    from concurrent.futures import Future
-    from contextlib import AbstractContextManager
-
-    from sqlalchemy import Connection
-
-    from grace.model.events import EventType
-    from grace.model.ledger_entry import Draft, LedgerEntry
+from grace.model.events import EventType
+from grace.model.ledger_entry import Draft, LedgerEntry
 
 T = TypeVar("T")
 

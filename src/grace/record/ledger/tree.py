@@ -4,14 +4,10 @@ A tree of size n has leaves 0..n-1. `node(level, index)` is the root of the comp
 [index << level, (index + 1) << level). Whoever holds the complete nodes can make every root and every proof.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final, Protocol
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+from typing import Final, Protocol
 
 HASH_SIZE: Final = 32
 EMPTY_ROOT: Final = sha256(b"").digest()

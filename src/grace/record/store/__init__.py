@@ -1,4 +1,58 @@
-"""Tables, sessions and migrations of GRACE's own database.
+"""Tables, sessions and migrations of GRACE's own database, and its one writer.
 
-No other package states a schema.
+No other package states a schema. The writer knows no ledger: it is given a `Log` and asks it for a `Page` per group.
 """
+
+import sqlite3
+from typing import Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+from grace.model.ledger_entry import Draft, LedgerEntry
+
+P = TypeVar("P", contravariant=True)
+Q = TypeVar("Q")
+
+
+class KeyStandsError(RuntimeError):
+    """A page that hoped for fresh keys only met one that stands; the group is written again with every key looked up."""
+
+
+class Page(Protocol[P]):
+    """What one group of units adds to the log; nothing of it is in the log's tables before `write`."""
+
+    def append(self, prepared: P) -> LedgerEntry:
+        """Place a draft and project it into the read models, or return the entry that stands for its key."""
+        ...
+
+    def find(self, key: str) -> LedgerEntry | None: ...
+
+    def cut_back(self, length: int) -> None:
+        """Forget what was placed after the first `length` entries of this page."""
+        ...
+
+    def write(self) -> None:
+        """Write entries, payloads and tree; may raise KeyStandsError when the page was opened for fresh keys."""
+        ...
+
+    def __len__(self) -> int: ...
+
+
+class Log(Protocol[Q]):
+    """An append-only log that lives in the writer's transactions."""
+
+    def prepare(self, draft: Draft) -> Q:
+        """Do, in any thread, all work on a draft that needs neither its place nor the time."""
+        ...
+
+    def projects(self, draft: Draft) -> bool:
+        """Say whether placing this draft writes to read models, and so may fail."""
+        ...
+
+    def page(self, connection: Connection, driver: sqlite3.Connection, *, fresh_keys: bool) -> Page[Q]:
+        """Start a page at the end of the log as the transaction sees it."""
+        ...
+
+    def committed(self) -> int:
+        """Make the last page part of the log and return its highest index; -1 when the log is empty."""
+        ...

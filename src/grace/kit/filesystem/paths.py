@@ -1,0 +1,105 @@
+"""One name for one place, and folders opened without following a symlink."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+_FOLDER: Final = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_OCTAL: Final = re.compile(r"\\([0-7]{3})")
+_NOT_UTF8: Final = "\0"
+
+
+class NotExactError(Exception):
+    """What cannot be read, given back or written exactly: the rule, one plain sentence, and what to do next."""
+
+    def __init__(self, rule: str, why: str, way_out: str = "") -> None:
+        self.rule = rule
+        self.why = why
+        self.way_out = way_out
+        super().__init__(why)
+
+
+def canonical_path(written: str | Path, *, follow: bool) -> Path:
+    """Return the real path of a place that may not exist yet; its folder must exist.
+
+    With `follow` the last component is resolved as well (for what is written *through* a symlink); without it the
+    symlink itself is meant.
+    """
+    given = Path(written)
+    if not given.is_absolute() or not given.name or given.name == "..":
+        raise NotExactError("path.name", f"{str(written)!r} names no file or folder.", "Give an absolute path.")
+    try:
+        path = Path(os.path.realpath(given)) if follow else Path(os.path.realpath(given.parent)) / given.name
+        str(path).encode()
+    except (OSError, ValueError) as error:
+        raise NotExactError("path.name", f"{str(written)!r} cannot be resolved: {error}.") from error
+    if not path.name:
+        raise NotExactError("path.name", "The root folder is no target.", "Name one file or folder below it.")
+    if not path.parent.is_dir():
+        raise NotExactError("path.folder", f"The folder {path.parent} does not exist.", "Make it first.")
+    return path
+
+
+@contextmanager
+def opened_folder(folder: Path) -> Iterator[int]:
+    """Open a real path component by component; raise NotExactError when a symlink has come to stand in it."""
+    descriptor = os.open("/", _FOLDER | os.O_PATH)
+    try:
+        for part in folder.parts[1:]:
+            inner = _step(descriptor, part, folder)
+            os.close(descriptor)
+            descriptor = inner
+        readable = os.open(".", _FOLDER | os.O_RDONLY, dir_fd=descriptor)
+    finally:
+        os.close(descriptor)
+    try:
+        yield readable
+    finally:
+        os.close(readable)
+
+
+def _step(descriptor: int, part: str, folder: Path) -> int:
+    try:
+        return os.open(part, _FOLDER | os.O_PATH, dir_fd=descriptor)
+    except (NotADirectoryError, FileNotFoundError) as error:
+        why = f"{folder} is no longer a real folder: {part!r} is {error.strerror.lower()}."
+        raise NotExactError("path.moved", why, "Plan again with the path as it is now.") from error
+
+
+def child_folder(parent: int, name: str) -> int:
+    """Open a folder inside an open one, never through a symlink; the caller closes it."""
+    return os.open(name, _FOLDER | os.O_RDONLY, dir_fd=parent)
+
+
+def to_text(path: str) -> str:
+    """Write a path of the file system as text that JSON can carry, also where its bytes are not UTF-8."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return _NOT_UTF8 + os.fsencode(path).hex()
+    return path
+
+
+def from_text(text: str) -> str:
+    """Read back what `to_text` wrote."""
+    return os.fsdecode(bytes.fromhex(text[1:])) if text.startswith(_NOT_UTF8) else text
+
+
+def is_within(path: Path, folder: Path) -> bool:
+    """Tell whether a real path is a real folder or lies below it."""
+    return path == folder or folder in path.parents
+
+
+def mount_points(under: Path) -> tuple[Path, ...]:
+    """Return every mount point at or below a real path."""
+    found = (Path(_unescaped(line.split()[4])) for line in Path("/proc/self/mountinfo").read_text().splitlines())
+    return tuple(point for point in found if is_within(point, under))
+
+
+def _unescaped(field: str) -> str:
+    return _OCTAL.sub(lambda match: chr(int(match[1], 8)), field)

@@ -1,0 +1,126 @@
+"""Append to the log inside the writer's transactions: one page per group, written with three statements."""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection
+
+from grace.kit.clock import Clock, to_rfc3339
+from grace.model.ledger_entry import Draft, LedgerEntry
+from grace.record.ledger.entries import ENTRY_COLUMNS, Prepared, entry_from_row, prepare
+from grace.record.ledger.tiles import RightEdge, StoredNodes, leaf_hashes
+from grace.record.store import KeyStandsError
+from grace.record.store.projection import Projections, project
+
+_SIZE: Final = 'SELECT coalesce(max("index"), -1) + 1 FROM ledger_entries'
+_STANDING: Final = f"""
+    SELECT {ENTRY_COLUMNS}, payload FROM ledger_entries LEFT JOIN ledger_payloads USING ("index") WHERE key = ?
+"""  # noqa: S608 - a constant list of columns
+_INSERT_ENTRY: Final = f"INSERT INTO ledger_entries ({ENTRY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+_INSERT_PAYLOAD: Final = 'INSERT INTO ledger_payloads ("index", salt, payload) VALUES (?, ?, ?)'
+_WRITE_TILE: Final = """
+    INSERT INTO ledger_tiles (level, tile, hashes) VALUES (?, ?, ?)
+    ON CONFLICT (level, tile) DO UPDATE SET hashes = excluded.hashes
+"""
+
+
+class LedgerLog:
+    """The log as the one writer sees it: its end in memory, everything else in the database."""
+
+    def __init__(
+        self, clock: Clock, projections: Projections, entropy: Callable[[int], bytes] = os.urandom
+    ) -> None:
+        self._clock = clock
+        self._projections = projections
+        self._entropy = entropy
+        self._edge: RightEdge | None = None
+        self._page: LedgerPage | None = None
+
+    def prepare(self, draft: Draft) -> Prepared:
+        return prepare(draft, self._entropy)
+
+    def projects(self, draft: Draft) -> bool:
+        return draft.type in self._projections
+
+    def page(self, connection: Connection, driver: sqlite3.Connection, *, fresh_keys: bool) -> "LedgerPage":
+        size = driver.execute(_SIZE).fetchone()[0]
+        edge, self._edge = self._edge, None
+        # The edge in memory is trusted only while the log ends where it ends: after a failed write, or when another
+        # process appended, it is read again.
+        if edge is None or edge.size != size:
+            edge = RightEdge.load(StoredNodes(driver), size)
+        self._page = LedgerPage(connection, driver, edge, self._clock.now(), self._projections, fresh_keys=fresh_keys)
+        return self._page
+
+    def committed(self) -> int:
+        if self._page is not None:
+            self._edge, self._page = self._page.edge, None
+        return -1 if self._edge is None else self._edge.size - 1
+
+
+class LedgerPage:
+    """The entries that one group of units adds."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        driver: sqlite3.Connection,
+        edge: RightEdge,
+        at: datetime,
+        projections: Projections,
+        *,
+        fresh_keys: bool,
+    ) -> None:
+        self.edge = edge
+        self._connection = connection
+        self._driver = driver
+        self._base = edge.size
+        self._at = at
+        self._at_text = to_rfc3339(at)
+        self._projections = projections
+        self._fresh_keys = fresh_keys
+        self._placed: list[Prepared] = []
+        self._entries: dict[str, LedgerEntry] = {}
+
+    def __len__(self) -> int:
+        return len(self._placed)
+
+    def append(self, prepared: Prepared) -> LedgerEntry:
+        draft = prepared.draft
+        standing = self._entries.get(draft.key) if self._fresh_keys else self.find(draft.key)
+        if standing is not None:
+            return standing
+        entry = prepared.entry(self._base + len(self._placed), self._at)
+        self._placed.append(prepared)
+        self._entries[draft.key] = entry
+        project(self._connection, entry, self._projections)
+        return entry
+
+    def find(self, key: str) -> LedgerEntry | None:
+        placed = self._entries.get(key)
+        if placed is not None:
+            return placed
+        row = self._driver.execute(_STANDING, (key,)).fetchone()
+        return None if row is None else entry_from_row(row)
+
+    def cut_back(self, length: int) -> None:
+        for prepared in self._placed[length:]:
+            del self._entries[prepared.draft.key]
+        del self._placed[length:]
+
+    def write(self) -> None:
+        if not self._placed:
+            return
+        at, numbered = self._at_text, list(enumerate(self._placed, self._base))
+        try:
+            self._driver.executemany(_INSERT_ENTRY, [prepared.entry_row(index, at) for index, prepared in numbered])
+        except sqlite3.IntegrityError as error:
+            if self._fresh_keys and error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+                raise KeyStandsError from error
+            raise
+        self._driver.executemany(_INSERT_PAYLOAD, [(index, p.salt, p.payload) for index, p in numbered])
+        leaves = leaf_hashes([prepared.leaf(index, at) for index, prepared in numbered])
+        self._driver.executemany(_WRITE_TILE, self.edge.extend(leaves))

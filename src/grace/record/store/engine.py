@@ -1,0 +1,71 @@
+"""Open the database file: write-ahead log, full sync, foreign keys, a patient lock."""
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
+
+_BUSY_TIMEOUT_MS: Final = 10_000
+_CACHED_STATEMENTS: Final = 512
+_READERS: Final = 16
+
+
+class StoreUnusableError(RuntimeError):
+    """The database file cannot give the promised durability."""
+
+    def __init__(self, path: Path, why: str, what_next: str) -> None:
+        self.path = path
+        super().__init__(f"The store {path} cannot be used: {why}. {what_next}")
+
+
+def open_engine(path: Path) -> Engine:
+    """Open `path` for writing; every transaction takes the write lock at once and commits with a full sync."""
+    return _engine(path, begin="BEGIN IMMEDIATE", query_only=False)
+
+
+def open_reading_engine(path: Path) -> Engine:
+    """Open `path` for reading; every transaction sees one state, and any attempt to write is an error."""
+    return _engine(path, begin="BEGIN", query_only=True)
+
+
+def driver_connection(connection: Connection) -> sqlite3.Connection:
+    """Return the driver's own connection, for the few statements where a microsecond counts."""
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, sqlite3.Connection):
+        message = f"The store speaks to SQLite through sqlite3, not through {type(driver).__name__}."
+        raise TypeError(message)
+    return driver
+
+
+def _engine(path: Path, *, begin: str, query_only: bool) -> Engine:
+    def connect() -> sqlite3.Connection:
+        return _connect(path, query_only=query_only)
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=_READERS, max_overflow=_READERS)
+
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine, "begin", start)
+    return engine
+
+
+def _connect(path: Path, *, query_only: bool) -> sqlite3.Connection:
+    try:
+        # The driver's own transaction control is off: BEGIN, COMMIT and SAVEPOINT are said by us alone.
+        connection = sqlite3.connect(
+            path, isolation_level=None, check_same_thread=False, cached_statements=_CACHED_STATEMENTS
+        )
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    except sqlite3.Error as error:
+        raise StoreUnusableError(path, f"SQLite says {error}", "Is it a GRACE database, and may this user write it?") from error
+    if mode != "wal":
+        connection.close()
+        raise StoreUnusableError(path, f"its file system allows only journal mode {mode}", "Put it on a local disk.")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    if query_only:
+        connection.execute("PRAGMA query_only = ON")
+    return connection

@@ -1,0 +1,1 @@
+"""The only source of the schema: numbered steps, each with its way back."""
