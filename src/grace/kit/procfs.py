@@ -1,0 +1,222 @@
+"""What Linux tells of processes under `/proc`: who they are, whether they live, which locks and sockets they hold.
+
+A pid is only a name together with its start time. Everything here only reads, and works without root as far as the
+system allows: processes that may not be looked into are named, never passed over.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
+from typing import Final
+
+_PROC: Final = Path("/proc")
+_TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+_WAL_WRITE_BYTE: Final = 120
+"""SQLite in WAL mode: the byte of the `-shm` file whose exclusive lock is the write lock."""
+_LOCK_KINDS: Final = frozenset({"POSIX", "OFDLCK", "FLOCK"})
+_LISTENING: Final = "0A"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStat:
+    """One process as `/proc/PID/stat` shows it."""
+
+    pid: int
+    name: str
+    state: str
+    parent: int
+    started_at: int
+    """Clock ticks from boot to its start: with the pid, the only lasting name of a process."""
+    cpu_s: float
+    rss_bytes: int
+
+    @property
+    def is_alive(self) -> bool:
+        """Tell whether it still runs; a zombie is gone, only its parent has not noticed."""
+        return self.state not in {"Z", "X", "x"}
+
+
+@dataclass(frozen=True, slots=True)
+class Holders:
+    """Who was found holding something, and which processes could not be looked into."""
+
+    pids: tuple[int, ...]
+    hidden: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileLock:
+    """One lock line of `/proc/PID/fdinfo`: kind, strength and the bytes it covers."""
+
+    kind: str
+    is_write: bool
+    first: int
+    last: int | None
+    """The last byte covered; None: to the end of the file and beyond."""
+
+    def covers(self, byte: int) -> bool:
+        return self.first <= byte and (self.last is None or byte <= self.last)
+
+
+def process_stat(pid: int) -> ProcessStat | None:
+    """Return what is known of a process, None when there is none with this pid."""
+    try:
+        text = (_PROC / str(pid) / "stat").read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    name, rest = text[text.index("(") + 1 : text.rindex(")")], text[text.rindex(")") + 2 :].split()
+    return ProcessStat(
+        pid=pid,
+        name=name,
+        state=rest[0],
+        parent=int(rest[1]),
+        started_at=int(rest[19]),
+        cpu_s=(int(rest[11]) + int(rest[12])) / _TICKS_PER_S,
+        rss_bytes=int(rest[21]) * _PAGE_BYTES,
+    )
+
+
+def is_alive(pid: int, started_at: int) -> bool:
+    """Tell whether the process that had this pid and start time still runs."""
+    stat = process_stat(pid)
+    return stat is not None and stat.started_at == started_at and stat.is_alive
+
+
+def age_s(stat: ProcessStat) -> float:
+    """Return how long ago the process was started."""
+    uptime_s = float((_PROC / "uptime").read_text().split()[0])
+    return max(0.0, uptime_s - stat.started_at / _TICKS_PER_S)
+
+
+def argv_of(pid: int) -> tuple[str, ...]:
+    """Return the command line; empty for kernel threads, zombies and processes that are gone."""
+    try:
+        raw = (_PROC / str(pid) / "cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return ()
+    return tuple(part.decode("utf-8", "replace") for part in raw.rstrip(b"\0").split(b"\0")) if raw else ()
+
+
+def uid_of(pid: int) -> int | None:
+    """Return the effective user id, None when the process is gone."""
+    try:
+        lines = (_PROC / str(pid) / "status").read_text(errors="replace").splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return next(int(line.split()[2]) for line in lines if line.startswith("Uid:"))
+
+
+def all_pids() -> tuple[int, ...]:
+    """Return every pid that is visible here."""
+    return tuple(sorted(int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit()))
+
+
+def write_lock_holders(path: str, among: tuple[int, ...] | None = None) -> Holders:
+    """Find who holds a write lock on a file: an exclusive lock on it or, for SQLite in WAL mode, on its `-shm` byte.
+
+    Readers of an SQLite database hold shared locks and are not found. A file that is not there has no holders.
+    """
+    main, shared = _identity(path), _identity(path + "-shm")
+    pids: list[int] = []
+    hidden: list[int] = []
+    for pid in all_pids() if among is None else among:
+        try:
+            if _holds_write_lock(pid, main, shared):
+                pids.append(pid)
+        except PermissionError:
+            hidden.append(pid)
+    return Holders(tuple(pids), tuple(hidden))
+
+
+def tcp_listeners(port: int, address: str | None = None) -> Holders:
+    """Find who listens on a TCP port of this network namespace, on one address or on any."""
+    sockets = {
+        f"socket:[{inode}]" for inode, at in _listening_sockets(port) if address is None or at == ip_address(address)
+    }
+    pids: list[int] = []
+    hidden: list[int] = []
+    for pid in all_pids() if sockets else ():
+        try:
+            if any(link in sockets for _, link in _descriptors(pid)):
+                pids.append(pid)
+        except PermissionError:
+            hidden.append(pid)
+    return Holders(tuple(pids), tuple(hidden))
+
+
+def locks_of(pid: int, descriptor: str) -> tuple[FileLock, ...]:
+    """Return the locks that were taken through one descriptor of a process."""
+    try:
+        lines = (_PROC / str(pid) / "fdinfo" / descriptor).read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return ()
+    return tuple(_lock(line) for line in lines if line.startswith("lock:"))
+
+
+def _lock(line: str) -> FileLock:
+    """Read `lock: 1: POSIX ADVISORY WRITE 4711 fe:00:123 120 120`."""
+    words = line.split()
+    kind, strength, first, last = words[2], words[4], words[-2], words[-1]
+    return FileLock(
+        kind=kind, is_write=strength == "WRITE", first=int(first), last=None if last == "EOF" else int(last)
+    )
+
+
+def _holds_write_lock(pid: int, main: tuple[int, int] | None, shared: tuple[int, int] | None) -> bool:
+    for descriptor, link in _descriptors(pid):
+        found = _identity(_PROC / str(pid) / "fd" / descriptor) if link.startswith("/") else None
+        if found is None or found not in {main, shared}:
+            continue
+        locks = (lock for lock in locks_of(pid, descriptor) if lock.is_write and lock.kind in _LOCK_KINDS)
+        if any(found == main or lock.covers(_WAL_WRITE_BYTE) for lock in locks):
+            return True
+    return False
+
+
+def _identity(path: str | Path) -> tuple[int, int] | None:
+    """Return device and inode, both asked the same way: on overlays `/proc/locks` names another device."""
+    try:
+        status = Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError, ProcessLookupError):
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _descriptors(pid: int) -> Iterator[tuple[str, str]]:
+    """Yield each open descriptor with what it points at; a process that ends meanwhile has none."""
+    folder = _PROC / str(pid) / "fd"
+    try:
+        links = list(folder.iterdir())
+    except (FileNotFoundError, ProcessLookupError):
+        return
+    for link in links:
+        try:
+            yield link.name, str(link.readlink())
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+
+
+def _listening_sockets(port: int) -> Iterator[tuple[str, IPv4Address | IPv6Address]]:
+    for name, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
+        try:
+            lines = (_PROC / "net" / name).read_text().splitlines()[1:]
+        except FileNotFoundError:  # IPv6 may be switched off.
+            continue
+        for line in lines:
+            words = line.split()
+            host, _, hexadecimal = words[1].partition(":")
+            if words[3] == _LISTENING and int(hexadecimal, 16) == port:
+                yield words[9], _address(host, family)
+
+
+def _address(hexadecimal: str, family: socket.AddressFamily) -> IPv4Address | IPv6Address:
+    """Read an address as the kernel prints it: 32-bit words in the machine's byte order."""
+    words = [int(hexadecimal[start : start + 8], 16) for start in range(0, len(hexadecimal), 8)]
+    return ip_address(socket.inet_ntop(family, struct.pack(f"={len(words)}I", *words)))
