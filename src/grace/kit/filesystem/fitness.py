@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from grace.kit.filesystem.entries import joined, parent_of
-from grace.kit.filesystem.paths import NotExactError, is_within, mount_points
+from grace.kit.filesystem.paths import NotExactError, Rule, is_within, mount_points
 from grace.kit.filesystem.survey import Scope, Survey
 
 SQLITE_COMPANIONS: Final = ("-wal", "-shm", "-journal")
@@ -42,25 +42,25 @@ def require_fit(root: Path, found: Survey, scope: Scope) -> None:
     size = sum(stamp.size for stamp in found.values() if stamp.is_file)
     if size > scope.most_bytes:
         why = f"{root} holds {size} bytes; at most {scope.most_bytes} are kept."
-        raise NotExactError("files.too_large", why, "Name a smaller file or folder, or raise the limit.")
+        raise NotExactError(Rule.TOO_LARGE, why, "Name a smaller file or folder, or raise the limit.")
 
 
 def refuse_database_content(name: str, beginning: bytes) -> None:
     """Raise NotExactError for the first bytes of a SQLite database."""
     if beginning.startswith(_SQLITE_HEADER):
-        raise NotExactError("files.database", f"{name!r} is a SQLite database.", _USE_ITS_PROVIDER)
+        raise NotExactError(Rule.DATABASE, f"{name!r} is a SQLite database.", _USE_ITS_PROVIDER)
 
 
 def _forbidden(root: Path, folder: Path) -> NotExactError:
     why = f"{root} touches {folder}, which belongs to GRACE itself and is outside every rollback."
-    return NotExactError("files.control_plane", why, "Name a target that is not GRACE's own.")
+    return NotExactError(Rule.CONTROL_PLANE, why, "Name a target that is not GRACE's own.")
 
 
 def _require_no_forbidden_inode(root: Path, found: Survey, scope: Scope) -> None:
     """Notice a forbidden folder also under another name, such as a bind mount."""
     for folder in scope.forbidden:
         try:
-            own = os.stat(folder)
+            own = folder.stat()
         except FileNotFoundError:
             continue
         if any((stamp.device, stamp.inode) == (own.st_dev, own.st_ino) for stamp in found.values()):
@@ -75,7 +75,7 @@ def _require_plain_kinds(root: Path, found: Survey) -> None:
     for path, stamp in found.items():
         if not (stamp.is_file or stamp.is_folder or stamp.is_symlink):
             why = f"{_named(root, path)} is a device, socket or pipe."
-            raise NotExactError("files.special", why, "Only files, folders and symlinks can be given back.")
+            raise NotExactError(Rule.SPECIAL, why, "Only files, folders and symlinks can be given back.")
 
 
 def _require_one_file_system(root: Path, found: Survey) -> None:
@@ -85,7 +85,7 @@ def _require_one_file_system(root: Path, found: Survey) -> None:
     elsewhere = [_named(root, path) for path, stamp in found.items() if stamp.device != device]
     mounted = [point for point in mount_points(root) if point != root or not is_folder]
     for place in (*elsewhere, *mounted):
-        raise NotExactError("files.mount", f"{place} is a mount point.", "Name a target without mounts inside.")
+        raise NotExactError(Rule.MOUNT, f"{place} is a mount point.", "Name a target without mounts inside.")
 
 
 def _require_inner_hard_links(root: Path, found: Survey) -> None:
@@ -96,7 +96,7 @@ def _require_inner_hard_links(root: Path, found: Survey) -> None:
         if stamp.is_file and stamp.links != names[stamp.inode]:
             outside = stamp.links - names[stamp.inode]
             why = f"{_named(root, path)} has {outside} hard link(s) outside of what would be kept."
-            raise NotExactError("files.hard_link", why, "Name a folder that contains all of its names.")
+            raise NotExactError(Rule.HARD_LINK, why, "Name a folder that contains all of its names.")
 
 
 def _require_own(root: Path, found: Survey) -> None:
@@ -107,7 +107,7 @@ def _require_own(root: Path, found: Survey) -> None:
     for path, stamp in found.items():
         if stamp.uid != os.geteuid() or stamp.gid not in groups:
             why = f"{_named(root, path)} belongs to user {stamp.uid} and group {stamp.gid}."
-            raise NotExactError("files.owner", why, "Run GRACE as the owner of the file.")
+            raise NotExactError(Rule.OWNER, why, "Run GRACE as the owner of the file.")
 
 
 def _require_no_database(root: Path, found: Survey) -> None:
@@ -137,6 +137,4 @@ def _databases_inside(found: Survey) -> Iterator[str]:
 
 def _live_database(path: Path) -> NotExactError:
     kind = _DATABASE_MARKS.get(path.name, "a database")
-    return NotExactError("files.database", f"{path} belongs to {kind} that may be in use.", _USE_ITS_PROVIDER)
-
-
+    return NotExactError(Rule.DATABASE, f"{path} belongs to {kind} that may be in use.", _USE_ITS_PROVIDER)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -14,10 +15,29 @@ _OCTAL: Final = re.compile(r"\\([0-7]{3})")
 _NOT_UTF8: Final = "\0"
 
 
+class Rule(StrEnum):
+    """Why a place is not one that can be kept, written or given back exactly."""
+
+    CHANGING = "files.changing"
+    CONTROL_PLANE = "files.control_plane"
+    DATABASE = "files.database"
+    HARD_LINK = "files.hard_link"
+    MOUNT = "files.mount"
+    OWNER = "files.owner"
+    PATH_FOLDER = "path.folder"
+    PATH_MOVED = "path.moved"
+    PATH_NAME = "path.name"
+    SPECIAL = "files.special"
+    TOO_DEEP = "files.too_deep"
+    TOO_LARGE = "files.too_large"
+    TOO_MANY = "files.too_many"
+    UNREADABLE = "files.unreadable"
+
+
 class NotExactError(Exception):
     """What cannot be read, given back or written exactly: the rule, one plain sentence, and what to do next."""
 
-    def __init__(self, rule: str, why: str, way_out: str = "") -> None:
+    def __init__(self, rule: Rule, why: str, way_out: str = "") -> None:
         self.rule = rule
         self.why = why
         self.way_out = way_out
@@ -32,21 +52,21 @@ def canonical_path(written: str | Path, *, follow: bool) -> Path:
     """
     given = Path(written)
     if not given.is_absolute() or not given.name or given.name == "..":
-        raise NotExactError("path.name", f"{str(written)!r} names no file or folder.", "Give an absolute path.")
+        raise NotExactError(Rule.PATH_NAME, f"{str(written)!r} names no file or folder.", "Give an absolute path.")
     try:
         path = Path(os.path.realpath(given)) if follow else Path(os.path.realpath(given.parent)) / given.name
         str(path).encode()
     except (OSError, ValueError) as error:
-        raise NotExactError("path.name", f"{str(written)!r} cannot be resolved: {error}.") from error
+        raise NotExactError(Rule.PATH_NAME, f"{str(written)!r} cannot be resolved: {error}.") from error
     if not path.name:
-        raise NotExactError("path.name", "The root folder is no target.", "Name one file or folder below it.")
+        raise NotExactError(Rule.PATH_NAME, "The root folder is no target.", "Name one file or folder below it.")
     if not path.parent.is_dir():
-        raise NotExactError("path.folder", f"The folder {path.parent} does not exist.", "Make it first.")
+        raise NotExactError(Rule.PATH_FOLDER, f"The folder {path.parent} does not exist.", "Make it first.")
     return path
 
 
 @contextmanager
-def opened_folder(folder: Path) -> Iterator[int]:
+def opened_folder(folder: Path) -> Generator[int]:
     """Open a real path component by component; raise NotExactError when a symlink has come to stand in it."""
     descriptor = os.open("/", _FOLDER | os.O_PATH)
     try:
@@ -67,8 +87,8 @@ def _step(descriptor: int, part: str, folder: Path) -> int:
     try:
         return os.open(part, _FOLDER | os.O_PATH, dir_fd=descriptor)
     except (NotADirectoryError, FileNotFoundError) as error:
-        why = f"{folder} is no longer a real folder: {part!r} is {error.strerror.lower()}."
-        raise NotExactError("path.moved", why, "Plan again with the path as it is now.") from error
+        why = f"{folder} is no longer a real folder: {part!r} is gone, or no folder."
+        raise NotExactError(Rule.PATH_MOVED, why, "Plan again with the path as it is now.") from error
 
 
 def child_folder(parent: int, name: str) -> int:

@@ -14,12 +14,11 @@ from typing import Final, TypeAlias
 
 from grace.kit.filesystem.entries import NOTHING, Entry, Kind, Tree
 from grace.kit.filesystem.fitness import refuse_database_content, require_fit, require_outside
-from grace.kit.filesystem.paths import NotExactError, child_folder, opened_folder, to_text
+from grace.kit.filesystem.paths import NotExactError, Rule, child_folder, opened_folder, to_text
 from grace.kit.filesystem.survey import Scope, Stamp, Survey, Visit, survey, walk
 
 _CHUNK: Final = 1024 * 1024
 _ATTEMPTS: Final = 3
-_WITHOUT_XATTRS: Final = frozenset({errno.ENOTSUP, errno.EPERM})
 _PERMISSIONS: Final = 0o7777
 
 Taking: TypeAlias = Callable[[bytes], None]
@@ -52,7 +51,7 @@ def scan(root: Path, scope: Scope, taking: Taking = pass_by) -> Tree:
         raise _changed(str(root)) from error
     except OSError as error:
         why = f"{root} cannot be read: {error.strerror} ({error.filename})."
-        raise NotExactError("files.unreadable", why, "Give GRACE the right to read it.") from error
+        raise NotExactError(Rule.UNREADABLE, why, "Give GRACE the right to read it.") from error
     return tree or NOTHING
 
 
@@ -78,28 +77,28 @@ def read_xattrs(of: int | str) -> tuple[tuple[str, str], ...]:
         names = os.listxattr(of, **follow)
         return tuple((name, base64.b64encode(os.getxattr(of, name, **follow)).decode()) for name in sorted(names))
     except OSError as error:
-        if error.errno in _WITHOUT_XATTRS:
+        if error.errno == errno.ENOTSUP:
             return ()
         raise
 
 
 def _changed(name: str) -> ChangedMeanwhileError:
-    return ChangedMeanwhileError("files.changing", f"{name} changed while it was read.", "Wait until nobody writes it.")
+    return ChangedMeanwhileError(Rule.CHANGING, f"{name} changed while it was read.", "Wait until nobody writes it.")
 
 
 def _read_all(folder: int, name: str, found: Survey, taking: Taking) -> Iterator[tuple[str, Entry]]:
     first = _first_names(found)
-    read: dict[str, Entry] = {}
+    twins: dict[str, Entry] = {}
     for visit in walk(folder, name):
         if found.get(visit.path) != Stamp.of(visit.status):
             raise _changed(visit.path or name)
-        twin = first.get(visit.path, "")
-        if twin in read:
-            entry = read[twin]
-        else:
-            entry = replace(_entry(visit, taking), twin=to_text(twin))
-            read[visit.path] = entry
-        yield to_text(visit.path), entry
+        twin = first.get(visit.path)
+        if twin is None:
+            yield to_text(visit.path), _entry(visit, taking)
+            continue
+        if twin not in twins:
+            twins[twin] = replace(_entry(visit, taking), twin=to_text(twin))
+        yield to_text(visit.path), twins[twin]
 
 
 def _first_names(found: Survey) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Self, TypeAlias
 
 from grace.kit.filesystem.entries import joined
-from grace.kit.filesystem.paths import NotExactError, child_folder
+from grace.kit.filesystem.paths import NotExactError, Rule, child_folder
 
 _DEEPEST: Final = 100
 
@@ -86,7 +86,7 @@ def survey(folder: int, name: str, scope: Scope) -> Survey:
         found[visit.path] = Stamp.of(visit.status)
         if len(found) > scope.most_objects:
             why = f"There are more than {scope.most_objects} files and folders in {name!r}."
-            raise NotExactError("files.too_many", why, "Name a smaller folder.")
+            raise NotExactError(Rule.TOO_MANY, why, "Name a smaller folder.")
     return found
 
 
@@ -106,10 +106,11 @@ def walk(folder: int, name: str, path: str = "", depth: int = 0) -> Iterator[Vis
 def _walk_inside(folder: int, name: str, path: str, depth: int) -> Iterator[Visit]:
     if depth == _DEEPEST:
         why = f"{path} lies more than {_DEEPEST} folders deep."
-        raise NotExactError("files.too_deep", why, "Name a smaller folder.")
+        raise NotExactError(Rule.TOO_DEEP, why, "Name a smaller folder.")
     inner = child_folder(folder, name)
     try:
-        for child in sorted(os.listdir(inner), key=os.fsencode):
+        names = os.listdir(inner)  # noqa: PTH208 - of a descriptor, which no Path can be
+        for child in sorted(names, key=os.fsencode):
             yield from walk(inner, child, joined(path, child), depth + 1)
     finally:
         os.close(inner)
