@@ -27,21 +27,26 @@ class NetworkUsedError(AssertionError):
 
 
 def _stay_on_this_machine(event: str, args: tuple[object, ...]) -> None:
-    if event not in {"socket.connect", "socket.sendto"}:
-        return
-    address = args[1]
-    if not isinstance(address, tuple):
-        return
-    host = str(cast("tuple[object, ...]", address)[0])
-    if host == "localhost":
-        return
-    try:
-        is_here = ip_address(host).is_loopback
-    except ValueError:
-        is_here = False
-    if not is_here:
-        message = f"tests stay on this machine, but one used {address!r}"
+    match event, args:
+        case ("socket.connect" | "socket.sendto", (_, tuple())):
+            host = str(cast("tuple[object, ...]", args[1])[0])
+        case ("socket.getaddrinfo", (str() as host, *_)):
+            pass
+        case _:
+            return
+    if not _is_here(host):
+        message = f"tests stay on this machine, but one used {host!r}"
         raise NetworkUsedError(message)
+
+
+def _is_here(host: str) -> bool:
+    if host in {"", "localhost"} or host.endswith((".localhost", ".invalid")):
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
 
 
 sys.addaudithook(_stay_on_this_machine)
