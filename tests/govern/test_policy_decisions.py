@@ -14,7 +14,7 @@ from grace.govern.policy.explain import explain
 from grace.govern.policy.request import thousandths
 from grace.govern.policy.rules import make_rules, read_rules
 from grace.model.decision import Decision, Ruling
-from grace.model.plan import PlannedStep, Reversibility
+from grace.model.plan import PlannedStep, Reversibility, Undo
 from grace.model.service import Mode
 from grace.shipped import shipped_folder
 from tests.govern.plans import DEEDS, diagnosis, question, service, step, terminate
@@ -110,6 +110,14 @@ def test_a_decision_names_rule_policy_digest_and_plan_digest() -> None:
 )
 def test_the_shipped_policy_has_the_tiers_it_promises(of: PlannedStep, expected: Ruling) -> None:
     assert SHIPPED_POLICY.decide(question(of)).ruling is expected
+
+
+def test_an_undo_is_asked_like_a_step() -> None:
+    reload = step("process.signal", Reversibility.COMPENSABLE, {"signal": "HUP"})
+    back = reload.model_copy(update={"undo": Undo.model_validate({"uses": "command.run", "with": {"argv": ["rm"]}})})
+    no_commands = '@id("no") forbid(principal, action, resource) when { context.step.deed in Kind::"command" };'
+    assert policy(EVERYTHING + no_commands).decide(question(reload)).ruling is Ruling.ACT_ALONE
+    assert policy(EVERYTHING + no_commands).decide(question(back)).rule == "no"
 
 
 # ---- irreversible ----

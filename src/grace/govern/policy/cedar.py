@@ -11,7 +11,7 @@ import cedarpy
 from pydantic import JsonValue
 
 from grace.govern.policy import Question
-from grace.govern.policy.request import CONTEXT, plan_entities, step_entities
+from grace.govern.policy.request import CONTEXT, plan_entities, step_entities, with_undos
 from grace.govern.policy.rules import PERMITTING, Effect, Rule, RuleSet
 from grace.model.decision import Decision, Ruling
 from grace.model.diagnosis import UNKNOWN_CAUSE
@@ -97,12 +97,13 @@ class CedarPolicy:
         return self._decision(question, digest, self._strictest(question))
 
     def rulings(self, question: Question, *, every_tier: bool = False) -> tuple[StepRuling, ...]:
-        """Return the tier of each step in order; `every_tier` asks on after the first permit, to explain."""
+        """Return the tier of each step and each undo in order; `every_tier` asks on after a permit, to explain."""
+        steps = with_undos(question.plan)
         try:
             shared = plan_entities(question, mode_of(question.service).value)
         except ValueError as error:
-            return tuple(_doubt(step, error) for step in question.plan.steps)
-        return tuple(self._step(step, question, shared, every_tier=every_tier) for step in question.plan.steps)
+            return tuple(_doubt(step, error) for step in steps)
+        return tuple(self._step(step, question, shared, every_tier=every_tier) for step in steps)
 
     def ground_for_denial(self, question: Question) -> StepRuling | None:
         """Return the denial that no policy file can lift, if there is one."""

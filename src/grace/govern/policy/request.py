@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 from pydantic import JsonValue
 
 from grace.govern.policy import Question
-from grace.model.plan import PlannedStep
+from grace.model.plan import Plan, PlannedStep, Reversibility
 
 JsonObject: TypeAlias = dict[str, JsonValue]
 
@@ -32,6 +32,18 @@ class Leaf:
 
     name: str
     value: JsonValue
+
+
+def with_undos(plan: Plan) -> tuple[PlannedStep, ...]:
+    """Return every deed that the plan may lead to: its steps, each followed by the undo it names, asked like a step."""
+    return tuple(deed for step in plan.steps for deed in _with_undo(step))
+
+
+def _with_undo(step: PlannedStep) -> Iterator[PlannedStep]:
+    yield step
+    if step.undo is not None:
+        changes = {"id": f"{step.id}.undo", "uses": step.undo.uses, "parameters": step.undo.parameters, "undo": None}
+        yield step.model_copy(update={**changes, "reversibility": Reversibility.COMPENSABLE, "provider": None})
 
 
 def plan_entities(question: Question, mode: str) -> list[JsonValue]:
@@ -109,7 +121,7 @@ def _rounded_away(value: float) -> int:
 
 def _plan_attributes(question: Question) -> JsonObject:
     plan, diagnosis = question.plan, question.diagnosis
-    deeds = sorted({step.uses for step in plan.steps})
+    deeds = sorted({step.uses for step in with_undos(plan)})
     return {
         "deeds": [_reference("Deed", deed) for deed in deeds],
         "steps": len(plan.steps),
