@@ -3,9 +3,11 @@
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+_SLICE_S = 0.05
 _RFC3339_LENGTH = len("2026-01-01T00:00:00.000000Z")
 
 
@@ -80,6 +82,14 @@ class VirtualClock:
     async def wait(self, seconds: float) -> None:
         self.sleep(seconds)
         await asyncio.sleep(0)
+
+
+def sleep_unless(clock: Clock, seconds: float, stopped: Callable[[], bool]) -> bool:
+    """Sleep in short slices until the time is over or `stopped` says so; return whether it did."""
+    until = clock.monotonic() + seconds
+    while not stopped() and (left := until - clock.monotonic()) > 0:
+        clock.sleep(min(left, _SLICE_S))
+    return stopped()
 
 
 def to_rfc3339(moment: datetime) -> str:

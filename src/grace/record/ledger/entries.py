@@ -6,10 +6,9 @@ payload's canonical JSON; erase salt and payload, and nothing is left to guess, 
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 import orjson
 from pydantic import JsonValue
@@ -27,28 +26,39 @@ StoredRow = tuple[int, str, str, str, str, str | None, str | None, str | None, s
 ENTRY_COLUMNS: Final = '"index", key, type, at, actor, run_id, incident_id, service, payload_digest'
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A draft with everything done that needs neither its place in the log nor the time."""
 
     draft: Draft
+    type: str
     salt: bytes
     payload: str
     payload_digest: str
-    # The leaf's bytes around its time and its index: canonical JSON sorts actor, at, incident_id, index, key, ...
-    before_at: bytes
-    before_index: bytes
-    after_index: bytes
 
     def leaf(self, index: int, at: str) -> bytes:
-        return b"%b%b%b%d%b" % (self.before_at, at.encode(), self.before_index, index, self.after_index)
+        """Return the canonical JSON of every field but the payload."""
+        draft = self.draft
+        # The keys stand in their canonical order, and orjson writes texts as RFC 8785 does: a property test holds both.
+        return orjson.dumps(
+            {
+                "actor": draft.actor,
+                "at": at,
+                "incident_id": draft.incident_id,
+                "index": index,
+                "key": draft.key,
+                "payload_digest": self.payload_digest,
+                "run_id": draft.run_id,
+                "service": draft.service,
+                "type": self.type,
+            }
+        )
 
     def entry_row(self, index: int, at: str) -> EntryRow:
         draft = self.draft
         return (
             index,
             draft.key,
-            draft.type.value,
+            self.type,
             at,
             draft.actor,
             draft.run_id,
@@ -58,43 +68,15 @@ class Prepared:
         )
 
     def entry(self, index: int, at: datetime) -> LedgerEntry:
-        draft = self.draft
-        # Every field was validated when the draft was made.
-        return LedgerEntry.model_construct(
-            index=index,
-            key=draft.key,
-            type=draft.type,
-            at=at,
-            actor=draft.actor,
-            run_id=draft.run_id,
-            incident_id=draft.incident_id,
-            service=draft.service,
-            payload_digest=self.payload_digest,
-            payload=draft.payload,
-        )
+        return LedgerEntry.of(self.draft, index=index, at=at, payload_digest=self.payload_digest)
 
 
 def prepare(draft: Draft, entropy: Callable[[int], bytes] = os.urandom) -> Prepared:
-    """Salt and digest a draft's payload and write its leaf but for time and index, or raise NotCanonicalError."""
+    """Salt and digest a draft's payload, or raise NotCanonicalError when a field has no canonical JSON."""
+    _require_text(draft)
     salt = entropy(SALT_SIZE)
     payload = canonical(draft.payload)
-    digest = payload_digest(salt, payload)
-    return Prepared(
-        draft=draft,
-        salt=salt,
-        payload=payload.decode(),
-        payload_digest=digest,
-        before_at=b'{"actor":%b,"at":"' % _text(draft.actor),
-        before_index=b'","incident_id":%b,"index":' % _text(draft.incident_id),
-        after_index=b',"key":%b,"payload_digest":"%b","run_id":%b,"service":%b,"type":%b}'
-        % (
-            _text(draft.key),
-            digest.encode(),
-            _text(draft.run_id),
-            _text(draft.service),
-            _text(draft.type.value),
-        ),
-    )
+    return Prepared(draft, draft.type.value, salt, payload.decode(), payload_digest(salt, payload))
 
 
 def payload_digest(salt: bytes, payload: bytes) -> str:
@@ -133,10 +115,9 @@ def entry_from_row(row: StoredRow) -> LedgerEntry:
     )
 
 
-def _text(value: str | None) -> bytes:
-    """Write a text as canonical JSON does (RFC 8785 and orjson escape alike; a property test holds them to that)."""
+def _require_text(draft: Draft) -> None:
     try:
-        return orjson.dumps(value)
+        orjson.dumps((draft.key, draft.actor, draft.run_id, draft.incident_id, draft.service))
     except orjson.JSONEncodeError as error:
-        message = f"The text {value!r} has no canonical JSON: {error}"
+        message = f"A field of the draft {draft.key!r} has no canonical JSON: {error}"
         raise NotCanonicalError(message) from error

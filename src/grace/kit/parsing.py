@@ -1,0 +1,106 @@
+"""Parse a document into a model: every error of the model becomes a flaw with its place and a next step."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from typing import Annotated, Final, TypeVar, Union, cast, get_args, get_origin
+
+import orjson
+from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic_core import ErrorDetails
+
+from grace.kit.documents import Document, Flaw, Path, did_you_mean
+
+M = TypeVar("M", bound=BaseModel)
+
+_QUOTE: Final = "Write it in quotes."
+_LONGEST_SHOWN: Final = 60
+
+
+def parse(document: Document, model: type[M]) -> M | tuple[Flaw, ...]:
+    """Return the model, or all flaws in the order of the file. Nothing is coerced: "5" is no number, `off` no boolean."""
+    try:
+        return validate(model, document.value)
+    except ValidationError as error:
+        return tuple(sorted({flaw_of(document, item, model) for item in error.errors()}))
+
+
+def validate(model: type[M], value: JsonValue) -> M:
+    """Return the model of a JSON value, strictly; raise `pydantic.ValidationError`."""
+    return model.model_validate_json(orjson.dumps(value), strict=True)
+
+
+def flaw_of(document: Document, error: ErrorDetails, model: type[BaseModel], at: Path = ()) -> Flaw:
+    """Say what one error of a model means for the person who wrote the part of the document at `at`."""
+    loc: Path = error["loc"]
+    name = str(loc[-1]) if loc else ""
+    match error["type"]:
+        case "extra_forbidden":
+            known = _names_at(model, loc[:-1])
+            return document.flaw((*at, *loc), "unknown-key", f"unknown key {name!r}", did_you_mean(name, known))
+        case "missing":
+            return document.flaw((*at, *loc), "missing-key", f"{_dotted((*at, *loc))} is missing", f"Add `{name}:`.")
+        case "string_type" if isinstance(error["input"], int | float):
+            message = f"{_dotted((*at, *loc))} must be text, and {_shown(error['input'])} is not"
+            return document.flaw((*at, *loc), "wrong-type", message, _QUOTE)
+        case _:
+            return document.flaw((*at, *loc), "wrong-value", _sentence(error, (*at, *loc)))
+
+
+def _sentence(error: ErrorDetails, path: Path) -> str:
+    said = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    where = f"{_dotted(path)}: " if path else ""
+    if error["type"] == "value_error":
+        return f"{where}{said}"
+    return f"{where}should be {said}" if error["msg"].startswith("Input should be ") else f"{where}{said}"
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(str(step) for step in path) or "the document"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+
+
+def _names_at(model: type[BaseModel], loc: Path) -> set[str]:
+    """Return the keys that the model allows at a place; of all arms, where there are several."""
+    kinds: list[object] = [model]
+    for step in loc:
+        deeper = [kind for kind in (_step(kind, step) for kind in _arms(kinds)) if kind is not None]
+        kinds = deeper or kinds
+    return {name for kind in _arms(kinds) if _is_model(kind) for name in _names_of(cast("type[BaseModel]", kind))}
+
+
+def _names_of(model: type[BaseModel]) -> set[str]:
+    return {info.alias or name for name, info in model.model_fields.items()}
+
+
+def _step(kind: object, step: str | int) -> object | None:
+    if _is_model(kind):
+        fields = cast("type[BaseModel]", kind).model_fields
+        found = next((info for name, info in fields.items() if step in (name, info.alias)), None)
+        return found.annotation if found else None
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (tuple, list) and isinstance(step, int):
+        return arguments[0]
+    if origin in (dict, Mapping) and isinstance(step, str):
+        return arguments[1]
+    return None
+
+
+def _arms(kinds: list[object]) -> list[object]:
+    arms: list[object] = []
+    for kind in kinds:
+        origin, arguments = get_origin(kind), get_args(kind)
+        if origin in (Union, types.UnionType):
+            arms += _arms(list(arguments))
+        else:
+            arms += _arms([arguments[0]]) if origin is Annotated else [kind]
+    return arms
+
+
+def _is_model(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

@@ -1,0 +1,203 @@
+"""Read YAML 1.2 as people mean it: `off` is a word, `0644` is 644, a repeated key is a mistake, nothing is executed.
+
+What is read is plain JSON with marks. Anchors, aliases, tags and directives are refused: none is needed, and each is a
+way to make a short file large or a clear file unclear.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from pydantic import JsonValue
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    NodeEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+from ruamel.yaml.reader import ReaderError
+
+from grace.kit.documents import Document, Flaw, Mark, Path
+
+LARGEST_FILE_BYTES: Final = 256 * 1024
+DEEPEST: Final = 32
+_SAFE_INTEGER: Final = 2**53 - 1
+_LONGEST_NUMBER: Final = 40
+
+_NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
+_BOOLEAN: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_DECIMAL: Final = re.compile(r"[-+]?[0-9]+")
+_OTHER_BASE: Final = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NOT_FINITE: Final = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+class _Refused(Exception):
+    """The file is not what may be written; carries where and why."""
+
+    def __init__(self, mark: Mark, rule: str, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.mark, self.rule, self.message, self.remedy = mark, rule, message, remedy
+
+
+def read_yaml(content: bytes | str, file: str) -> Document | Flaw:
+    """Return the one document in a file, or the first flaw that makes it unreadable."""
+    try:
+        text = _decoded(content)
+        return _Building(file, iter(_events(text))).document()
+    except _Refused as refused:
+        return Flaw(file, refused.mark.line, refused.mark.column, refused.rule, refused.message, refused.remedy)
+
+
+def _decoded(content: bytes | str) -> str:
+    if len(content) > LARGEST_FILE_BYTES:
+        message = f"the file has {len(content):,} bytes; at most {LARGEST_FILE_BYTES:,} are read"
+        raise _Refused(Mark(), "yaml.too-large", message, "Split it.")
+    if isinstance(content, str):
+        return content
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise _Refused(Mark(line, 1), "yaml.not-utf8", "the file is not UTF-8", "Save it as UTF-8.") from error
+
+
+def _events(text: str) -> Iterator[Event]:
+    try:
+        yield from YAML(typ="safe", pure=True).parse(text)
+    except MarkedYAMLError as error:
+        at = error.problem_mark or error.context_mark
+        mark = Mark(at.line + 1, at.column + 1) if at else Mark()
+        problem = str(error.problem or error.context or "it cannot be parsed")
+        raise _Refused(mark, "yaml.syntax", f"not YAML: {problem}", "Check indentation, quotes and brackets.") from error
+    except ReaderError as error:
+        before = text[: error.position]
+        mark = Mark(before.count("\n") + 1, len(before) - before.rfind("\n"))
+        raise _Refused(mark, "yaml.syntax", "a control character is not allowed here", "Remove it.") from error
+    except (YAMLError, ValueError, OverflowError) as error:
+        # An escape such as "\Uffffffff" names no character; the parser lets Python's own error through.
+        raise _Refused(Mark(), "yaml.syntax", f"not YAML: {error}", "Check the escapes in double quotes.") from error
+
+
+@dataclass(slots=True)
+class _Building:
+    """Turns events into a value, one node at a time."""
+
+    file: str
+    events: Iterator[Event]
+    marks: dict[Path, Mark] = field(default_factory=dict[Path, Mark])
+
+    def document(self) -> Document:
+        starts = 0
+        value: JsonValue = None
+        for event in self.events:
+            if isinstance(event, DocumentStartEvent):
+                starts += 1
+                self._check_start(event, starts)
+                first = next(self.events)
+                self.marks[()] = _mark(first)
+                value = self._node(first, ())
+        if not starts:
+            raise _Refused(Mark(), "yaml.empty", "the file is empty", "Start from an example in docs/.")
+        return Document(self.file, value, self.marks)
+
+    def _check_start(self, event: DocumentStartEvent, starts: int) -> None:
+        if starts > 1:
+            raise _Refused(_mark(event), "yaml.one-document", "a second document begins here", "Use a file for each.")
+        if event.version or event.tags:
+            raise _Refused(_mark(event), "yaml.directive", "directives are not read", "Remove the line with `%`.")
+
+    def _node(self, event: Event, path: Path) -> JsonValue:
+        _check_node(event, path)
+        match event:
+            case MappingStartEvent():
+                return self._mapping(path)
+            case SequenceStartEvent():
+                return self._sequence(path)
+            case ScalarEvent():
+                return _scalar(event)
+            case _:
+                raise _Refused(_mark(event), "yaml.syntax", "a value is expected here")
+
+    def _mapping(self, path: Path) -> JsonValue:
+        mapping: dict[str, JsonValue] = {}
+        while not isinstance(event := next(self.events), MappingEndEvent):
+            key = self._key(event, path)
+            if key in mapping:
+                first = self.marks[(*path, key)].line
+                message = f"the key {key!r} stands twice: here and in line {first}"
+                raise _Refused(_mark(event), "yaml.duplicate-key", message, "Keep one.")
+            self.marks[(*path, key)] = _mark(event)
+            mapping[key] = self._node(next(self.events), (*path, key))
+        return mapping
+
+    def _key(self, event: Event, path: Path) -> str:
+        if not isinstance(event, ScalarEvent):
+            raise _Refused(_mark(event), "yaml.key", "a key must be a word", "A `{` or `[` cannot be a key; quote it.")
+        _check_node(event, path)
+        return _text(event)
+
+    def _sequence(self, path: Path) -> JsonValue:
+        items: list[JsonValue] = []
+        while not isinstance(event := next(self.events), SequenceEndEvent):
+            here = (*path, len(items))
+            self.marks[here] = _mark(event)
+            items.append(self._node(event, here))
+        return items
+
+
+def _check_node(event: Event, path: Path) -> None:
+    if isinstance(event, AliasEvent) or (isinstance(event, NodeEvent) and event.anchor):
+        raise _Refused(_mark(event), "yaml.anchor", "anchors and aliases are not read", "Write the value out.")
+    if getattr(event, "tag", None):
+        raise _Refused(_mark(event), "yaml.tag", "tags are not read", "Quote the value if it is meant as text.")
+    if len(path) > DEEPEST:
+        raise _Refused(_mark(event), "yaml.too-deep", f"more than {DEEPEST} levels deep", "Flatten it.")
+
+
+def _mark(event: Event) -> Mark:
+    at = event.start_mark
+    return Mark(at.line + 1, at.column + 1)
+
+
+def _text(event: ScalarEvent) -> str:
+    text = str(event.value)
+    if _SURROGATE.search(text):
+        raise _Refused(_mark(event), "yaml.not-text", "half of a surrogate pair is not text", "Write the character.")
+    return text
+
+
+def _scalar(event: ScalarEvent) -> JsonValue:
+    text = _text(event)
+    if not event.implicit[0]:
+        return text
+    if text in _NULL:
+        return None
+    if text in _BOOLEAN:
+        return _BOOLEAN[text]
+    if _NOT_FINITE.fullmatch(text):
+        raise _Refused(_mark(event), "yaml.not-finite", f"{text} is no number to work with", "Quote it if it is text.")
+    return _number(event, text)
+
+
+def _number(event: ScalarEvent, text: str) -> JsonValue:
+    decimal, other = _DECIMAL.fullmatch(text), _OTHER_BASE.fullmatch(text)
+    if not (decimal or other or _FLOAT.fullmatch(text)):
+        return text
+    too_large = len(text) > _LONGEST_NUMBER
+    number = 0 if too_large else int(text) if decimal else int(text, 0) if other else float(text)
+    if too_large or (isinstance(number, int) and abs(number) > _SAFE_INTEGER) or number in (float("inf"), -float("inf")):
+        message = f"the number {text[:_LONGEST_NUMBER]} is too large to be kept exactly"
+        raise _Refused(_mark(event), "yaml.too-large-number", message, "Quote it if it is meant as text.")
+    return number

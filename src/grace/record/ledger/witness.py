@@ -1,0 +1,198 @@
+"""Checkpoints held outside the database: whoever changes the log below one of them is found out."""
+
+import os
+import re
+import threading
+from pathlib import Path
+from typing import Final, Protocol
+
+from grace.kit.clock import Clock, sleep_unless
+from grace.record.ledger.note import Checkpoint, Signer, open_checkpoint, sync_folder
+from grace.record.ledger.reading import LedgerReader
+from grace.record.ledger.tiles import TileMissingError
+from grace.record.ledger.tree import EMPTY_ROOT, ProofInvalidError, TreeHead, verify_consistency
+
+_TAIL_SIZE: Final = 64 * 1024
+_END_OF_NOTE: Final = re.compile("\n\n(?:— [^\n]+\n)+\n".encode())
+_WITNESS_MODE: Final = 0o644
+
+
+class Witness(Protocol):
+    """Keep signed checkpoints where the log cannot change them."""
+
+    def newest(self) -> str | None:
+        """Return the newest note that was kept whole; None when there is none."""
+        ...
+
+    def keep(self, note: str) -> None:
+        """Return only after the note would survive a power cut; OSError when it cannot be kept."""
+        ...
+
+
+class FileWitness:
+    """A file that is only ever appended to: signed notes, each followed by an empty line."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def newest(self) -> str | None:
+        tail = self._tail()
+        ends = [match.end() for match in _END_OF_NOTE.finditer(tail)]
+        if not ends:
+            return None
+        start = ends[-2] if len(ends) > 1 else 0
+        return tail[start : ends[-1] - 1].decode()
+
+    def keep(self, note: str) -> None:
+        is_new = not self.path.exists()
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, _WITNESS_MODE)
+        with os.fdopen(descriptor, "r+b") as file:
+            # What a power cut tore was never acknowledged; the next note begins where the last whole one ended.
+            end = file.seek(0, os.SEEK_END) - self._torn()
+            file.seek(end)
+            file.write(f"{note}\n".encode())
+            file.truncate()
+            file.flush()
+            os.fsync(file.fileno())
+        if is_new:
+            sync_folder(self.path.parent)
+
+    def _torn(self) -> int:
+        tail = self._tail()
+        ends = [match.end() for match in _END_OF_NOTE.finditer(tail)]
+        return len(tail) - (ends[-1] if ends else 0)
+
+    def _tail(self) -> bytes:
+        if not self.path.exists():
+            return b""
+        with self.path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _TAIL_SIZE))
+            return file.read()
+
+
+class LedgerUntrustedError(RuntimeError):
+    """The log does not continue what it signed before; GRACE refuses to add to it."""
+
+    def __init__(self, what: str, what_next: str) -> None:
+        self.what = what
+        super().__init__(f"The ledger is not what its witness saw: {what}. {what_next}")
+
+
+class Checkpointer:
+    """Sign the head of the log and hand it to the witness, at most once an interval while the log grows."""
+
+    def __init__(self, reader: LedgerReader, signer: Signer, witness: Witness, clock: Clock, interval_s: float) -> None:
+        self._reader = reader
+        self._signer = signer
+        self._witness = witness
+        self._clock = clock
+        self._interval_s = interval_s
+        self._last = _last_head(witness, signer)
+        self._signing = threading.Lock()
+        self._changed = threading.Condition()
+        self._seen_size = 0
+        self._closing = False
+        self._trouble: str | None = None
+        self._thread = threading.Thread(target=self._serve, name="grace-checkpointer", daemon=True)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the newest entries are not witnessed at the moment, in one sentence; None when all is well."""
+        return self._trouble
+
+    @property
+    def key(self) -> str:
+        """The log's verifier key, to be kept by whoever wants to check it."""
+        return str(self._signer.key)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def notice(self, highest: int) -> None:
+        """Tell that entries up to this index are committed."""
+        with self._changed:
+            self._seen_size = max(self._seen_size, highest + 1)
+            self._changed.notify()
+
+    def sign(self) -> str:
+        """Return a signed note of the log as it is now, without giving it to the witness."""
+        with self._signing:
+            return self._sign(self._reader.head())
+
+    def witness_now(self) -> Checkpoint:
+        """Sign the log as it is now and return after the witness kept it.
+
+        Raise LedgerUntrustedError when the log does not continue the last signed head, OSError when nothing can be kept.
+        """
+        with self._signing:
+            head = self._reader.head()
+            if self._last is None or head.size > self._last.size:
+                self._witness.keep(self._sign(head))
+                self._last = head
+            return Checkpoint(self._signer.key.name, self._last)
+
+    def close(self) -> None:
+        """Witness what is not yet witnessed and end the thread."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._try()
+
+    def _serve(self) -> None:
+        while self._wait_for_growth():
+            self._try()
+            sleep_unless(self._clock, self._interval_s, lambda: self._closing)
+
+    def _wait_for_growth(self) -> bool:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing or self._is_behind())
+            return not self._closing
+
+    def _is_behind(self) -> bool:
+        return self._last is None or self._seen_size > self._last.size
+
+    def _try(self) -> None:
+        try:
+            self.witness_now()
+        except OSError as error:
+            self._trouble = f"The witness cannot keep checkpoints: {error}. Make room for it; GRACE tries again."
+        except (LedgerUntrustedError, TileMissingError) as error:
+            self._trouble = str(error)
+        else:
+            self._trouble = None
+
+    def _sign(self, head: TreeHead) -> str:
+        """Sign a head that continues the last signed one: a log never signs two that contradict each other."""
+        if self._last is not None and self._last.size > 0:
+            require_continuation(self._reader, self._last, head)
+        return self._signer.sign(Checkpoint(self._signer.key.name, head).text)
+
+
+def require_continuation(reader: LedgerReader, old: TreeHead, new: TreeHead) -> None:
+    """Check that the stored tree continues `old`, or raise LedgerUntrustedError."""
+    if new.size < old.size:
+        what = f"it has {new.size} entries, the newest witnessed checkpoint {old.size}: entries were cut off"
+        raise LedgerUntrustedError(what, _PUT_BACK)
+    if old.size == 0:
+        if old.root != EMPTY_ROOT:
+            raise LedgerUntrustedError("the witnessed checkpoint of the empty log has a wrong root", _PUT_BACK)
+        return
+    try:
+        verify_consistency(old, new, reader.consistency(old.size, new.size).path)
+    except ProofInvalidError as error:
+        what = f"its first {old.size} entries are not those of the newest witnessed checkpoint: they were changed"
+        raise LedgerUntrustedError(what, _PUT_BACK) from error
+
+
+def _last_head(witness: Witness, signer: Signer) -> TreeHead | None:
+    note = witness.newest()
+    return None if note is None else open_checkpoint(note, signer.key).head
+
+
+_PUT_BACK: Final = (
+    "Nothing was changed. Export it as evidence (`grace ledger export`), put back the newest copy of the database, and start "
+    "again; `grace ledger verify EXPORT --checkpoint WITNESS_FILE` shows where it differs."
+)
