@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import grace_sdk
 import pytest
 
-import grace_sdk
 from tests.sdk.sink import Sink
 
 

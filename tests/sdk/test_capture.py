@@ -6,9 +6,9 @@ import weakref
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import grace_sdk
 import pytest
 
-import grace_sdk
 from tests.sdk.sink import Document, Sink
 
 

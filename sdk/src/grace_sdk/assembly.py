@@ -29,7 +29,8 @@ class Options(NamedTuple):
 
     dsn: str
     spool: str | os.PathLike[str] | None
-    labels: Mapping[str, object]
+    labels: Mapping[str, object] | None
+    release: str | None
     buffer_size: int
     spool_bytes: int
     request_timeout_s: float
@@ -53,7 +54,8 @@ def assemble(options: Options) -> Assembly | None:
         return None
     buffer = Buffer(options.buffer_size)
     recorder = Recorder(buffer)
-    origin = Origin(dsn.service, dsn.environment, recorder.session, copy_labels(options.labels), runtime_facts())
+    labels = {**copy_labels(options.labels), **({} if options.release is None else {"release": options.release})}
+    origin = Origin(dsn.service, dsn.environment, recorder.session, labels, runtime_facts())
     outbox = Outbox(_open_spool(options.spool, recorder.session), options.buffer_size, options.spool_bytes)
     reporter = Reporter(buffer, origin, outbox, Delivery(dsn, options.request_timeout_s))
     reporter.start()

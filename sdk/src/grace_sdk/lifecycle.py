@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 from grace_sdk.environment import dsn_from_environment
 from grace_sdk.hooks import ExceptHooks
@@ -61,7 +61,8 @@ def init(
     options = Options(
         dsn=dsn_from_environment() if dsn is None else dsn,
         spool=spool,
-        labels={**(labels or {}), **({} if release is None else {"release": release})},
+        labels=labels,
+        release=release,
         buffer_size=buffer_size,
         spool_bytes=spool_bytes,
         request_timeout_s=_REQUEST_TIMEOUT_S,
@@ -126,7 +127,7 @@ def _capture(
 ) -> str:
     if exc is None and message is None:
         exc = sys.exception()
-    if isinstance(exc, BaseException):
+    if _is_exception(exc):
         return recorder().record(
             "exception", exc=exc, message=message, severity=severity, labels=labels, context=context
         )
@@ -138,6 +139,11 @@ def _capture(
         labels=labels,
         context=context,
     )
+
+
+def _is_exception(value: object) -> TypeGuard[BaseException]:
+    # By its type, because isinstance asks the value for its class, and the value may answer anything.
+    return issubclass(type(value), BaseException)
 
 
 atexit.register(close)

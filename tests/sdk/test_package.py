@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from grace_sdk.dsn import Dsn, DsnError, parse_dsn
+
+_HEAVY = {"asyncio", "dataclasses", "email", "http", "inspect", "json", "logging", "socket", "ssl", "urllib"}
+
+
+def _modules_after(code: str) -> set[str]:
+    listing = "import sys; before = set(sys.modules); " + code + "; print(*(set(sys.modules) - before))"
+    result = subprocess.run([sys.executable, "-I", "-S", "-c", listing], capture_output=True, text=True, check=True)
+    return {name.partition(".")[0] for name in result.stdout.split()}
+
+
+def _import_sdk(module: str) -> str:
+    package = __import__("grace_sdk").__path__[0].rpartition("/")[0]
+    return f"sys.path.append({package!r}); import {module}"
+
+
+def test_importing_the_sdk_loads_nothing_heavy() -> None:
+    loaded = _modules_after(_import_sdk("grace_sdk"))
+    assert "grace_sdk" in loaded
+    assert loaded & _HEAVY == set()
+
+
+@pytest.mark.parametrize(
+    "module", ["grace_sdk.assembly", "grace_sdk.asgi", "grace_sdk.client", "grace_sdk.logs", "grace_sdk.spool"]
+)
+def test_the_sdk_needs_the_standard_library_only(module: str) -> None:
+    loaded = {name for name in _modules_after(_import_sdk(module)) if not name.startswith("_")}
+    assert loaded - {"grace_sdk"} <= sys.stdlib_module_names
+
+
+def test_a_dsn_names_server_token_service_and_environment() -> None:
+    assert parse_dsn("http://tok%40en@127.0.0.1:8000/orders?environment=drill") == Dsn(
+        "http://127.0.0.1:8000", "tok@en", "orders", "drill"
+    )
+    assert parse_dsn(" https://t@grace.example/prefix/big%20shop ") == Dsn(
+        "https://grace.example/prefix", "t", "big shop", "production"
+    )
+    assert parse_dsn("http://t@[::1]:80/s").server == "http://[::1]:80"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "must begin with"),
+        ("orders", "must begin with"),
+        ("file:///etc", "must begin with"),
+        ("http://t@/orders", "the host is missing"),
+        ("http://host/orders", "the token before the @ is missing"),
+        ("http://s3cret@host", "the service after the last / is missing"),
+        ("http://s3cret@host:port/orders", "it is not a URL"),
+    ],
+)
+def test_a_dsn_that_cannot_be_used_says_why_and_never_shows_the_token(text: str, why: str) -> None:
+    with pytest.raises(DsnError, match=why) as caught:
+        parse_dsn(text)
+    assert "s3cret" not in str(caught.value)
+    assert "It looks like" in str(caught.value)
+
+
+def test_a_dsn_does_not_print_its_token() -> None:
+    assert "s3cret" not in repr(parse_dsn("http://s3cret@host/orders"))

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import grace_sdk
+import pytest
+from grace_sdk.redaction import REDACTED, is_secret_name, redact, redact_labels, redact_text
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.sdk.sink import Sink
+
+_CORPUS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "redaction_corpus.json").read_text())
+_TEXTS: list[dict[str, Any]] = _CORPUS["texts"]
+
+
+@pytest.mark.parametrize("case", _TEXTS, ids=lambda case: case["name"])
+def test_what_must_be_hidden_is_hidden_and_the_rest_stays(case: dict[str, Any]) -> None:
+    redacted = redact_text(case["text"])
+    assert [secret for secret in case["hides"] if secret in redacted] == []
+    assert [part for part in case["keeps"] if part not in redacted] == []
+
+
+@pytest.mark.parametrize("case", _TEXTS, ids=lambda case: case["name"])
+def test_redacting_twice_changes_nothing_more(case: dict[str, Any]) -> None:
+    once = redact_text(case["text"])
+    assert redact_text(once) == once
+
+
+@pytest.mark.parametrize("name", _CORPUS["keys"]["secret"])
+def test_the_value_under_a_secret_key_is_hidden_at_any_depth(name: str) -> None:
+    assert redact({"a": [{name: "value-123"}]}) == {"a": [{name: REDACTED}]}
+    assert redact({name: {"inner": ["value-123"]}}) == {name: REDACTED}
+    assert redact_labels({name: "value-123"}) == {name: REDACTED}
+
+
+@pytest.mark.parametrize("name", _CORPUS["keys"]["plain"])
+def test_the_value_under_a_plain_key_stays(name: str) -> None:
+    assert not is_secret_name(name)
+    assert redact({name: "value-123"}) == {name: "value-123"}
+
+
+def test_whether_a_secret_was_given_at_all_stays_visible() -> None:
+    assert redact({"password": None, "token": "", "secret": False}) == {"password": None, "token": "", "secret": False}
+
+
+@given(st.text(), st.text(st.characters(categories=["L", "N"]), min_size=8), st.text())
+def test_a_password_is_hidden_whatever_stands_around_it(before: str, secret: str, after: str) -> None:
+    redacted = redact_text(f"{before} password={secret}; {after}")
+    assert f"password={secret}" not in redacted
+
+
+@given(st.text(max_size=2_000))
+def test_any_text_can_be_redacted(text: str) -> None:
+    assert isinstance(redact_text(text), str)
+
+
+def test_no_secret_leaves_the_process_by_any_way(sink: Sink) -> None:
+    canary = "canary-7f3a9c"
+    grace_sdk.init(sink.dsn(), labels={"api_token": canary})
+    error = RuntimeError(f"password={canary}")
+    error.__cause__ = ConnectionError(f"cannot open postgresql://shop:{canary}@db/orders")
+    context = {"headers": {"Cookie": canary}, "lines": [f"token={canary}"], f"pwd={canary}": 1}
+    grace_sdk.capture(error, labels={"secret": canary}, context=context)
+    grace_sdk.capture(message=f"Authorization: Bearer {canary}")
+    assert grace_sdk.flush(20.0)
+    assert len(sink.signals) == 2
+    assert canary not in json.dumps(sink.requests)
