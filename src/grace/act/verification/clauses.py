@@ -1,0 +1,203 @@
+"""How each kind of clause is judged. Pure: clause and readings in, one finding with one sentence out.
+
+A clause `within: W, for: F` asks for a *run*: samples in unbroken sequence that all hold, at least `samples` of them,
+covering F seconds from the first to the last, the first no later than W seconds after the end of the execution. A
+missing sample (unknown, of the wrong type, or not taken: a gap of nearly two beats) breaks a run as contrary ones do.
+
+- There is such a run: met.
+- Else, seen contrary after W, when the granted time was over: violated.
+- Else, contrary samples within W that leave no room for a run, even had every missing sample held: violated. So a
+  recovery that came too late is a violation, although it looks well at the end.
+- Else inconclusive: some missing sample could have made the difference.
+
+Examples with W = 2 s, F = 3 s and a beat of 0.5 s (`+` holds, `-` contrary, `?` missing):
+
+    ++++++++                met        the run begins at 0
+    ---+++++++              met        it begins at 1.5
+    -----+++++++            violated   the first good sample came at 2.5, after W
+    ++++++-                 met        nothing after a complete run counts: the sampler has stopped
+    ++?+++++++              met        a new run begins at 1.5
+    ++++?++++++             inconclusive   the run from 2.5 begins too late, but the missing sample may have held
+    ----?+++++++            inconclusive   as before; contrary samples within W are the time that was granted
+    ++?+++-++++             violated   contrary at 3.0, after W, and no run before it
+    ???????????             inconclusive   silence is not good news, and no bad news either
+
+With F = 0 a run is `samples` samples taken at once. With W = 0 as well, they are all there are: all must hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from grace.act.verification.comparison import Held, hold_against
+from grace.model.contract import MINIMUM_SAMPLES, Clause
+from grace.model.reading import Reading
+from grace.model.verdict import Finding
+
+LONGEST_GAP_BEATS: Final = 1.9
+"""Just under two beats, so that one lost sample always shows."""
+_PROMPT_BEAT_S: Final = 1.0
+"""The beat by which the first of several samples at once is called prompt."""
+_TICK_S: Final = 0.001
+"""Times closer than this are one time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One reading, seconds after the end of the execution, and how it came out."""
+
+    at_s: float
+    held: Held
+    reading: Reading | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Samples in unbroken sequence that all hold."""
+
+    start_s: float
+    end_s: float
+    count: int
+
+    @property
+    def length_s(self) -> float:
+        return self.end_s - self.start_s
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A finding with the sample that decided and the run that met the clause or came closest."""
+
+    finding: Finding
+    why: str
+    decided_by: Reading | None = None
+    run: Run | None = None
+    met_after_s: float | None = None
+
+
+def samples_of(clause: Clause, readings: Iterable[Reading], ended_at: datetime) -> tuple[Sample, ...]:
+    """Place readings on the clause's own time axis, in the order of time."""
+    placed = (
+        Sample((reading.at - ended_at).total_seconds(), hold_against(clause, reading), reading) for reading in readings
+    )
+    return tuple(sorted(placed, key=lambda sample: sample.at_s))
+
+
+def fewest_samples(clause: Clause) -> int:
+    """Return how many samples make a run: never fewer than five, whatever the clause says."""
+    return max(MINIMUM_SAMPLES, clause.samples)
+
+
+def runs_in(clause: Clause, samples: Sequence[Sample]) -> tuple[Run, ...]:
+    """Return the longest unbroken runs, in order."""
+    longest_gap_s = clause.every_s * LONGEST_GAP_BEATS if clause.for_s > 0 else float("inf")
+    runs: list[Run] = []
+    current: Run | None = None
+    for sample in samples:
+        if sample.held is not Held.HOLDS:
+            current = None
+            continue
+        if current is None or sample.at_s - current.end_s > longest_gap_s + _TICK_S:
+            current = Run(sample.at_s, sample.at_s, 1)
+            runs.append(current)
+        else:
+            current = Run(current.start_s, sample.at_s, current.count + 1)
+            runs[-1] = current
+    return tuple(runs)
+
+
+def begins_in_time(clause: Clause, run: Run, first_s: float) -> bool:
+    """Tell whether a run begins within W; the very first sample, at most half a beat late, begins at the end itself."""
+    is_prompt = run.start_s == first_s and first_s <= (clause.every_s or _PROMPT_BEAT_S) / 2
+    return is_prompt or run.start_s <= clause.within_s + _TICK_S
+
+
+def meets(clause: Clause, run: Run, first_s: float) -> bool:
+    """Tell whether a run is early, long and dense enough."""
+    is_long = run.length_s >= clause.for_s - _TICK_S
+    return is_long and run.count >= fewest_samples(clause) and begins_in_time(clause, run, first_s)
+
+
+def judge_window(clause: Clause, readings: Sequence[Reading], ended_at: datetime, observed_s: float) -> Judgement:
+    """Judge an `after` clause; `observed_s` tells how long after the end of the execution somebody looked."""
+    samples = tuple(sample for sample in samples_of(clause, readings, ended_at) if sample.at_s >= -_TICK_S)
+    if not samples:
+        return Judgement(Finding.INCONCLUSIVE, "Nothing was measured after the execution.")
+    runs = runs_in(clause, samples)
+    first_s = samples[0].at_s
+    good = next((run for run in runs if meets(clause, run, first_s)), None)
+    if good is not None:
+        return _met(good, samples)
+    longest = max(runs, key=lambda run: run.length_s, default=None)
+    late = next((s for s in samples if s.held is Held.CONTRARY and s.at_s > clause.within_s + _TICK_S), None)
+    if late is not None and not (clause.for_s == 0 and clause.within_s == 0):
+        why = f"Contrary {late.at_s:.2f} s after the execution, when the {clause.within_s:g} s granted were over."
+        return Judgement(Finding.VIOLATED, why, late.reading, longest)
+    contrary = [sample for sample in samples if sample.held is Held.CONTRARY]
+    if contrary and not _could_be_met(clause, samples):
+        return Judgement(Finding.VIOLATED, _too_late(clause, contrary[-1]), contrary[-1].reading, longest)
+    return Judgement(Finding.INCONCLUSIVE, _unproven(clause, samples, longest, observed_s), None, longest)
+
+
+def _met(run: Run, samples: Sequence[Sample]) -> Judgement:
+    last = next(s for s in reversed(samples) if s.at_s <= run.end_s)
+    began_s = max(0.0, run.start_s)
+    why = f"Held in {run.count} samples over {run.length_s:.2f} s, beginning {began_s:.2f} s after the execution."
+    return Judgement(Finding.MET, why, last.reading, run, began_s)
+
+
+def _too_late(clause: Clause, last: Sample) -> str:
+    if clause.for_s == 0 and clause.within_s == 0:
+        return f"Contrary in at least one of {fewest_samples(clause)} samples taken at once."
+    return (
+        f"Still contrary {last.at_s:.2f} s after the execution: no run of {clause.for_s:g} s could begin within"
+        f" {clause.within_s:g} s any more."
+    )
+
+
+def _unproven(clause: Clause, samples: Sequence[Sample], longest: Run | None, observed_s: float) -> str:
+    missing = sum(sample.held is Held.MISSING for sample in samples)
+    seen = (
+        "no sample held"
+        if longest is None
+        else f"the longest unbroken run was {longest.count} samples over {longest.length_s:.2f} s"
+    )
+    asked = f"{fewest_samples(clause)} samples over {clause.for_s:g} s beginning within {clause.within_s:g} s"
+    lost = f"{missing} of {len(samples)} samples were missing"
+    return f"Not proven in {observed_s:.2f} s: {seen}, asked were {asked}; {lost}."
+
+
+def _could_be_met(clause: Clause, samples: Sequence[Sample]) -> bool:
+    """Tell whether the clause would be met if every missing sample, and every sample that was not taken, had held."""
+    filled = tuple(_filled(clause, samples))
+    first_s = filled[0].at_s
+    return any(meets(clause, run, first_s) for run in runs_in(clause, filled))
+
+
+def _filled(clause: Clause, samples: Sequence[Sample]) -> Iterable[Sample]:
+    """Yield the samples with the missing ones as if they had held, on the clause's beat."""
+    beat_s = clause.every_s
+    last_s = clause.within_s + clause.for_s + beat_s
+    previous_s = -beat_s
+    for sample in samples:
+        if beat_s > 0:
+            yield from _invented(previous_s, sample.at_s, beat_s)
+        yield sample if sample.held is Held.CONTRARY else Sample(sample.at_s, Held.HOLDS)
+        previous_s = sample.at_s
+    if beat_s > 0:
+        yield from _invented(previous_s, max(last_s, previous_s + beat_s * fewest_samples(clause)) + beat_s, beat_s)
+    elif previous_s <= clause.within_s and clause.within_s > 0:
+        yield from (Sample(previous_s, Held.HOLDS) for _ in range(fewest_samples(clause)))
+
+
+def _invented(after_s: float, before_s: float, beat_s: float) -> Iterable[Sample]:
+    """Yield a sample for each beat that was skipped in a gap too long to be unbroken."""
+    if before_s - after_s <= beat_s * LONGEST_GAP_BEATS + _TICK_S:
+        return
+    at_s = after_s + beat_s
+    while at_s < before_s - beat_s / 2:
+        yield Sample(at_s, Held.HOLDS)
+        at_s += beat_s
