@@ -97,16 +97,24 @@ def child_folder(parent: int, name: str) -> int:
 
 
 def to_text(path: str) -> str:
-    """Write a path of the file system as text that JSON can carry, also where its bytes are not UTF-8."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return _NOT_UTF8 + os.fsencode(path).hex()
-    return path
+    """Write a path of the file system as text that JSON can carry, also where a name in it is not UTF-8."""
+    return "/".join(map(_name_to_text, path.split("/")))
 
 
 def from_text(text: str) -> str:
     """Read back what `to_text` wrote."""
+    return "/".join(map(_name_from_text, text.split("/")))
+
+
+def _name_to_text(name: str) -> str:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return _NOT_UTF8 + os.fsencode(name).hex()
+    return name
+
+
+def _name_from_text(text: str) -> str:
     return os.fsdecode(bytes.fromhex(text[1:])) if text.startswith(_NOT_UTF8) else text
 
 

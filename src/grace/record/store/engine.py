@@ -66,6 +66,8 @@ def _connect(path: Path, *, query_only: bool) -> sqlite3.Connection:
         raise StoreUnusableError(path, f"its file system allows only journal mode {mode}", "Put it on a local disk.")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    # What is deleted is overwritten, so that an erased payload is gone from the file too.
+    connection.execute("PRAGMA secure_delete = ON")
     if query_only:
         connection.execute("PRAGMA query_only = ON")
     return connection

@@ -88,6 +88,7 @@ class _Unit(Generic[P]):
 
     future: "Future[Any]"
     deed: Callable[[UnitTransaction[P]], Any]
+    alone: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +122,14 @@ class Writer(Generic[P]):
 
     def submit(self, unit: Callable[[UnitTransaction[P]], T]) -> "Future[T]":
         """Queue a unit; raise WriterBusyError or WriterClosedError when it cannot be taken."""
-        future: Future[T] = Future()
-        self._enqueue(_Unit(future, unit))
-        return future
+        return self._submit(unit, alone=False)
 
     def run(self, unit: Callable[[UnitTransaction[P]], T]) -> T:
         return self.submit(unit).result()
+
+    def run_alone(self, unit: Callable[[UnitTransaction[P]], T]) -> T:
+        """Run a unit in a group of its own: it sees every entry before it in the tables."""
+        return self._submit(unit, alone=True).result()
 
     def submit_append(self, draft: Draft) -> "Future[LedgerEntry]":
         future: Future[LedgerEntry] = Future()
@@ -157,6 +160,11 @@ class Writer(Generic[P]):
             self._changed.notify()
         self._thread.join()
 
+    def _submit(self, unit: Callable[[UnitTransaction[P]], T], *, alone: bool) -> "Future[T]":
+        future: Future[T] = Future()
+        self._enqueue(_Unit(future, unit, alone))
+        return future
+
     def _enqueue(self, job: _Job[P]) -> None:
         with self._changed:
             if self._closing:
@@ -183,11 +191,18 @@ class Writer(Generic[P]):
             while not self._waiting and not self._closing:
                 self._changed.wait()
             self._idle = False
-            if len(self._waiting) <= LARGEST_GROUP:
-                jobs = list(self._waiting)
-                self._waiting.clear()
-                return jobs
-            return [self._waiting.popleft() for _ in range(LARGEST_GROUP)]
+            return self._next_group()
+
+    def _next_group(self) -> list[_Job[P]]:
+        group: list[_Job[P]] = []
+        while self._waiting and len(group) < LARGEST_GROUP:
+            alone = isinstance(self._waiting[0], _Unit) and self._waiting[0].alone
+            if alone and group:
+                break
+            group.append(self._waiting.popleft())
+            if alone:
+                break
+        return group
 
     def _settle(self, connection: Connection, jobs: list[_Job[P]]) -> None:
         running = [job for job in jobs if job.future.set_running_or_notify_cancel()]

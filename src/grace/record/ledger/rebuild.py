@@ -1,0 +1,61 @@
+"""Make the read models again from the entries alone."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection, delete, select, update
+
+from grace.model.ledger_entry import LedgerEntry
+from grace.record.ledger.entries import ENTRY_COLUMNS, entry_from_row
+from grace.record.ledger.reading import PAGE_SIZE
+from grace.record.store.engine import driver_connection
+from grace.record.store.projection import Projections, project
+from grace.record.store.tables import READ_MODELS, incidents
+
+_PAGE: Final = f"""
+    SELECT {ENTRY_COLUMNS}, payload FROM ledger_entries LEFT JOIN ledger_payloads USING ("index")
+    WHERE "index" > ? ORDER BY "index" LIMIT {PAGE_SIZE}
+"""  # noqa: S608 - a constant list of columns
+
+
+class _Counters(NamedTuple):
+    count: int
+    first_seen: datetime
+    last_seen: datetime
+
+
+def rebuild(connection: Connection, projections: Projections) -> int:
+    """Empty the read models, replay every entry, and return how many were replayed.
+
+    It must run alone in its transaction. The counters of incidents are rows, not entries: they are carried over.
+    """
+    counters = _counters(connection)
+    for table in READ_MODELS:
+        connection.execute(delete(table))
+    replayed = 0
+    for entry in _entries(connection):
+        project(connection, entry, projections)
+        replayed += 1
+    _put_back(connection, counters)
+    return replayed
+
+
+def _entries(connection: Connection) -> Iterator[LedgerEntry]:
+    driver, after = driver_connection(connection), -1
+    while rows := driver.execute(_PAGE, (after,)).fetchall():
+        for row in rows:
+            yield entry_from_row(row)
+        after = rows[-1][0]
+
+
+def _counters(connection: Connection) -> dict[str, _Counters]:
+    rows = connection.execute(
+        select(incidents.c.id, incidents.c.count, incidents.c.first_seen, incidents.c.last_seen)
+    ).all()
+    return {row.id: _Counters(row[1], row.first_seen, row.last_seen) for row in rows}
+
+
+def _put_back(connection: Connection, counters: Mapping[str, _Counters]) -> None:
+    for incident_id, kept in counters.items():
+        connection.execute(update(incidents).where(incidents.c.id == incident_id).values(**kept._asdict()))

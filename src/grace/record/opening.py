@@ -1,0 +1,254 @@
+"""Open the record: one database, one writer, one log that continues what its witness saw."""
+
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+from sqlalchemy import Connection, Engine, insert, select
+
+from grace.kit.clock import Clock, SystemClock
+from grace.kit.ids import new_id
+from grace.model.events import EventType
+from grace.model.ledger_entry import Draft, LedgerEntry
+from grace.record.ledger.entries import Prepared
+from grace.record.ledger.erasure import erase
+from grace.record.ledger.export import export_lines, write_export
+from grace.record.ledger.log import LedgerLog
+from grace.record.ledger.note import (
+    Checkpoint,
+    NoteInvalidError,
+    Signer,
+    VerifierKey,
+    create_key,
+    load_signer,
+    open_checkpoint,
+)
+from grace.record.ledger.reading import ConsistencyProof, InclusionProof, LedgerReader
+from grace.record.ledger.rebuild import rebuild
+from grace.record.ledger.tree import TreeHead
+from grace.record.ledger.witness import (
+    Checkpointer,
+    FileWitness,
+    LedgerUntrustedError,
+    Witness,
+    require_continuation,
+)
+from grace.record.store.engine import open_engine, open_reading_engine
+from grace.record.store.projection import Projections
+from grace.record.store.read_models import PROJECTIONS
+from grace.record.store.schema import RevisionState, require_current, revision_state, upgrade
+from grace.record.store.tables import meta
+from grace.record.store.writer import UnitTransaction, Writer
+
+T = TypeVar("T")
+WITNESS_INTERVAL_S: Final = 1.0
+_ORIGIN: Final = "ledger.origin"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPlaces:
+    """Where the record lives. Put the witness file on another disk or machine: it is what a thief would have to change."""
+
+    database: Path
+    key: Path
+    witness: Path
+
+    @classmethod
+    def within(cls, folder: Path) -> Self:
+        return cls(folder / "grace.db", folder / "ledger.key", folder / "ledger.checkpoints")
+
+
+class Record:
+    """The whole record: a `Journal` to write, a `Reader` to read, and the ledger's proofs. Close it when done."""
+
+    def __init__(
+        self,
+        engines: tuple[Engine, Engine],
+        writer: Writer[Prepared],
+        reader: LedgerReader,
+        checkpointer: Checkpointer,
+        signer: Signer,
+        projections: Projections,
+    ) -> None:
+        self.writer = writer
+        self.reader = reader
+        self.checkpointer = checkpointer
+        self._engines = engines
+        self._signer = signer
+        self._projections = projections
+
+    @property
+    def verifier_key(self) -> str:
+        """The log's public key as a C2SP verifier key; its name is the log's origin."""
+        return str(self._signer.key)
+
+    def submit(self, unit: Callable[[UnitTransaction[Prepared]], T]) -> "Future[T]":
+        return self.writer.submit(unit)
+
+    def run(self, unit: Callable[[UnitTransaction[Prepared]], T]) -> T:
+        return self.writer.run(unit)
+
+    def append(self, draft: Draft) -> LedgerEntry:
+        return self.writer.append(draft)
+
+    def append_all(self, drafts: Collection[Draft]) -> tuple[LedgerEntry, ...]:
+        return self.writer.append_all(drafts)
+
+    def on_commit(self, listener: Callable[[int], None]) -> None:
+        self.writer.on_commit(listener)
+
+    def read(self) -> AbstractContextManager[Connection]:
+        return self.reader.read()
+
+    def entry(self, index: int) -> LedgerEntry | None:
+        return self.reader.entry(index)
+
+    def find(self, key: str) -> LedgerEntry | None:
+        return self.reader.find(key)
+
+    def entries(
+        self,
+        after: int = -1,
+        *,
+        types: Collection[EventType] | None = None,
+        run_id: str | None = None,
+        incident_id: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[LedgerEntry]:
+        return self.reader.entries(after, types=types, run_id=run_id, incident_id=incident_id, limit=limit)
+
+    def head(self) -> TreeHead:
+        return self.reader.head()
+
+    def inclusion(self, index: int, size: int | None = None) -> InclusionProof:
+        return self.reader.inclusion(index, size)
+
+    def consistency(self, old_size: int, size: int | None = None) -> ConsistencyProof:
+        return self.reader.consistency(old_size, size)
+
+    def checkpoint(self) -> str:
+        """Return a signed note of the log as it is now."""
+        return self.checkpointer.sign()
+
+    def export(self, path: Path) -> int:
+        """Write the whole log to a new file and return its number of lines."""
+        return write_export(path, self.reader, self._signer)
+
+    def export_lines(self) -> Iterator[bytes]:
+        return export_lines(self.reader, self._signer)
+
+    def erase(self, index: int, by: str, reason: str) -> LedgerEntry:
+        """Erase the payload of one entry for good and return the entry that says so."""
+        erased = self.writer.run_alone(lambda tx: erase(tx, index, by, reason, self._projections))
+        self._empty_write_ahead_log()
+        return erased
+
+    def rebuild(self) -> int:
+        """Make the read models again from the entries and return how many were replayed."""
+        return self.writer.run_alone(lambda tx: rebuild(tx.connection, self._projections))
+
+    def close(self) -> None:
+        """Write what waits, witness it, and let go of the files."""
+        self.writer.close()
+        self.checkpointer.close()
+        for engine in self._engines:
+            engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _empty_write_ahead_log(self) -> None:
+        """Move the log's frames into the file, so that no old copy of an erased payload stays in it."""
+        connection = self._engines[0].raw_connection()
+        try:
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            connection.close()
+
+
+def open_record(
+    places: RecordPlaces,
+    *,
+    clock: Clock | None = None,
+    witness: Witness | None = None,
+    projections: Projections = PROJECTIONS,
+    witness_interval_s: float = WITNESS_INTERVAL_S,
+    adopt: bool = False,
+) -> Record:
+    """Open or create the record, or refuse with what to do.
+
+    Raise SchemaMismatchError when the schema is behind or ahead, StoreUnusableError when the file cannot be used, and
+    LedgerUntrustedError when the log is shorter than, or different from, what its witness saw. `adopt` accepts a log whose
+    witness is empty (after moving to another machine); it never accepts one that contradicts its witness.
+    """
+    clock = clock or SystemClock()
+    witness = witness or FileWitness(places.witness)
+    places.database.parent.mkdir(parents=True, exist_ok=True)
+    engines = open_engine(places.database), open_reading_engine(places.database)
+    _prepare_schema(engines[0], witness)
+    reader = LedgerReader(engines[1])
+    signer = _signer(places, _origin(engines[0]), witness)
+    _require_witnessed(reader, signer.key, witness, adopt=adopt)
+    checkpointer = Checkpointer(reader, signer, witness, clock, witness_interval_s)
+    checkpointer.witness_now()
+    writer = Writer(engines[0], LedgerLog(clock, projections))
+    writer.on_commit(checkpointer.notice)
+    checkpointer.start()
+    return Record(engines, writer, reader, checkpointer, signer, projections)
+
+
+def _prepare_schema(engine: Engine, witness: Witness) -> None:
+    """Make the schema of a new database; an old one must fit already."""
+    if revision_state(engine) is not RevisionState.EMPTY:
+        require_current(engine)
+    elif witness.newest() is not None:
+        what = "the database is new, but the witness holds checkpoints of an older one"
+        raise LedgerUntrustedError(what, "Put the database back, or name another witness file for a new log.")
+    else:
+        upgrade(engine)
+
+
+def _origin(engine: Engine) -> str:
+    """Return the name of this log, given once."""
+    with engine.begin() as connection:
+        origin = connection.execute(select(meta.c.value).where(meta.c.key == _ORIGIN)).scalar_one_or_none()
+        if origin is None:
+            origin = f"grace.local/{new_id('log')}"
+            connection.execute(insert(meta).values(key=_ORIGIN, value=origin))
+        return str(origin)
+
+
+def _signer(places: RecordPlaces, origin: str, witness: Witness) -> Signer:
+    if not places.key.exists():
+        if witness.newest() is not None:
+            what = f"its signing key {places.key} is gone, but the witness holds checkpoints signed with it"
+            raise LedgerUntrustedError(what, "Put the key file back.")
+        places.key.parent.mkdir(parents=True, exist_ok=True)
+        create_key(places.key)
+    return load_signer(places.key, origin)
+
+
+def _require_witnessed(reader: LedgerReader, key: VerifierKey, witness: Witness, *, adopt: bool) -> None:
+    """Check the log against the newest checkpoint that is held outside; O(log n) rows."""
+    note, head = witness.newest(), reader.head()
+    if note is None:
+        if head.size > 0 and not adopt:
+            what = f"it has {head.size} entries, but the witness holds no checkpoint"
+            raise LedgerUntrustedError(what, "Put the witness file back; after a planned move, open it once with `adopt`.")
+        return
+    require_continuation(reader, _witnessed(note, key).head, head)
+
+
+def _witnessed(note: str, key: VerifierKey) -> Checkpoint:
+    try:
+        return open_checkpoint(note, key)
+    except NoteInvalidError as error:
+        what = f"the newest checkpoint of the witness is not one of this log ({error})"
+        raise LedgerUntrustedError(what, "Put back the database, key and witness file that belong together.") from error
