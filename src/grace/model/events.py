@@ -91,7 +91,7 @@ class IncidentClosed(Noun):
 
 
 class PlanRefused(Noun):
-    """No plan could be made, and why: unknown cause, no playbook, a find that was unknown, a target outside the allowance."""
+    """No plan could be made: unknown cause, no playbook, a find that was unknown, a target outside the allowance."""
 
     run_id: str
     why: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from grace.model.noun import Noun
 from grace.model.reading import Reading
@@ -26,7 +26,7 @@ class Outcome(Noun):
     """What an executor reports of one deed: its own claim, never the proof."""
 
     state: StepState
-    output: dict[str, JsonValue] = {}
+    output: dict[str, JsonValue] = Field(default_factory=dict)
     why: str = ""
 
 
@@ -36,9 +36,9 @@ class StepResult(Noun):
     id: str
     uses: str
     state: StepState
-    output: dict[str, JsonValue] = {}
+    output: dict[str, JsonValue] = Field(default_factory=dict)
     why: str = ""
-    ours: dict[str, str] = {}
+    ours: dict[str, str] = Field(default_factory=dict)
     """Digest of each exact target right after the step, by target key: the middle of the three-way check."""
     started_at: datetime
     finished_at: datetime

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+
 class Noun(BaseModel):
     """A frozen value that refuses unknown fields and writes itself as JSON under its public names."""
 

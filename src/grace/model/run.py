@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
+from pydantic import Field
+
 from grace.model.noun import Noun
 
 
@@ -44,7 +46,7 @@ class Run(Noun):
     environment: str
     playbook: str | None = None
     """Set when a person asked for this playbook; else the Sentinel chooses."""
-    inputs: dict[str, str] = {}
+    inputs: dict[str, str] = Field(default_factory=dict)
     of_run: str | None = None
     requested_by: str
     reason: str = ""

@@ -1,4 +1,4 @@
-"""Authority: what the record says about a warrant. Every answer is read from the ledger and the locks, never from memory."""
+"""Authority: what the record says about a warrant, read from the ledger and the locks, never from memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from grace.model.plan import Plan, PlannedStep
 from grace.model.run import Run, RunKind
 from grace.model.warrant import Refusal, Warrant
 from grace.record import Reader
-
 
 N = TypeVar("N", bound=Noun)
 
@@ -76,7 +75,8 @@ class RecordedAuthority:
     def _halted(self, plan: Plan) -> Refusal | None:
         with self._reader.read() as connection:
             row = connection.execute(
-                text("SELECT id FROM halts WHERE ended_at IS NULL AND scope IN ('*', :service)"), {"service": plan.service}
+                text("SELECT id FROM halts WHERE ended_at IS NULL AND scope IN ('*', :service)"),
+                {"service": plan.service},
             ).first()
         if row is None:
             return None

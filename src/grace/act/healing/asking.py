@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from grace.act.healing import Approvals
 from grace.act.healing.safe_points import SafePoints
-from grace.act.healing.story import Stop, Story
+from grace.act.healing.story import Stop, Stopped, Story
 from grace.model.approval import Approval, ApprovalState
 from grace.model.decision import Decision
 from grace.model.plan import Plan
@@ -25,8 +25,8 @@ class Asking:
         self._approvals = approvals
         self._safe_points = safe_points
 
-    async def approve(self, story: Story, plan: Plan, decision: Decision) -> Stop | None:
-        """Return None when exactly this digest was granted and is now used up, else how the run ends."""
+    async def approve(self, story: Story, plan: Plan, decision: Decision) -> None:
+        """Return when exactly this digest was granted and is now used up; raise Stopped otherwise."""
 
         async def ask() -> JsonValue:
             self._approvals.request(story.run, plan.digest, decision.quorum)
@@ -45,11 +45,10 @@ class Asking:
                 break
             await story.engine.hear("approval", cast("float", found["listen_s"]))
         if found["state"] not in {ApprovalState.GRANTED, ApprovalState.USED}:
-            return Stop.model_validate(found["stop"])
-        if await story.engine.step("approval.use", use):
-            return None
-        said = f"the approval of {story.run.id} was used for something else"
-        return Stop(kind=SettlementKind.DENIED, sentence=said)
+            raise Stopped(Stop.model_validate(found["stop"]))
+        if not await story.engine.step("approval.use", use):
+            said = f"the approval of {story.run.id} was used for something else"
+            raise Stopped(Stop(kind=SettlementKind.DENIED, sentence=said))
 
     def _state(self, story: Story) -> dict[str, JsonValue]:
         approval = self._approvals.of(story.run.id)

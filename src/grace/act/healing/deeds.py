@@ -101,7 +101,9 @@ class Deeds:
             case Applied.YES:
                 return Outcome(state=StepState.DONE, output=handle or {}, why="found done after a restart")
             case Applied.UNKNOWN:
-                return Outcome(state=StepState.UNKNOWN, why="interrupted, and the world does not tell whether it happened")
+                return Outcome(
+                    state=StepState.UNKNOWN, why="interrupted, and the world does not tell whether it happened"
+                )
             case Applied.NO if attempt >= MOST_ATTEMPTS:
                 return Outcome(state=StepState.FAILED, why=f"interrupted {attempt} times before it took effect")
             case Applied.NO:

@@ -28,6 +28,10 @@ class Doing:
         self._providers = providers
         self._safe_points = safe_points
 
+    def has_begun(self, story: Story) -> bool:
+        """Tell whether an earlier life of this run has begun to write."""
+        return story.standing("execution.started", ExecutionStarted) is not None
+
     async def execute(self, story: Story, plan: Plan, snapshot: Snapshot, locks: LocksTaken) -> Execution:
         """Return the execution that stands, with every step that was begun."""
 
@@ -77,9 +81,7 @@ class Doing:
         )
         await story.write(*waiting, story.draft("execution", EventType.EXECUTION_FINISHED, execution))
 
-    def _deed(
-        self, story: Story, plan: Plan, step: PlannedStep, warrant: Warrant, earlier: list[StepResult]
-    ) -> Deed:
+    def _deed(self, story: Story, plan: Plan, step: PlannedStep, warrant: Warrant, earlier: list[StepResult]) -> Deed:
         parameters = resolve(step.parameters, {result.id: result.output for result in earlier})
         return Deed(
             stage=f"step/{step.id}",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Final, cast
@@ -14,6 +13,8 @@ from pydantic import JsonValue
 from sqlalchemy import Engine as Database
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
+
+from grace.kit.clock import SystemClock
 
 APPLICATION_VERSION: Final = "1"
 """Raised when a stage is added, removed or renamed: runs of an older version are then carried on from the ledger."""
@@ -32,15 +33,15 @@ class JsonSerializer(Serializer):
         """Write a value of the engine as JSON; an exception becomes its sentence."""
         return json.dumps(data, default=_as_text, separators=(",", ":"))
 
-    def deserialize(cls, serialized_data: str) -> object:  # noqa: N805 - the name of the base class
+    def deserialize(self, serialized_data: str) -> object:
         """Read it back."""
         value: object = json.loads(serialized_data)
-        if isinstance(value, dict) and set(cast("dict[str, object]", value)) == {"args", "kwargs"}:
-            inputs = cast("dict[str, list[object]]", value)
-            return {"args": tuple(inputs["args"]), "kwargs": inputs["kwargs"]}
-        if isinstance(value, dict) and set(cast("dict[str, object]", value)) == {"failed"}:
-            return RuntimeError(cast("dict[str, str]", value)["failed"])
-        return value
+        if not isinstance(value, dict):
+            return value
+        document = cast("dict[str, object]", value)
+        if set(document) == {"args", "kwargs"}:
+            return {"args": tuple(cast("list[object]", document["args"])), "kwargs": document["kwargs"]}
+        return RuntimeError(document["failed"]) if set(document) == {"failed"} else document
 
     def name(self) -> str:
         """Name the format in the engine's tables."""
@@ -135,7 +136,8 @@ def _open(file: Path) -> Database:
 
 
 def _unixepoch(modifier: str) -> float:
-    return time.time() if modifier == "subsec" else float(int(time.time()))
+    seconds = SystemClock().now().timestamp()
+    return seconds if modifier == "subsec" else float(int(seconds))
 
 
 def _route_log() -> None:
@@ -143,4 +145,3 @@ def _route_log() -> None:
     logger.handlers.clear()
     logger.propagate = True
     logger.setLevel(logging.WARNING)
-

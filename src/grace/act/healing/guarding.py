@@ -7,23 +7,25 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from grace.act.healing import Directory, Eyes, locks
+from grace.act.healing.checking import look
 from grace.act.healing.plugs import call, sentence
 from grace.act.healing.safe_points import SafePoints
-from grace.act.healing.story import Stop, Story
+from grace.act.healing.story import Stop, Stopped, Story
 from grace.act.safehold import Provider, Vault
 from grace.act.safehold.evidence import keep_evidence
+from grace.act.verification.comparison import Held, hold_against
+from grace.act.verification.sampler import Sampler
 from grace.kit.attempt import Raised
 from grace.kit.cuts import cut
 from grace.kit.ids import IdMint
-from grace.model.contract import Phase
+from grace.model.contract import Clause, Phase
 from grace.model.events import EventType, LocksTaken, PreconditionsRead
 from grace.model.plan import Found, Plan
-from grace.model.reading import Known, Unknown
+from grace.model.reading import Known, Reading, Unknown
 from grace.model.settlement import AbortReason, SettlementKind
 from grace.model.snapshot import Snapshot, SnapshotObject
 from grace.model.target import Target
 from grace.model.warrant import Refusal
-from grace.act.verification.judge import holds
 
 LOCK_PATIENCE_S = 10.0
 _LOCK_BEAT_S = 0.2
@@ -35,6 +37,7 @@ class Guarding:
     def __init__(
         self,
         eyes: Eyes,
+        sampler: Sampler,
         providers: Mapping[str, Provider],
         vault: Vault,
         directory: Directory,
@@ -42,20 +45,21 @@ class Guarding:
         mint: IdMint,
     ) -> None:
         self._eyes = eyes
+        self._sampler = sampler
         self._providers = providers
         self._vault = vault
         self._directory = directory
         self._safe_points = safe_points
         self._mint = mint
 
-    async def lock(self, story: Story, keys: tuple[str, ...]) -> LocksTaken | Stop:
+    async def lock(self, story: Story, keys: tuple[str, ...]) -> LocksTaken:
         """Take every target under a fencing number, unless somebody asked the run to stop."""
         stop = self._safe_points.aborts(story)
         if stop is not None and story.standing("locks", LocksTaken) is None:
-            return stop
+            raise Stopped(stop)
         return await self.lock_for_way_back(story, keys)
 
-    async def lock_for_way_back(self, story: Story, keys: tuple[str, ...]) -> LocksTaken | Stop:
+    async def lock_for_way_back(self, story: Story, keys: tuple[str, ...]) -> LocksTaken:
         """Take every target under a fencing number, halt or not; wait a while for another run to let go."""
 
         async def compute() -> LocksTaken | Stop:
@@ -70,21 +74,21 @@ class Guarding:
 
         return await story.stage("locks", EventType.LOCKS_TAKEN, LocksTaken, compute)
 
-    async def look_again(self, story: Story, plan: Plan) -> PreconditionsRead | Stop:
+    async def look_again(self, story: Story, plan: Plan) -> PreconditionsRead:
         """Read finds and `before` clauses under the locks; a difference or an unmet clause stops the run."""
 
         async def compute() -> PreconditionsRead | Stop:
             return await self._read(story, plan)
 
         read = await story.stage("preconditions", EventType.PRECONDITIONS_READ, PreconditionsRead, compute)
-        if isinstance(read, Stop):
-            return read
         if read.stale:
             said = "the world changed since the plan was made: " + "; ".join(read.stale)
-            return Stop(kind=SettlementKind.ABORTED, reason=AbortReason.STALE, sentence=said)
-        return _unmet("; ".join(read.unmet)) if read.unmet else read
+            raise Stopped(Stop(kind=SettlementKind.ABORTED, reason=AbortReason.STALE, sentence=said))
+        if read.unmet:
+            raise Stopped(_unmet("; ".join(read.unmet)))
+        return read
 
-    async def snapshot(self, story: Story, plan: Plan) -> Snapshot | Stop:
+    async def snapshot(self, story: Story, plan: Plan) -> Snapshot:
         """Keep the evidence, then the exact state of every target that has a provider."""
 
         async def compute() -> Snapshot | Stop:
@@ -113,7 +117,7 @@ class Guarding:
 
         stop = self._safe_points.aborts(story)
         if stop is not None and story.standing("snapshot", Snapshot) is None:
-            return stop
+            raise Stopped(stop)
         return await story.stage("snapshot", EventType.SNAPSHOT_TAKEN, Snapshot, compute)
 
     def _kept(self, plan: Plan) -> list[tuple[Target, Provider]]:
@@ -140,16 +144,12 @@ class Guarding:
             readings[f"find.{found.id}"] = now.to_json()
             if difference := changed(found, now):
                 stale.append(difference)
-        for clause in plan.contract.of(Phase.BEFORE):
-            now = await self._look(clause.probe, clause.parameters)
-            readings[clause.id] = now.to_json()
-            if isinstance(now, Unknown):
-                unmet.append(f"{clause.name} is unknown: {now.why}")
-            elif not holds(clause, now.value) and clause.required:
-                unmet.append(f"{clause.name} is {now.value!r}, the plan needs {clause.comparator} {clause.expected!r}")
-        return PreconditionsRead(
-            run_id=story.run.id, readings=readings, stale=tuple(stale), unmet=tuple(unmet)
-        )
+        by_id = {clause.id: clause for clause in plan.contract.clauses}
+        look_at = (*plan.contract.of(Phase.BEFORE), *plan.contract.of(Phase.AFTER))
+        for clause_id, reading in (await look(self._sampler, look_at)).items():
+            readings[clause_id] = reading.to_json()
+            unmet.extend(_unmet_by(by_id[clause_id], reading))
+        return PreconditionsRead(run_id=story.run.id, readings=readings, stale=tuple(stale), unmet=tuple(unmet))
 
     async def _look(self, uses: str, parameters: Mapping[str, JsonValue]) -> Known | Unknown:
         looked = await call(lambda: self._eyes.look(uses, parameters))
@@ -168,6 +168,19 @@ def changed(found: Found, now: Known | Unknown) -> str:
             return "" if value == found.result else f"{found.id} was {found.result!r} and is {value!r}"
 
 
+def _unmet_by(clause: Clause, reading: Reading) -> list[str]:
+    """Say why a required `before` clause does not hold; `after` clauses are read here only to be shown."""
+    if clause.phase is not Phase.BEFORE or not clause.required:
+        return []
+    match reading.found:
+        case Unknown(why=why):
+            return [f"{clause.name} is unknown: {why}"]
+        case Known(value=value) if hold_against(clause, reading) is not Held.HOLDS:
+            return [f"{clause.name} is {value!r}, the plan needs {clause.comparator} {clause.expected!r}"]
+        case _:
+            return []
+
+
 def _take(story: Story, keys: tuple[str, ...], tx: locks.Transaction) -> LocksTaken | Refusal:
     standing = tx.find(story.key("locks"))
     if standing is not None and standing.payload is not None:
@@ -183,6 +196,4 @@ def _unmet(why: str) -> Stop:
 
 
 def _not_kept(why: str) -> Stop:
-    return Stop(
-        kind=SettlementKind.ABORTED, reason=AbortReason.SNAPSHOT_FAILED, sentence=f"nothing was touched, {why}"
-    )
+    return Stop(kind=SettlementKind.ABORTED, reason=AbortReason.SNAPSHOT_FAILED, sentence=f"nothing was touched, {why}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from pydantic import JsonValue
 from sqlalchemy import text
 
 from grace.act.healing.engine import DurableEngine, DurableSteps
@@ -100,7 +101,7 @@ class Runs:
         return None if entry is None or entry.payload is None else Settlement.from_json(entry.payload)
 
     def recover(self) -> tuple[str, ...]:
-        """Hand every run that the ledger says is open to the engine, whatever the engine remembers; return their ids."""
+        """Hand every open run of the ledger to the engine, whatever the engine remembers; return their ids."""
         with self.reader.read() as connection:
             rows = connection.execute(text("SELECT id FROM runs WHERE settlement IS NULL ORDER BY id")).all()
         open_runs = tuple(str(row[0]) for row in rows)
@@ -159,7 +160,7 @@ class Runs:
         return run
 
 
-def _draft(run: Run, stage: str, type_: EventType, payload: dict[str, object], actor: str) -> Draft:
+def _draft(run: Run, stage: str, type_: EventType, payload: dict[str, JsonValue], actor: str) -> Draft:
     return Draft.model_validate(
         {
             "key": f"{run.id}/{stage}",
@@ -178,14 +179,18 @@ def _heal_refusal(tx: Transaction, run: Run) -> Refusal | None:
         text("SELECT state FROM incidents WHERE id = :incident"), {"incident": run.incident_id}
     ).scalar_one_or_none()
     if state != IncidentState.OPEN:
-        return Refusal(rule="incident", why=f"{run.incident_id} is {state or 'unknown'}, not open", next="grace incidents")
+        return Refusal(
+            rule="incident", why=f"{run.incident_id} is {state or 'unknown'}, not open", next="grace incidents"
+        )
     rows = tx.connection.execute(
         text("SELECT id, settlement, requested_by, doc FROM runs WHERE incident_id = :incident AND kind = 'heal'"),
         {"incident": run.incident_id},
     ).all()
     for row in rows:
         if row.settlement is None:
-            return Refusal(rule="one-run", why=f"{run.incident_id} is being healed by {row.id}", next=f"grace runs {row.id}")
+            return Refusal(
+                rule="one-run", why=f"{run.incident_id} is being healed by {row.id}", next=f"grace runs {row.id}"
+            )
         opened = tx.find(f"{row.id}/opened")
         same = opened is not None and (opened.payload or {}).get("occurrence") == run.occurrence
         if same and row.requested_by == run.requested_by == "grace":
@@ -202,9 +207,14 @@ def _answer_refusal(tx: Transaction, run: Run) -> Refusal | None:
     if kind not in allowed:
         return Refusal(rule="settlement", why=f"{run.of_run} is {kind}: there is nothing to {run.kind}")
     later = tx.connection.execute(
-        text("SELECT id, settlement FROM runs WHERE of_run = :run AND (settlement IS NULL OR settlement IN ('rolled_back', 'committed'))"),
+        text(
+            "SELECT id FROM runs WHERE of_run = :run"
+            " AND (settlement IS NULL OR settlement IN ('rolled_back', 'committed'))"
+        ),
         {"run": run.of_run},
     ).first()
     if later is None:
         return None
-    return Refusal(rule="answered", why=f"{later[0]} has already spoken on {run.of_run}", next=f"grace explain {later[0]}")
+    return Refusal(
+        rule="answered", why=f"{later[0]} has already spoken on {run.of_run}", next=f"grace explain {later[0]}"
+    )

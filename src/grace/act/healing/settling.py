@@ -49,7 +49,10 @@ class Settling:
         settled = proposed if entry.payload is None else Settlement.from_json(entry.payload)
         for target in settled.quarantines:
             tx.append(self._target(story, EventType.TARGET_QUARANTINED, target, settled.sentence))
-        if story.run.kind is not RunKind.HEAL and settled.kind in {SettlementKind.COMMITTED, SettlementKind.ROLLED_BACK}:
+        if story.run.kind is not RunKind.HEAL and settled.kind in {
+            SettlementKind.COMMITTED,
+            SettlementKind.ROLLED_BACK,
+        }:
             for target in _quarantined_by(tx, story.run.of_run):
                 tx.append(self._target(story, EventType.TARGET_RELEASED, target, story.run.reason))
         if story.run.kind is RunKind.HEAL and settled.kind is SettlementKind.COMMITTED and story.run.incident_id:
@@ -99,7 +102,7 @@ def remedy(plan: Plan, execution: Execution, verdict: Verdict) -> Remedy:
 
 
 def held(verdict: Verdict) -> Stop:
-    """The change stays in place until a person keeps or undoes it."""
+    """Leave the change in place until a person keeps or undoes it."""
     said = f"{verdict.why}; the change stays in place until a person keeps or undoes it"
     return Stop(kind=SettlementKind.HELD, sentence=said)
 
@@ -112,8 +115,16 @@ def undone(plan: Plan, why: str, undoing: Undoing) -> Stop:
         return Stop(kind=SettlementKind.ROLLED_BACK, sentence=f"{why}; undone, {back}")
     missing = [
         *undoing.unrecoverable,
-        *(f"{item.target.id}: {item.state} {item.difference}".strip() for item in undoing.restorations if not _is_back(item.state)),
-        *(f"undo of {item.id}: {item.state} {item.why}".strip() for item in undoing.compensations if item.state != "done"),
+        *(
+            f"{item.target.id}: {item.state} {item.difference}".strip()
+            for item in undoing.restorations
+            if not _is_back(item.state)
+        ),
+        *(
+            f"undo of {item.id}: {item.state} {item.why}".strip()
+            for item in undoing.compensations
+            if item.state != "done"
+        ),
     ]
     prefix = "it cannot be undone" if plan.reversibility is Reversibility.IRREVERSIBLE else "not everything is back"
     return Stop(kind=SettlementKind.NOT_RESTORED, sentence=f"{why}; {prefix}: " + "; ".join(missing))

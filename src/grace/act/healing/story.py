@@ -30,12 +30,22 @@ class Stop(Noun):
     sentence: str
 
 
+class Stopped(Exception):
+    """Raised by a stage before the first write: the run goes straight to its settlement."""
+
+    def __init__(self, stop: Stop) -> None:
+        self.stop = stop
+        super().__init__(stop.sentence)
+
+
 class ErasedError(RuntimeError):
     """A stage's payload was erased while its run was still open."""
 
     def __init__(self, key: str) -> None:
         self.key = key
-        super().__init__(f"The entry {key} was erased while its run is open; settle it by hand: `grace undo` or `grace keep`.")
+        super().__init__(
+            f"The entry {key} was erased while its run is open; settle it by hand: `grace undo` or `grace keep`."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +87,11 @@ class Story:
         """Run one unit of the writer and wait for its commit without blocking the loop."""
         return await asyncio.wrap_future(self.journal.submit(unit))
 
-    async def stage(
-        self, name: str, type_: EventType, noun: type[N], compute: Callable[[], Awaitable[N | Stop]]
-    ) -> N | Stop:
-        """Return what stands for the stage, else compute it, write it, and return what stands then."""
+    async def stage(self, name: str, type_: EventType, noun: type[N], compute: Callable[[], Awaitable[N | Stop]]) -> N:
+        """Return what stands for the stage, else compute it, write it, and return what stands then.
+
+        Raise Stopped when the stage ends the run.
+        """
 
         async def once() -> JsonValue:
             if self.standing(name, noun) is None:
@@ -100,7 +111,7 @@ class Story:
             return standing
         if answer is None:
             raise ErasedError(self.key(name))
-        return Stop.model_validate(answer)
+        raise Stopped(Stop.model_validate(answer))
 
 
 def read(entry: LedgerEntry, noun: type[N]) -> N:

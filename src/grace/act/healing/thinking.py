@@ -22,7 +22,7 @@ class Thinking:
         self._policy = policy
         self._directory = directory
 
-    async def diagnose(self, story: Story) -> Diagnosis | Stop:
+    async def diagnose(self, story: Story) -> Diagnosis:
         """Return the diagnosis that stands."""
 
         async def compute() -> Diagnosis | Stop:
@@ -31,7 +31,7 @@ class Thinking:
 
         return await story.stage("diagnosis", EventType.DIAGNOSIS_MADE, Diagnosis, compute)
 
-    async def plan(self, story: Story, diagnosis: Diagnosis) -> Plan | Stop:
+    async def plan(self, story: Story, diagnosis: Diagnosis) -> Plan:
         """Return the plan that stands, or why there is none; the reason is on the record too."""
 
         async def compute() -> Plan | Stop:
@@ -47,7 +47,7 @@ class Thinking:
 
         return await story.stage("plan", EventType.PLAN_MADE, Plan, compute)
 
-    async def decide(self, story: Story, plan: Plan, diagnosis: Diagnosis) -> Decision | Stop:
+    async def decide(self, story: Story, plan: Plan, diagnosis: Diagnosis) -> Decision:
         """Return the decision that stands."""
 
         async def compute() -> Decision | Stop:

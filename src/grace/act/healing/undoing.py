@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from grace.act.executors import Applied
+from pydantic import JsonValue
+
+from grace.act.executors import Applied, Journal
 from grace.act.healing.deeds import MOST_ATTEMPTS, Deed, Deeds
 from grace.act.healing.doing import parameters_of
 from grace.act.healing.notes import handle_of
@@ -15,7 +17,7 @@ from grace.act.safehold import Provider, Vault
 from grace.kit.attempt import Raised
 from grace.kit.cuts import cut
 from grace.model.events import EventType
-from grace.model.execution import Execution, StepResult, StepState, Undoing
+from grace.model.execution import Execution, Outcome, StepResult, StepState, Undoing
 from grace.model.plan import Plan, PlannedStep, Reversibility
 from grace.model.reading import Unknown
 from grace.model.run import Run
@@ -112,8 +114,11 @@ class Undoer:
             results.append(result)
         return results
 
-    def _compensation(self, plan: Plan, step: PlannedStep, warrant: Warrant) -> Callable[..., object]:
-        return lambda journal: self._deeds.gate.compensate(plan, step, warrant, journal)
+    def _compensation(self, plan: Plan, step: PlannedStep, warrant: Warrant) -> Callable[[Journal], Outcome]:
+        def perform(journal: Journal) -> Outcome:
+            return self._deeds.gate.compensate(plan, step, warrant, journal)
+
+        return perform
 
     async def _restore(self, story: Story, done: Done) -> list[Restoration]:
         ours: dict[str, str] = {}
@@ -124,7 +129,9 @@ class Undoer:
             cut("undo.restore.before")
             changes = self._changes(story, done, taken)
             restored = await call(
-                lambda t=taken, c=changes: self._providers[t.provider].restore(t, ours.get(t.target.key), c, self._vault)
+                lambda t=taken, c=changes: self._providers[t.provider].restore(
+                    t, ours.get(t.target.key), c, self._vault
+                )
             )
             restorations.append(_failed(taken, sentence(restored)) if isinstance(restored, Raised) else restored.value)
             cut("undo.restore.after")
@@ -161,7 +168,7 @@ class Undoer:
                 found.append(address)
         return tuple(found)
 
-    def _handle(self, story: Story, done: Done, step_id: str) -> dict[str, object] | None:
+    def _handle(self, story: Story, done: Done, step_id: str) -> dict[str, JsonValue] | None:
         teller = Story(run=done.run, journal=story.journal, reader=story.reader, engine=story.engine, clock=story.clock)
         for attempt in range(MOST_ATTEMPTS, 0, -1):
             handle = handle_of(teller, f"step/{step_id}/noted/{attempt}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from grace.act.healing.guarding import Guarding
 from grace.act.healing.plugs import call, sentence
 from grace.act.healing.settling import Settling, undone
-from grace.act.healing.story import Stop, Story, read
+from grace.act.healing.story import Stop, Stopped, Story, read
 from grace.act.healing.undoing import Done, Undoer
 from grace.act.safehold import Provider
 from grace.kit.attempt import Raised
@@ -34,12 +34,11 @@ class UndoRun:
 
     async def __call__(self, story: Story) -> Settlement:
         """Walk an undo to its settlement."""
-        done = earlier(story)
-        if isinstance(done, Stop):
-            return await self.end.settle(story, done)
-        locks = await self.guard.lock_for_way_back(story, tuple(target.key for target in done.plan.targets))
-        if isinstance(locks, Stop):
-            return await self.end.settle(story, locks)
+        try:
+            done = earlier(story)
+            locks = await self.guard.lock_for_way_back(story, tuple(target.key for target in done.plan.targets))
+        except Stopped as stopped:
+            return await self.end.settle(story, stopped.stop)
         undoing = await self.way_back.undo(story, done, locks.fence)
         why = f"{story.run.requested_by} undid {done.run.id}" + (f": {story.run.reason}" if story.run.reason else "")
         return await self.end.settle(story, undone(done.plan, why, undoing), done.plan)
@@ -55,12 +54,11 @@ class KeepRun:
 
     async def __call__(self, story: Story) -> Settlement:
         """Walk a keep to its settlement."""
-        done = earlier(story)
-        if isinstance(done, Stop):
-            return await self.end.settle(story, done)
-        locks = await self.guard.lock_for_way_back(story, tuple(target.key for target in done.plan.targets))
-        if isinstance(locks, Stop):
-            return await self.end.settle(story, locks)
+        try:
+            done = earlier(story)
+            await self.guard.lock_for_way_back(story, tuple(target.key for target in done.plan.targets))
+        except Stopped as stopped:
+            return await self.end.settle(story, stopped.stop)
         differing = await self._differing(done)
         if differing and story.run.inputs.get(AS_IS) != "yes":
             said = "; ".join(differing) + "; look at it, then undo it or keep it as it is"
@@ -87,8 +85,8 @@ class KeepRun:
         return differing
 
 
-def earlier(story: Story) -> Done | Stop:
-    """Return the run that this one speaks of with its plan, snapshot and execution, or why it cannot be."""
+def earlier(story: Story) -> Done:
+    """Return the run that this one speaks of with all that it did; raise Stopped when it wrote nothing."""
     found = [_of(story, stage, noun) for stage, noun in (("opened", Run), ("plan", Plan), ("snapshot", Snapshot))]
     execution = _of(story, "execution", Execution)
     match [*found, execution]:
@@ -96,7 +94,7 @@ def earlier(story: Story) -> Done | Stop:
             return Done(run=run, plan=plan, snapshot=snapshot, execution=execution)
         case _:
             said = f"{story.run.of_run} has written nothing that could be undone or kept"
-            return Stop(kind=SettlementKind.ABORTED, reason=AbortReason.PRECONDITION, sentence=said)
+            raise Stopped(Stop(kind=SettlementKind.ABORTED, reason=AbortReason.PRECONDITION, sentence=said))
 
 
 def _of(story: Story, stage: str, noun: type[Noun]) -> Noun | None:

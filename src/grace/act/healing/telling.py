@@ -1,0 +1,337 @@
+"""Tell the story of a run or an incident from its entries: every stage, every number, and why nothing was done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from grace.model.approval import Answer, Approval
+from grace.model.contract import Clause, Comparator
+from grace.model.decision import Decision
+from grace.model.diagnosis import Diagnosis
+from grace.model.events import (
+    ApprovalChanged,
+    CancelRequested,
+    ErrorDetected,
+    EventType,
+    ExecutionStarted,
+    IncidentClosed,
+    LocksTaken,
+    PlanRefused,
+    PreconditionsRead,
+    StepIntended,
+    StepNoted,
+    TargetChanged,
+)
+from grace.model.execution import Aftermath, Execution, StepResult, Undoing
+from grace.model.incident import Incident
+from grace.model.ledger_entry import LedgerEntry
+from grace.model.noun import Noun
+from grace.model.plan import Plan
+from grace.model.reading import Known, Reading
+from grace.model.run import Run
+from grace.model.settlement import Settlement
+from grace.model.snapshot import Snapshot
+from grace.model.verdict import ClauseResult, Verdict
+
+
+class Chapter(Noun):
+    """One entry told: when, what, and the lines beneath."""
+
+    index: int
+    at: datetime
+    title: str
+    lines: tuple[str, ...] = ()
+    run_id: str | None = None
+
+
+class Telling(Noun):
+    """The story: a sentence that says how it ended, and the chapters in order."""
+
+    subject: str
+    headline: str
+    chapters: tuple[Chapter, ...]
+
+
+def tell(subject: str, entries: Iterable[LedgerEntry]) -> Telling:
+    """Tell entries in their order; the headline is the last settlement's sentence, or where things stand."""
+    told = [(entry, _chapter(entry)) for entry in entries]
+    settled = [entry for entry, _ in told if entry.type is EventType.RUN_SETTLED and entry.payload]
+    if settled:
+        settlement = Settlement.from_json(settled[-1].payload or {})
+        reason = f" ({settlement.reason})" if settlement.reason else ""
+        headline = f"{settlement.kind}{reason}: {settlement.sentence}"
+    elif told:
+        headline = f"open, last: {told[-1][1].title}"
+    else:
+        headline = "nothing is on the record"
+    return Telling(subject=subject, headline=headline, chapters=tuple(chapter for _, chapter in told))
+
+
+def _chapter(entry: LedgerEntry) -> Chapter:
+    if entry.payload is None:
+        title, lines = f"{entry.type} (payload erased)", ()
+    else:
+        teller = _TELLERS.get(entry.type)
+        title, lines = (str(entry.type), ()) if teller is None else teller(entry.payload)
+    return Chapter(index=entry.index, at=entry.at, title=title, lines=tuple(lines), run_id=entry.run_id)
+
+
+Payload = dict[str, JsonValue]
+Told = tuple[str, Iterable[str]]
+
+
+def _detected(payload: Payload) -> Told:
+    seen = ErrorDetected.from_json(payload)
+    return f"error detected in {seen.service} ({seen.environment}): {seen.title}", (
+        f"severity {seen.severity}, {seen.count} so far, fingerprint {seen.fingerprint}",
+    )
+
+
+def _incident(payload: Payload) -> Told:
+    incident = Incident.from_json(payload)
+    return f"incident {incident.id} opened, occurrence {incident.occurrence}: {incident.title}", (
+        f"first signal {incident.signal_id} at {incident.first_seen.isoformat()}",
+    )
+
+
+def _closed(payload: Payload) -> Told:
+    closed = IncidentClosed.from_json(payload)
+    return f"incident closed by {closed.by}", (closed.reason,)
+
+
+def _opened(payload: Payload) -> Told:
+    run = Run.from_json(payload)
+    about = f" of {run.of_run}" if run.of_run else ""
+    lines = [f"playbook {run.playbook}, inputs {run.inputs}"] if run.playbook else []
+    return f"{run.kind}{about} opened by {run.requested_by}", (*lines, *([run.reason] if run.reason else []))
+
+
+def _diagnosed(payload: Payload) -> Told:
+    diagnosis = Diagnosis.from_json(payload)
+    return f"diagnosis: {diagnosis.cause}, confidence {diagnosis.confidence:.2f}", (
+        *(f"{item.what} ({item.where}; rule {item.rule}; {item.source})" for item in diagnosis.evidence),
+        *(f"not {other.cause} ({other.confidence:.2f}): {other.why}" for other in diagnosis.alternatives),
+    )
+
+
+def _planned(payload: Payload) -> Told:
+    plan = Plan.from_json(payload)
+    return f"plan {plan.digest}: {plan.playbook} {plan.version}, {plan.reversibility}", (
+        plan.summary,
+        *(f"found {found.id} with {found.uses}: {found.result}" for found in plan.finds),
+        *(
+            f"step {step.id}: {step.uses} {step.parameters} on {', '.join(t.key for t in step.targets)}"
+            for step in plan.steps
+        ),
+        *(f"step {skipped.id} skipped: {skipped.why}" for skipped in plan.skipped),
+        *(f"{clause.phase}: {expects(clause)}" for clause in plan.contract.clauses),
+        f"when violated {plan.on_violated}, when inconclusive {plan.on_inconclusive}",
+    )
+
+
+def _plan_refused(payload: Payload) -> Told:
+    refused = PlanRefused.from_json(payload)
+    return "no plan was made", (refused.why, *(f"considered {item}" for item in refused.considered))
+
+
+def _decided(payload: Payload) -> Told:
+    decision = Decision.from_json(payload)
+    asks = f", asks {decision.quorum}" if decision.asks else ""
+    return f"decision: {decision.ruling} by rule {decision.rule}{asks}, mode {decision.mode}", (
+        decision.reason,
+        f"policy {decision.policy_digest} ({decision.engine})",
+        *decision.errors,
+    )
+
+
+def _asked(payload: Payload) -> Told:
+    approval = Approval.from_json(payload)
+    return f"approval {approval.id} asked of {approval.quorum}", (
+        f"until {approval.expires_at.isoformat()}, then no; {approval.requester} may not answer",
+    )
+
+
+def _answered(payload: Payload) -> Told:
+    answer = Answer.from_json(payload)
+    return f"{answer.by} said {'yes' if answer.grants else 'no'} to {answer.plan_digest}", (
+        answer.reason,
+    ) if answer.reason else ()
+
+
+def _approval_changed(word: str) -> Callable[[Payload], Told]:
+    def told(payload: Payload) -> Told:
+        changed = ApprovalChanged.from_json(payload)
+        return f"approval {changed.approval_id} {word}", (changed.reason,) if changed.reason else ()
+
+    return told
+
+
+def _locked(payload: Payload) -> Told:
+    locks = LocksTaken.from_json(payload)
+    return f"locks taken under fence {locks.fence}", locks.targets
+
+
+def _preconditions(payload: Payload) -> Told:
+    read = PreconditionsRead.from_json(payload)
+    return "looked again under the locks", (
+        *(f"{name}: {value}" for name, value in read.readings.items()),
+        *(f"stale: {item}" for item in read.stale),
+        *(f"unmet: {item}" for item in read.unmet),
+    )
+
+
+def _kept(payload: Payload) -> Told:
+    snapshot = Snapshot.from_json(payload)
+    return f"snapshot {snapshot.id}: {len(snapshot.objects)} objects, {len(snapshot.evidence)} pieces of evidence", (
+        *(f"{item.target.key} {item.digest} {item.facts}" for item in snapshot.objects),
+        *(f"evidence {item.source} {item.digest}, {item.size} bytes" for item in snapshot.evidence),
+    )
+
+
+def _started(payload: Payload) -> Told:
+    started = ExecutionStarted.from_json(payload)
+    return f"execution started under fence {started.fence}", ()
+
+
+def _intended(payload: Payload) -> Told:
+    intended = StepIntended.from_json(payload)
+    verb = "compensate" if intended.compensates else "do"
+    return f"about to {verb} {intended.step_id} ({intended.uses})", ()
+
+
+def _noted(payload: Payload) -> Told:
+    noted = StepNoted.from_json(payload)
+    return f"noted for {noted.step_id}", (str(noted.handle),)
+
+
+def _finished(payload: Payload) -> Told:
+    result = StepResult.from_json(payload)
+    took = (result.finished_at - result.started_at).total_seconds()
+    return f"{result.id} is {result.state} after {took:.3f} s", (
+        *([result.why] if result.why else []),
+        *(f"{name}: {value}" for name, value in result.output.items()),
+        *(f"{target} now {digest}" for target, digest in result.ours.items()),
+    )
+
+
+def _executed(payload: Payload) -> Told:
+    execution = Execution.from_json(payload)
+    took = (execution.finished_at - execution.started_at).total_seconds()
+    return f"execution finished after {took:.3f} s: {len(execution.steps)} steps", (
+        execution.stopped,
+    ) if execution.stopped else ()
+
+
+def _judged(payload: Payload) -> Told:
+    verdict = Verdict.from_json(payload)
+    restarted = ", window restarted after a crash" if verdict.restarted else ""
+    return f"verdict: {verdict.finding} after {verdict.window_s:.1f} s{restarted}", (
+        verdict.why,
+        *(line for result in verdict.clauses for line in clause_lines(result)),
+    )
+
+
+def _undone(payload: Payload) -> Told:
+    undoing = Undoing.from_json(payload)
+    return f"way back: {'complete' if undoing.is_complete else 'NOT complete'}", (
+        *(
+            f"compensated {item.id} with {item.uses}: {item.state} {item.why}".rstrip()
+            for item in undoing.compensations
+        ),
+        *(
+            f"{item.target.key}: {item.state} before {item.before} now {item.now} {item.difference}".rstrip()
+            for item in undoing.restorations
+        ),
+        *undoing.unrecoverable,
+    )
+
+
+def _aftermath(payload: Payload) -> Told:
+    after = Aftermath.from_json(payload)
+    return "measured after the way back", tuple(f"{name}: {shown(reading)}" for name, reading in after.readings.items())
+
+
+def _settled(payload: Payload) -> Told:
+    settlement = Settlement.from_json(payload)
+    reason = f" ({settlement.reason})" if settlement.reason else ""
+    return f"settled: {settlement.kind}{reason}", (
+        settlement.sentence,
+        *(f"{target} is quarantined until a person keeps or undoes the run" for target in settlement.quarantines),
+    )
+
+
+def _target(word: str) -> Callable[[Payload], Told]:
+    def told(payload: Payload) -> Told:
+        changed = TargetChanged.from_json(payload)
+        return f"{changed.target} {word} by {changed.by}", (changed.why,) if changed.why else ()
+
+    return told
+
+
+def _cancelled(payload: Payload) -> Told:
+    request = CancelRequested.from_json(payload)
+    return f"{request.by} asked to cancel", (request.reason,) if request.reason else ()
+
+
+def clause_lines(result: ClauseResult) -> tuple[str, ...]:
+    """Tell one clause: expected, before, actual, why."""
+    watching = "" if result.clause.required else " (watching)"
+    before = f", before {shown(result.before)}" if result.before else ""
+    actual = f", got {shown(result.actual)}" if result.actual else ", got nothing"
+    counts = f"{result.samples} samples, {result.missing} missing, longest run {result.longest_run_s:.1f} s"
+    return (f"{result.finding}{watching}: {expects(result.clause)}{before}{actual}; {counts}; {result.why}",)
+
+
+def expects(clause: Clause) -> str:
+    """Say what a clause expects, as the playbook would."""
+    value = clause.expected
+    if clause.comparator is Comparator.WORSENS_AT_MOST and isinstance(value, int | float):
+        value = f"{value:.0%}"
+    window = (
+        f" within {clause.within_s:g} s for {clause.for_s:g} s, every {clause.every_s:g} s"
+        if clause.phase == "after"
+        else ""
+    )
+    return f"{clause.name} {clause.comparator} {value}{window}"
+
+
+def shown(reading: Reading) -> str:
+    """Show a reading: its value, or why there is none."""
+    return str(reading.found.value) if isinstance(reading.found, Known) else f"unknown ({reading.found.why})"
+
+
+_TELLERS: dict[EventType, Callable[[Payload], Told]] = {
+    EventType.ERROR_DETECTED: _detected,
+    EventType.INCIDENT_OPENED: _incident,
+    EventType.INCIDENT_UPDATED: _incident,
+    EventType.INCIDENT_CLOSED: _closed,
+    EventType.RUN_OPENED: _opened,
+    EventType.RUN_CANCEL_REQUESTED: _cancelled,
+    EventType.RUN_SETTLED: _settled,
+    EventType.DIAGNOSIS_MADE: _diagnosed,
+    EventType.PLAN_MADE: _planned,
+    EventType.PLAN_REFUSED: _plan_refused,
+    EventType.DECISION_MADE: _decided,
+    EventType.APPROVAL_REQUESTED: _asked,
+    EventType.APPROVAL_ANSWERED: _answered,
+    EventType.APPROVAL_GRANTED: _approval_changed("granted"),
+    EventType.APPROVAL_REJECTED: _approval_changed("rejected"),
+    EventType.APPROVAL_EXPIRED: _approval_changed("expired"),
+    EventType.APPROVAL_USED: _approval_changed("used"),
+    EventType.LOCKS_TAKEN: _locked,
+    EventType.PRECONDITIONS_READ: _preconditions,
+    EventType.SNAPSHOT_TAKEN: _kept,
+    EventType.EXECUTION_STARTED: _started,
+    EventType.STEP_INTENDED: _intended,
+    EventType.STEP_NOTED: _noted,
+    EventType.STEP_FINISHED: _finished,
+    EventType.EXECUTION_FINISHED: _executed,
+    EventType.VERDICT_REACHED: _judged,
+    EventType.UNDO_FINISHED: _undone,
+    EventType.AFTERMATH_MEASURED: _aftermath,
+    EventType.TARGET_QUARANTINED: _target("quarantined"),
+    EventType.TARGET_RELEASED: _target("released"),
+}
