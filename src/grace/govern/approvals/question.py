@@ -1,0 +1,63 @@
+"""One question as the ledger tells it: who was asked what, who answered, and how it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final, TypeVar
+
+from grace.model.approval import Answer, Approval, ApprovalState
+from grace.model.ledger_entry import LedgerEntry
+from grace.model.noun import Noun
+
+N = TypeVar("N", bound=Noun)
+
+RUN_PREFIX: Final = "run_"
+APPROVAL_PREFIX: Final = "apr_"
+OPEN_STATES: Final = frozenset({ApprovalState.WAITING, ApprovalState.GRANTED})
+_ENDS: Final = (
+    ("used", ApprovalState.USED),
+    ("expired", ApprovalState.EXPIRED),
+    ("rejected", ApprovalState.REJECTED),
+    ("granted", ApprovalState.GRANTED),
+)
+
+Find = Callable[[str], LedgerEntry | None]
+
+
+def approval_id_of(run_id: str) -> str:
+    """Return the id of a run's one question."""
+    return APPROVAL_PREFIX + run_id.removeprefix(RUN_PREFIX)
+
+
+def run_id_of(approval_id: str) -> str:
+    """Return the run that a question belongs to."""
+    return RUN_PREFIX + approval_id.removeprefix(APPROVAL_PREFIX)
+
+
+def key_of(run_id: str, stage: str) -> str:
+    """Return the ledger key of one fact about a run's question."""
+    return f"{run_id}/approval.{stage}"
+
+
+def read_question(find: Find, run_id: str, now: datetime) -> Approval | None:
+    """Fold a run's entries into its question; past its time an unused one reads as expired."""
+    asked = _noun(find(key_of(run_id, "requested")), Approval)
+    if asked is None:
+        return None
+    state = next((state for stage, state in _ENDS if find(key_of(run_id, stage)) is not None), ApprovalState.WAITING)
+    if state in OPEN_STATES and now >= asked.expires_at:
+        state = ApprovalState.EXPIRED
+    return asked.model_copy(update={"state": state, "answers": _answers(find, run_id)})
+
+
+def _answers(find: Find, run_id: str) -> tuple[Answer, ...]:
+    answers: list[Answer] = []
+    while (answer := _noun(find(key_of(run_id, f"answered/{len(answers) + 1}")), Answer)) is not None:
+        answers.append(answer)
+    return tuple(answers)
+
+
+def _noun(entry: LedgerEntry | None, noun: type[N]) -> N | None:
+    """Read an entry; an erased one counts as absent, so that it can only take a permission away."""
+    return None if entry is None or entry.payload is None else noun.from_json(entry.payload)
