@@ -2,14 +2,14 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Never, TypeAlias, cast
 
 import orjson
 import rfc8785
 from pydantic import JsonValue
 
-Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 """What may be written: covariant, so that a `dict[str, str]` is Json too. What is read is pydantic's `JsonValue`."""
 
 JsonObject: TypeAlias = "Mapping[str, Json]"
@@ -17,7 +17,6 @@ JsonObject: TypeAlias = "Mapping[str, Json]"
 _FAST: Final = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 _SAFE_INTEGER: Final = 2**53 - 1
 _LONGEST_INTEGER: Final = len("-9007199254740991")
-
 
 
 class NotCanonicalError(ValueError):
@@ -52,7 +51,13 @@ def parse_json(text: bytes | str) -> JsonValue:
     try:
         return cast(
             "JsonValue",
-            json.loads(text, object_pairs_hook=_unique, parse_int=_exact_or_float, parse_float=_finite_float, parse_constant=_refuse_constant),
+            json.loads(
+                text,
+                object_pairs_hook=_unique,
+                parse_int=_exact_or_float,
+                parse_float=_finite_float,
+                parse_constant=_refuse_constant,
+            ),
         )
     except (ValueError, RecursionError) as error:
         message = f"Not JSON as GRACE reads it: {error}"
@@ -62,32 +67,29 @@ def parse_json(text: bytes | str) -> JsonValue:
 def _is_plain(value: object) -> bool:
     """Say whether orjson writes exactly the RFC 8785 bytes: ASCII keys, no floats, built-in types only."""
     kind = type(value)
-    if kind is str or kind is int or kind is bool or value is None:
-        return True
     if kind is dict:
-        for key, item in cast("dict[object, object]", value).items():
-            if type(key) is not str or not key.isascii():
-                return False
-            of = type(item)
-            if of is not str and of is not int and not _is_plain(item):
-                return False
-        return True
+        members = cast("dict[object, object]", value)
+        return all(type(key) is str and key.isascii() for key in members) and _are_plain(members.values())
     if kind is list or kind is tuple:
-        for item in cast("Sequence[object]", value):
-            of = type(item)
-            if of is not str and of is not int and not _is_plain(item):
-                return False
-        return True
-    return False
+        return _are_plain(cast("Iterable[object]", value))
+    return kind is str or kind is int or kind is bool or value is None
+
+
+def _are_plain(values: Iterable[object]) -> bool:
+    for value in values:
+        kind = type(value)
+        if kind is not str and kind is not int and not _is_plain(value):
+            return False
+    return True
 
 
 def _builtin(value: Json) -> JsonValue:
     """Turn every mapping into a dict and every sequence into a list: rfc8785 knows only those."""
     if isinstance(value, Mapping):
         return {key: _builtin(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
-        return [_builtin(item) for item in value]
-    return value
+    if isinstance(value, str | int | float) or value is None:
+        return value
+    return [_builtin(item) for item in value]
 
 
 def _unique(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:

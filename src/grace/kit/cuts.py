@@ -1,14 +1,14 @@
 """Named fault points: compiled in, off by default, one comparison when off.
 
-`cut("ledger.commit.before")` does nothing until somebody arms that name. The crash matrix first records the names that a
-run passes (`observe`), then dies at each of them in turn (`arm`).
+`cut("ledger.commit.before")` does nothing until somebody arms that name. The crash matrix first records the names that
+a run passes (`observe`), then dies at each of them in turn (`arm`).
 """
 
 import os
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 
@@ -69,7 +69,7 @@ def disarm() -> None:
 
 
 @contextmanager
-def observe() -> Iterator[Callable[[], tuple[str, ...]]]:
+def observe() -> Generator[Callable[[], tuple[str, ...]]]:
     """Record the names that are passed inside the block; the yielded function tells them in order, with repeats."""
     global _fuse  # noqa: PLW0603
     before, _fuse = _fuse, _Fuse()

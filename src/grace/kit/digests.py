@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Iterable
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from grace.kit.canonical import Json, canonical
 
@@ -30,7 +31,7 @@ def digest_of_chunks(chunks: Iterable[bytes]) -> str:
     return f"{_ALGORITHM}:{digest.hexdigest()}"
 
 
-def digest_of_stream(stream: BinaryIO) -> str:
+def digest_of_stream(stream: BufferedIOBase) -> str:
     """Digest a binary stream from where it stands to its end, in bounded memory."""
     return f"{_ALGORITHM}:{hashlib.file_digest(stream, _ALGORITHM).hexdigest()}"
 

@@ -34,7 +34,7 @@ class ParsedId:
 
 
 class IdMint:
-    """Make ids that are unique, and in one process strictly increasing even when the clock stands still or goes back."""
+    """Make ids that are unique and, in one process, strictly increasing, even when the clock stands or goes back."""
 
     def __init__(self, clock: Clock, entropy: Callable[[int], bytes] = os.urandom) -> None:
         self._clock = clock

@@ -51,7 +51,7 @@ _ORIGIN: Final = "ledger.origin"
 
 @dataclass(frozen=True, slots=True)
 class RecordPlaces:
-    """Where the record lives. Put the witness file on another disk or machine: it is what a thief would have to change."""
+    """Where the record lives. Put the witness on another disk or machine: it is what a thief would have to change."""
 
     database: Path
     key: Path
@@ -161,7 +161,9 @@ class Record:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def _empty_write_ahead_log(self) -> None:
@@ -185,8 +187,8 @@ def open_record(
     """Open or create the record, or refuse with what to do.
 
     Raise SchemaMismatchError when the schema is behind or ahead, StoreUnusableError when the file cannot be used, and
-    LedgerUntrustedError when the log is shorter than, or different from, what its witness saw. `adopt` accepts a log whose
-    witness is empty (after moving to another machine); it never accepts one that contradicts its witness.
+    LedgerUntrustedError when the log is shorter than, or different from, what its witness saw. `adopt` accepts a log
+    whose witness is empty (after moving to another machine); it never accepts one that contradicts its witness.
     """
     clock = clock or SystemClock()
     witness = witness or FileWitness(places.witness)
@@ -241,7 +243,9 @@ def _require_witnessed(reader: LedgerReader, key: VerifierKey, witness: Witness,
     if note is None:
         if head.size > 0 and not adopt:
             what = f"it has {head.size} entries, but the witness holds no checkpoint"
-            raise LedgerUntrustedError(what, "Put the witness file back; after a planned move, open it once with `adopt`.")
+            raise LedgerUntrustedError(
+                what, "Put the witness file back; after a planned move, open it once with `adopt`."
+            )
         return
     require_continuation(reader, _witnessed(note, key).head, head)
 

@@ -1,7 +1,7 @@
 """How an entry is written: the leaf bytes that the tree holds, and the payload beside it under a salted digest.
 
-The leaf is the canonical JSON of every field but the payload. The payload's digest is SHA-256 over a secret salt and the
-payload's canonical JSON; erase salt and payload, and nothing is left to guess, while every proof still holds.
+The leaf is the canonical JSON of every field but the payload. The payload's digest is SHA-256 over a secret salt and
+the payload's canonical JSON; erase salt and payload, and nothing is left to guess, while every proof still holds.
 """
 
 import os

@@ -8,7 +8,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from grace.kit.canonical import canonical
+from grace.kit.canonical import JsonObject, canonical
 from grace.record.ledger.entries import ENTRY_COLUMNS, StoredRow, entry_from_row, header_of
 from grace.record.ledger.note import Checkpoint, Signer
 from grace.record.ledger.reading import LedgerReader, head_of
@@ -56,7 +56,7 @@ def _entry_line(columns: StoredRow, salt: bytes | None) -> bytes:
     return _line(line | {"payload": entry.payload, "salt": _base64(salt)})
 
 
-def _line(value: dict[str, JsonValue]) -> bytes:
+def _line(value: JsonObject) -> bytes:
     return canonical(value) + b"\n"
 
 

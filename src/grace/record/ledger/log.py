@@ -30,9 +30,7 @@ _WRITE_TILE: Final = """
 class LedgerLog:
     """The log as the one writer sees it: its end in memory, everything else in the database."""
 
-    def __init__(
-        self, clock: Clock, projections: Projections, entropy: Callable[[int], bytes] = os.urandom
-    ) -> None:
+    def __init__(self, clock: Clock, projections: Projections, entropy: Callable[[int], bytes] = os.urandom) -> None:
         self._clock = clock
         self._projections = projections
         self._entropy = entropy

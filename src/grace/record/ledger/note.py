@@ -132,7 +132,7 @@ def open_note(note: str, key: VerifierKey) -> str:
 
 
 def open_checkpoint(note: str, key: VerifierKey) -> Checkpoint:
-    """Return the checkpoint in a note that `key` signed, or raise NoteInvalidError; its origin must be the key's name."""
+    """Return the checkpoint of `key`'s own log in a note that `key` signed, or raise NoteInvalidError."""
     checkpoint = Checkpoint.parse(open_note(note, key))
     if checkpoint.origin != key.name:
         message = f"The checkpoint is of the log {checkpoint.origin!r}, the key signs for {key.name!r}."
@@ -160,7 +160,9 @@ def create_key(path: Path) -> None:
 def load_signer(path: Path, name: str) -> Signer:
     """Read a private key, or raise KeyUnusableError when others may read it or it is not one."""
     if path.stat().st_mode & 0o077:
-        raise KeyUnusableError(path, "others than its owner may read it", f"Run `chmod 600 {path}`, or make a new log if it leaked.")
+        raise KeyUnusableError(
+            path, "others than its owner may read it", f"Run `chmod 600 {path}`, or make a new log if it leaked."
+        )
     try:
         private = Ed25519PrivateKey.from_private_bytes(_unbase64(path.read_text("ascii").strip(), "key"))
     except ValueError as error:
@@ -178,7 +180,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def split_notes(text: str) -> tuple[str, ...]:
-    """Take apart notes that were written one after the other, separated by empty lines; a torn last note is left out."""
+    """Take apart notes that were written one after the other, with empty lines between; leave a torn last one out."""
     notes: list[str] = []
     lines: list[str] = []
     for line in io.StringIO(text, newline="\n"):

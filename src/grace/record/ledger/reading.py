@@ -1,7 +1,7 @@
 """Read the log: entries, tree heads and proofs, from one consistent state each time."""
 
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -46,7 +46,7 @@ class LedgerReader:
         self._engine = engine
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self) -> Generator[Connection]:
         """Open a read-only connection that sees one consistent state until it closes."""
         with self._engine.connect() as connection:
             # SQLite fixes what a transaction sees at its first read, not at BEGIN.
@@ -115,7 +115,7 @@ class LedgerReader:
         return None if row is None else entry_from_row(row)
 
     @contextmanager
-    def _driver(self) -> Iterator[sqlite3.Connection]:
+    def _driver(self) -> Generator[sqlite3.Connection]:
         with self.read() as connection:
             yield driver_connection(connection)
 

@@ -1,8 +1,7 @@
 """Make the read models again from the entries alone."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from sqlalchemy import Connection, delete, select, update
 
@@ -17,12 +16,6 @@ _PAGE: Final = f"""
     SELECT {ENTRY_COLUMNS}, payload FROM ledger_entries LEFT JOIN ledger_payloads USING ("index")
     WHERE "index" > ? ORDER BY "index" LIMIT {PAGE_SIZE}
 """  # noqa: S608 - a constant list of columns
-
-
-class _Counters(NamedTuple):
-    count: int
-    first_seen: datetime
-    last_seen: datetime
 
 
 def rebuild(connection: Connection, projections: Projections) -> int:
@@ -49,13 +42,12 @@ def _entries(connection: Connection) -> Iterator[LedgerEntry]:
         after = rows[-1][0]
 
 
-def _counters(connection: Connection) -> dict[str, _Counters]:
-    rows = connection.execute(
-        select(incidents.c.id, incidents.c.count, incidents.c.first_seen, incidents.c.last_seen)
-    ).all()
-    return {row.id: _Counters(row[1], row.first_seen, row.last_seen) for row in rows}
+def _counters(connection: Connection) -> dict[str, dict[str, object]]:
+    columns = (incidents.c.id, incidents.c.count, incidents.c.first_seen, incidents.c.last_seen)
+    rows = connection.execute(select(*columns)).mappings()
+    return {str(row["id"]): {key: value for key, value in row.items() if key != "id"} for row in rows}
 
 
-def _put_back(connection: Connection, counters: Mapping[str, _Counters]) -> None:
+def _put_back(connection: Connection, counters: Mapping[str, Mapping[str, object]]) -> None:
     for incident_id, kept in counters.items():
-        connection.execute(update(incidents).where(incidents.c.id == incident_id).values(**kept._asdict()))
+        connection.execute(update(incidents).where(incidents.c.id == incident_id).values(**kept))

@@ -1,7 +1,7 @@
 """Where the tree is kept: tiles of 256 neighbouring hashes, as in C2SP tlog-tiles.
 
-Tile (L, T) holds the nodes of tree level 8L from 256 * T on; the last tile of a level may be partial. A tree of a million
-leaves has three levels of tiles, so that its right edge is three rows and a proof reads at most six.
+Tile (L, T) holds the nodes of tree level 8L from 256 * T on; the last tile of a level may be partial. A tree of a
+million leaves has three levels of tiles, so that its right edge is three rows and a proof reads at most six.
 """
 
 import sqlite3
@@ -82,7 +82,7 @@ class RightEdge:
         return cls(size, partial)
 
     def extend(self, leaves: list[bytes]) -> list[TileRow]:
-        """Append leaf hashes and return the tiles to write: every full one, and the partial one of each level touched."""
+        """Append leaf hashes and return the tiles to write: the full ones, and the partial one of each level touched."""
         rows: list[TileRow] = []
         self.size += len(leaves)
         level, arrived = 0, leaves

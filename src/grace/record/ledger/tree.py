@@ -124,30 +124,36 @@ def verify_subtree_consistency(start: int, end: int, root_: bytes, tree: TreeHea
     first, last, top = start, end - 1, tree.size - 1
     while first != last and (last & 1 or last == top):
         first, last, top = first >> 1, last >> 1, top >> 1
-    steps = list(proof)
-    if first == last:
-        ours = theirs = root_
-    elif steps:
-        ours = theirs = steps.pop(0)
-    else:
+    if first != last and not proof:
         message = "The consistency proof is too short."
         raise ProofInvalidError(message)
-    for step in steps:
+    # A complete subtree is itself a node of the tree; else the proof begins with the largest node in its right corner.
+    seed, path = (root_, proof) if first == last else (proof[0], proof[1:])
+    ours, theirs = _climb(first, last, top, seed, path)
+    if ours != root_ or theirs != tree.root:
+        message = f"The proof does not show [{start}, {end}) to be part of the tree of {tree.size}."
+        raise ProofInvalidError(message)
+
+
+def _climb(first: int, last: int, top: int, seed: bytes, path: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """Hash upwards from the node `last` and return the roots of the subtree and of the tree that the path leads to."""
+    ours = theirs = seed
+    for step in path:
         if top == 0:
             message = "The consistency proof is too long."
             raise ProofInvalidError(message)
         if last & 1 or last == top:
-            if first < last:
-                ours = node_hash(step, ours)
+            ours = node_hash(step, ours) if first < last else ours
             theirs = node_hash(step, theirs)
             while not last & 1 and last:
                 first, last, top = first >> 1, last >> 1, top >> 1
         else:
             theirs = node_hash(theirs, step)
         first, last, top = first >> 1, last >> 1, top >> 1
-    if top != 0 or ours != root_ or theirs != tree.root:
-        message = f"The proof does not show [{start}, {end}) to be part of the tree of {tree.size}."
+    if top != 0:
+        message = "The consistency proof is too short."
         raise ProofInvalidError(message)
+    return ours, theirs
 
 
 def is_subtree(start: int, end: int) -> bool:

@@ -123,7 +123,7 @@ class Checkpointer:
     def witness_now(self) -> Checkpoint:
         """Sign the log as it is now and return after the witness kept it.
 
-        Raise LedgerUntrustedError when the log does not continue the last signed head, OSError when nothing can be kept.
+        Raise LedgerUntrustedError when the log does not continue the last signed head, OSError when it cannot be kept.
         """
         with self._signing:
             head = self._reader.head()
@@ -178,7 +178,8 @@ def require_continuation(reader: LedgerReader, old: TreeHead, new: TreeHead) -> 
         raise LedgerUntrustedError(what, _PUT_BACK)
     if old.size == 0:
         if old.root != EMPTY_ROOT:
-            raise LedgerUntrustedError("the witnessed checkpoint of the empty log has a wrong root", _PUT_BACK)
+            what = "the witnessed checkpoint of the empty log has a wrong root"
+            raise LedgerUntrustedError(what, _PUT_BACK)
         return
     try:
         verify_consistency(old, new, reader.consistency(old.size, new.size).path)
@@ -193,6 +194,6 @@ def _last_head(witness: Witness, signer: Signer) -> TreeHead | None:
 
 
 _PUT_BACK: Final = (
-    "Nothing was changed. Export it as evidence (`grace ledger export`), put back the newest copy of the database, and start "
-    "again; `grace ledger verify EXPORT --checkpoint WITNESS_FILE` shows where it differs."
+    "Nothing was changed. Export it as evidence (`grace ledger export`), put back the newest copy of the database, and "
+    "start again; `grace ledger verify EXPORT --checkpoint WITNESS_FILE` shows where it differs."
 )

@@ -10,18 +10,18 @@ from sqlalchemy import Connection
 
 from grace.model.ledger_entry import Draft, LedgerEntry
 
-P = TypeVar("P", contravariant=True)
-Q = TypeVar("Q")
+P = TypeVar("P")
+P_contra = TypeVar("P_contra", contravariant=True)
 
 
 class KeyStandsError(RuntimeError):
-    """A page that hoped for fresh keys only met one that stands; the group is written again with every key looked up."""
+    """A page that hoped for fresh keys met one that stands; the group is written again with every key looked up."""
 
 
-class Page(Protocol[P]):
+class Page(Protocol[P_contra]):
     """What one group of units adds to the log; nothing of it is in the log's tables before `write`."""
 
-    def append(self, prepared: P) -> LedgerEntry:
+    def append(self, prepared: P_contra) -> LedgerEntry:
         """Place a draft and project it into the read models, or return the entry that stands for its key."""
         ...
 
@@ -38,10 +38,10 @@ class Page(Protocol[P]):
     def __len__(self) -> int: ...
 
 
-class Log(Protocol[Q]):
+class Log(Protocol[P]):
     """An append-only log that lives in the writer's transactions."""
 
-    def prepare(self, draft: Draft) -> Q:
+    def prepare(self, draft: Draft) -> P:
         """Do, in any thread, all work on a draft that needs neither its place nor the time."""
         ...
 
@@ -49,7 +49,7 @@ class Log(Protocol[Q]):
         """Say whether placing this draft writes to read models, and so may fail."""
         ...
 
-    def page(self, connection: Connection, driver: sqlite3.Connection, *, fresh_keys: bool) -> Page[Q]:
+    def page(self, connection: Connection, driver: sqlite3.Connection, *, fresh_keys: bool) -> Page[P]:
         """Start a page at the end of the log as the transaction sees it."""
         ...
 

@@ -60,7 +60,9 @@ def _connect(path: Path, *, query_only: bool) -> sqlite3.Connection:
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     except sqlite3.Error as error:
-        raise StoreUnusableError(path, f"SQLite says {error}", "Is it a GRACE database, and may this user write it?") from error
+        raise StoreUnusableError(
+            path, f"SQLite says {error}", "Is it a GRACE database, and may this user write it?"
+        ) from error
     if mode != "wal":
         connection.close()
         raise StoreUnusableError(path, f"its file system allows only journal mode {mode}", "Put it on a local disk.")

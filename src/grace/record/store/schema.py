@@ -35,7 +35,8 @@ class SchemaMismatchError(RuntimeError):
         self.found = found
         self.needed = needed
         super().__init__(
-            f"The store's schema is {state.value}: it has revision {found or 'none'}, this GRACE needs {needed}. {what_next}"
+            f"The store's schema is {state.value}: it has revision {found or 'none'}, "
+            f"this GRACE needs {needed}. {what_next}"
         )
 
 

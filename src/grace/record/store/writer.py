@@ -1,7 +1,7 @@
 """The one writer: many units, one durable commit.
 
-Units queue up while the disk is busy with the group before them; the next group takes all that wait, so the cost of a full
-sync is shared by whoever came meanwhile and nobody waits for company.
+Units queue up while the disk is busy with the group before them; the next group takes all that wait, so the cost of a
+full sync is shared by whoever came meanwhile and nobody waits for company.
 """
 
 import sqlite3
@@ -93,7 +93,7 @@ class _Unit(Generic[P]):
 
 @dataclass(frozen=True, slots=True)
 class _Append(Generic[P]):
-    """Drafts to be appended and nothing else: no code of others runs, so a group of these may simply be written again."""
+    """Drafts to be appended and nothing else: a group of these may simply be written again."""
 
     future: "Future[Any]"
     prepared: tuple[P, ...]
@@ -301,7 +301,7 @@ class _GroupRunner(Generic[P]):
         return outcome
 
     def _require_transaction(self, outcome: _Outcome) -> None:
-        """Refuse the group when its transaction is gone: SQLite ends it by itself when the disk is full, a unit must not."""
+        """Refuse the group when its transaction is gone: SQLite ends it when the disk is full, a unit must not."""
         if self._driver.in_transaction:
             return
         if isinstance(outcome, Raised):

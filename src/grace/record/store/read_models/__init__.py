@@ -1,4 +1,4 @@
-"""The projections: how each entry changes the read-model tables. A file per table or two; deterministic, entry by entry.
+"""The projections: how each entry changes the read-model tables; a file per table or two.
 
 A projection may use nothing but the entry and the read models themselves, so that a rebuild makes the same rows again.
 """

@@ -22,7 +22,7 @@ def _opened(connection: Connection, entry: LedgerEntry) -> None:
         "updated_at": entry.at,
         "doc": entry.payload,
     }
-    standing = connection.execute(select(incidents).where(incidents.c.id == incident.id)).first()
+    standing = connection.execute(select(incidents).where(incidents.c.id == incident.id)).mappings().first()
     if standing is None:
         connection.execute(
             insert(incidents).values(
@@ -39,9 +39,9 @@ def _opened(connection: Connection, entry: LedgerEntry) -> None:
         )
         return
     counters = {
-        "count": max(standing.count, incident.count),
-        "first_seen": min(standing.first_seen, incident.first_seen),
-        "last_seen": max(standing.last_seen, incident.last_seen),
+        "count": max(standing["count"], incident.count),
+        "first_seen": min(standing["first_seen"], incident.first_seen),
+        "last_seen": max(standing["last_seen"], incident.last_seen),
     }
     connection.execute(update(incidents).where(incidents.c.id == incident.id).values(**told, **counters))
 

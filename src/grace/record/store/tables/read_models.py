@@ -46,7 +46,9 @@ incidents: Final = Table(
     Column("last_seen", UtcTime, nullable=False),
     Column("doc", Document, nullable=False),
 )
-Index("ix_incidents_service_environment_fingerprint", *(incidents.c[n] for n in ("service", "environment", "fingerprint")))
+Index(
+    "ix_incidents_service_environment_fingerprint", *(incidents.c[n] for n in ("service", "environment", "fingerprint"))
+)
 Index("ix_incidents_state", incidents.c.state)
 
 plans: Final = Table(

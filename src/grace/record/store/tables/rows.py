@@ -1,4 +1,4 @@
-"""Plain rows: facts that are too many (signals), too short-lived (locks, cursors) or too secret (tokens) for the ledger."""
+"""Plain rows: what is too much (signals), too brief (locks, cursors) or too secret (tokens) for the ledger."""
 
 from typing import Final
 

@@ -59,8 +59,18 @@ def _create_the_ledger() -> None:
         sa.PrimaryKeyConstraint("index", name="pk_ledger_entries"),
         sa.UniqueConstraint("key", name="uq_ledger_entries_key"),
     )
-    op.create_index("ix_ledger_entries_incident_id", "ledger_entries", ["incident_id"], sqlite_where=sa.text("ledger_entries.incident_id IS NOT NULL"))
-    op.create_index("ix_ledger_entries_run_id", "ledger_entries", ["run_id"], sqlite_where=sa.text("ledger_entries.run_id IS NOT NULL"))
+    op.create_index(
+        "ix_ledger_entries_incident_id",
+        "ledger_entries",
+        ["incident_id"],
+        sqlite_where=sa.text("ledger_entries.incident_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_ledger_entries_run_id",
+        "ledger_entries",
+        ["run_id"],
+        sqlite_where=sa.text("ledger_entries.run_id IS NOT NULL"),
+    )
     op.create_index("ix_ledger_entries_type", "ledger_entries", ["type"])
     op.create_table(
         "ledger_payloads",
@@ -118,7 +128,9 @@ def _create_the_read_models() -> None:
         sa.Column("doc", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_incidents"),
     )
-    op.create_index("ix_incidents_service_environment_fingerprint", "incidents", ["service", "environment", "fingerprint"])
+    op.create_index(
+        "ix_incidents_service_environment_fingerprint", "incidents", ["service", "environment", "fingerprint"]
+    )
     op.create_index("ix_incidents_state", "incidents", ["state"])
     op.create_table(
         "plans",
