@@ -15,7 +15,8 @@ Examples with W = 2 s, F = 3 s and a beat of 0.5 s (`+` holds, `-` contrary, `?`
     ++++++++                met        the run begins at 0
     ---+++++++              met        it begins at 1.5
     -----+++++++            violated   the first good sample came at 2.5, after W
-    ++++++-                 met        nothing after a complete run counts: the sampler has stopped
+    +++++++-                met        nothing after a complete run counts: the sampler has stopped
+    ++++++-                 violated   contrary at 3.0, before the run was complete
     ++?+++++++              met        a new run begins at 1.5
     ++++?++++++             inconclusive   the run from 2.5 begins too late, but the missing sample may have held
     ----?+++++++            inconclusive   as before; contrary samples within W are the time that was granted
