@@ -82,7 +82,7 @@ class RightEdge:
         return cls(size, partial)
 
     def extend(self, leaves: list[bytes]) -> list[TileRow]:
-        """Append leaf hashes and return the tiles to write: the full ones, and the partial one of each level touched."""
+        """Append leaf hashes and return the tiles to write: full ones, and the partial one of each level touched."""
         rows: list[TileRow] = []
         self.size += len(leaves)
         level, arrived = 0, leaves

@@ -1,1 +1,1 @@
-"""The Trigger Mesh: delivery of ledger entries to subscribers by cursor, replay and live fan-out."""
+"""The Trigger Mesh: delivery of ledger entries to named subscribers, durable and in order, and their live fan-out."""
