@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field, JsonValue
 
-from grace.model.noun import Noun
+from grace.model.noun import WITH, Noun
 
 MINIMUM_SAMPLES = 5
 
@@ -46,7 +46,7 @@ class Clause(Noun):
     name: str
     """What the playbook wrote: `sqlite.writable`, `service.error_rate`, `service.smoke`."""
     probe: str
-    parameters: dict[str, JsonValue] = Field(alias="with", default_factory=dict)
+    parameters: dict[str, JsonValue] = Field(default_factory=dict, serialization_alias="with", validation_alias=WITH)
     comparator: Comparator
     expected: JsonValue
     within_s: float = Field(default=0, ge=0)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import AliasChoices, BaseModel, ConfigDict, JsonValue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+WITH = AliasChoices("with", "parameters")
+"""What a playbook calls `with` is called parameters in Python, where `with` is a keyword; JSON says `with`."""
 
 
 class Noun(BaseModel):

@@ -8,7 +8,7 @@ from pydantic import Field, JsonValue
 
 from grace.kit.digests import digest_of
 from grace.model.contract import Contract
-from grace.model.noun import Noun
+from grace.model.noun import WITH, Noun
 from grace.model.target import Target
 
 
@@ -34,7 +34,7 @@ class Call(Noun):
     """A kind and its `with`: one shape for find, do and undo."""
 
     uses: str
-    parameters: dict[str, JsonValue] = Field(alias="with", default_factory=dict)
+    parameters: dict[str, JsonValue] = Field(default_factory=dict, serialization_alias="with", validation_alias=WITH)
 
 
 class Undo(Call):
@@ -49,7 +49,7 @@ class Found(Noun):
 
     id: str
     uses: str
-    parameters: dict[str, JsonValue] = Field(alias="with", default_factory=dict)
+    parameters: dict[str, JsonValue] = Field(default_factory=dict, serialization_alias="with", validation_alias=WITH)
     result: JsonValue
     identity: JsonValue = None
     """The part of the result that must still be the same at the moment of the write (the probe says which)."""
@@ -60,7 +60,7 @@ class PlannedStep(Noun):
 
     id: str
     uses: str
-    parameters: dict[str, JsonValue] = Field(alias="with", default_factory=dict)
+    parameters: dict[str, JsonValue] = Field(default_factory=dict, serialization_alias="with", validation_alias=WITH)
     targets: tuple[Target, ...]
     reversibility: Reversibility
     provider: str | None = None

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field, JsonValue
 
-from grace.model.noun import Noun
+from grace.model.noun import WITH, Noun
 from grace.model.quantities import Duration
 
 
@@ -25,7 +25,7 @@ class Indicator(Noun):
     """A service-level indicator: the probe that measures it."""
 
     probe: str
-    parameters: dict[str, JsonValue] = Field(alias="with", default_factory=dict)
+    parameters: dict[str, JsonValue] = Field(default_factory=dict, serialization_alias="with", validation_alias=WITH)
     every: Duration = 1.0
 
 
@@ -33,7 +33,7 @@ class ServiceBenchmark(Noun):
     """A benchmark: a probe measured so many times; a smaller value is better unless it says otherwise."""
 
     probe: str
-    parameters: dict[str, JsonValue] = Field(alias="with", default_factory=dict)
+    parameters: dict[str, JsonValue] = Field(default_factory=dict, serialization_alias="with", validation_alias=WITH)
     samples: int = Field(default=20, ge=5, le=1000)
     better: str = Field(default="lower", pattern="^(lower|higher)$")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import cast
 
 from pydantic import JsonValue
@@ -29,14 +30,14 @@ class Asking:
         """Return when exactly this digest was granted and is now used up; raise Stopped otherwise."""
 
         async def ask() -> JsonValue:
-            self._approvals.request(story.run, plan.digest, decision.quorum)
+            await asyncio.to_thread(self._approvals.request, story.run, plan.digest, decision.quorum)
             return None
 
         async def look() -> JsonValue:
-            return self._state(story)
+            return await asyncio.to_thread(self._state, story)
 
         async def use() -> JsonValue:
-            return self._approvals.consume(story.run.id, plan.digest)
+            return await asyncio.to_thread(self._approvals.consume, story.run.id, plan.digest)
 
         await story.engine.step("approval.request", ask)
         while True:
@@ -52,7 +53,7 @@ class Asking:
 
     def _state(self, story: Story) -> dict[str, JsonValue]:
         approval = self._approvals.of(story.run.id)
-        stop = self._safe_points.aborts(story)
+        stop = self._safe_points.read(story)
         if stop is not None and stop.reason == "cancelled":
             return {"state": "cancelled", "stop": stop.to_json()}
         if approval is None:

@@ -60,7 +60,7 @@ class Deeds:
 
     def is_new(self, story: Story, deed: Deed) -> bool:
         """Tell whether nobody has intended this deed yet; ask before writing the intent."""
-        return story.reader.find(story.key(f"{deed.stage}/intended/1")) is None
+        return not story.has(f"{deed.stage}/intended/1")
 
     async def do(self, story: Story, deed: Deed, *, is_new: bool) -> StepResult:
         """Return the standing result, or do what is left to do and return an unwritten one.
@@ -112,7 +112,7 @@ class Deeds:
 
     def _attempts(self, story: Story, deed: Deed) -> int:
         for attempt in range(MOST_ATTEMPTS, 1, -1):
-            if story.reader.find(story.key(f"{deed.stage}/intended/{attempt}")) is not None:
+            if story.has(f"{deed.stage}/intended/{attempt}"):
                 return attempt
         return 1
 

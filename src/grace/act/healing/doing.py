@@ -60,7 +60,7 @@ class Doing:
         for step in plan.steps:
             deed = self._deed(story, plan, step, warrant, results)
             is_new = self._deeds.is_new(story, deed)
-            stop = self._safe_points.aborts(story) if is_new else None
+            stop = await self._safe_points.aborts(story) if is_new else None
             if stop is not None:
                 break
             await story.write(*waiting, self._deeds.intent(story, deed))

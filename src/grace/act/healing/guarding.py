@@ -54,7 +54,7 @@ class Guarding:
 
     async def lock(self, story: Story, keys: tuple[str, ...]) -> LocksTaken:
         """Take every target under a fencing number, unless somebody asked the run to stop."""
-        stop = self._safe_points.aborts(story)
+        stop = await self._safe_points.aborts(story)
         if stop is not None and story.standing("locks", LocksTaken) is None:
             raise Stopped(stop)
         return await self.lock_for_way_back(story, keys)
@@ -115,7 +115,7 @@ class Guarding:
                 taken_at=story.clock.now(),
             )
 
-        stop = self._safe_points.aborts(story)
+        stop = await self._safe_points.aborts(story)
         if stop is not None and story.standing("snapshot", Snapshot) is None:
             raise Stopped(stop)
         return await story.stage("snapshot", EventType.SNAPSHOT_TAKEN, Snapshot, compute)

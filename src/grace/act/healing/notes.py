@@ -27,7 +27,7 @@ class Notes:
         """Return only when the handle is on disk."""
         self._count += 1
         noted = StepNoted(run_id=self._story.run.id, step_id=self._step_id, handle=dict(handle))
-        self._story.journal.append(self._story.draft(f"{self._stage}/{self._count}", EventType.STEP_NOTED, noted))
+        self._story.note(self._story.draft(f"{self._stage}/{self._count}", EventType.STEP_NOTED, noted))
 
     def keep(self, content: bytes) -> str:
         """Put bytes into the vault, durably; return their address."""

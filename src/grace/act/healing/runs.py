@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -111,11 +112,11 @@ class Runs:
 
     async def walk(self, run_id: str) -> str:
         """Carry one run to its settlement: what the engine calls."""
-        run = self.run(run_id)
+        run = await asyncio.to_thread(self.run, run_id)
         if run is None:
             message = f"the engine knows {run_id}, the ledger does not"
             raise LookupError(message)
-        story = Story(run=run, journal=self.journal, reader=self.reader, engine=DurableSteps(), clock=self.clock)
+        story = await Story.open(run, self.journal, self.reader, DurableSteps(), self.clock)
         settlement = await self._walk_of(run)(story)
         return settlement.kind
 

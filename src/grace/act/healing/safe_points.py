@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from grace.act.healing import Halts
-from grace.act.healing.story import Stop, Story
+from grace.act.healing.story import Stop, Story, read
 from grace.model.events import CancelRequested
 from grace.model.settlement import AbortReason, SettlementKind
 
@@ -14,10 +16,15 @@ class SafePoints:
     def __init__(self, halts: Halts) -> None:
         self._halts = halts
 
-    def aborts(self, story: Story) -> Stop | None:
+    async def aborts(self, story: Story) -> Stop | None:
         """Return how a run that has written nothing yet ends here, or None."""
-        cancelled = story.standing("cancel", CancelRequested)
-        if cancelled is not None:
+        return await asyncio.to_thread(self.read, story)
+
+    def read(self, story: Story) -> Stop | None:
+        """Do so from a thread that may block."""
+        entry = story.reader.find(story.key("cancel"))
+        if entry is not None:
+            cancelled = read(entry, CancelRequested)
             said = f"{cancelled.by} cancelled it" + (f": {cancelled.reason}" if cancelled.reason else "")
             return Stop(kind=SettlementKind.ABORTED, reason=AbortReason.CANCELLED, sentence=said)
         if self._halts.is_halted(story.run.service):

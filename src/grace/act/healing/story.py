@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from pydantic import JsonValue
+from sqlalchemy import Connection
 
 from grace.act.healing import Engine
 from grace.kit.clock import Clock
@@ -50,13 +51,27 @@ class ErasedError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A run together with the record it is written to and the engine that carries it."""
+    """A run together with the record it is written to and the engine that carries it.
+
+    What stands is read from the ledger once, when the story is opened; nobody else writes the stages of a run.
+    """
 
     run: Run
     journal: Journal
     reader: Reader
     engine: Engine
     clock: Clock
+    known: dict[str, LedgerEntry] = field(default_factory=dict[str, LedgerEntry])
+
+    @classmethod
+    async def open(cls, run: Run, journal: Journal, reader: Reader, engine: Engine, clock: Clock) -> Story:
+        """Open the story of a run where its ledger left it."""
+        entries = await asyncio.to_thread(lambda: tuple(reader.entries(run_id=run.id)))
+        return cls(run, journal, reader, engine, clock, {entry.key: entry for entry in entries})
+
+    async def of(self, run: Run) -> Story:
+        """Open the story of an earlier run, to read in it."""
+        return await Story.open(run, self.journal, self.reader, self.engine, self.clock)
 
     def key(self, stage: str) -> str:
         """Return the key under which a stage's entry stands."""
@@ -76,8 +91,18 @@ class Story:
 
     def standing(self, stage: str, noun: type[N]) -> N | None:
         """Return what stands for a stage, or None."""
-        entry = self.reader.find(self.key(stage))
+        entry = self.known.get(self.key(stage))
         return None if entry is None else read(entry, noun)
+
+    def has(self, stage: str) -> bool:
+        """Tell whether an entry stands for a stage."""
+        return self.key(stage) in self.known
+
+    def note(self, draft: Draft) -> LedgerEntry:
+        """Append from a plug's thread and wait for the commit."""
+        entry = self.journal.append(draft)
+        self.known[entry.key] = entry
+        return entry
 
     async def write(self, *drafts: Draft) -> tuple[LedgerEntry, ...]:
         """Append in one durable transaction; return the entries that stand."""
@@ -85,7 +110,10 @@ class Story:
 
     async def unit(self, unit: Callable[[Transaction], T]) -> T:
         """Run one unit of the writer and wait for its commit without blocking the loop."""
-        return await asyncio.wrap_future(self.journal.submit(unit))
+        appended: list[LedgerEntry] = []
+        value = await asyncio.wrap_future(self.journal.submit(lambda tx: unit(_Noting(tx, appended))))
+        self.known.update((entry.key, entry) for entry in appended)
+        return value
 
     async def stage(self, name: str, type_: EventType, noun: type[N], compute: Callable[[], Awaitable[N | Stop]]) -> N:
         """Return what stands for the stage, else compute it, write it, and return what stands then.
@@ -112,6 +140,26 @@ class Story:
         if answer is None:
             raise ErasedError(self.key(name))
         raise Stopped(Stop.model_validate(answer))
+
+
+class _Noting:
+    """A transaction that remembers what it appended, for the story to know after the commit."""
+
+    def __init__(self, tx: Transaction, appended: list[LedgerEntry]) -> None:
+        self._tx = tx
+        self._appended = appended
+
+    @property
+    def connection(self) -> Connection:
+        return self._tx.connection
+
+    def append(self, draft: Draft) -> LedgerEntry:
+        entry = self._tx.append(draft)
+        self._appended.append(entry)
+        return entry
+
+    def find(self, key: str) -> LedgerEntry | None:
+        return self._tx.find(key)
 
 
 def read(entry: LedgerEntry, noun: type[N]) -> N:

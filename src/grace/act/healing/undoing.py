@@ -20,7 +20,6 @@ from grace.model.events import EventType
 from grace.model.execution import Execution, Outcome, StepResult, StepState, Undoing
 from grace.model.plan import Plan, PlannedStep, Reversibility
 from grace.model.reading import Unknown
-from grace.model.run import Run
 from grace.model.snapshot import Restoration, RestoreState, Snapshot, SnapshotObject
 from grace.model.warrant import Warrant
 
@@ -29,7 +28,7 @@ from grace.model.warrant import Warrant
 class Done:
     """What is to be undone: the run that did it, its plan, snapshot and execution."""
 
-    run: Run
+    story: Story
     plan: Plan
     snapshot: Snapshot
     execution: Execution
@@ -64,12 +63,12 @@ class Undoer:
         started = story.clock.now()
         begun = {result.id: result for result in done.execution.steps}
         steps = [step for step in reversed(done.plan.steps) if step.id in begun]
-        moved = [step for step in steps if await self._has_effect(done, story, step, begun[step.id])]
+        moved = [step for step in steps if await self._has_effect(done, step, begun[step.id])]
         before = await self._compensate(story, done, warrant, [s for s in moved if s.undo and not s.undo.after_restore])
-        restorations = await self._restore(story, done)
+        restorations = await self._restore(done)
         after = await self._compensate(story, done, warrant, [s for s in moved if s.undo and s.undo.after_restore])
         return Undoing(
-            run_id=done.run.id,
+            run_id=done.story.run.id,
             compensations=(*before, *after),
             restorations=await self._confirm(restorations),
             unrecoverable=tuple(
@@ -81,13 +80,13 @@ class Undoer:
             finished_at=story.clock.now(),
         )
 
-    async def _has_effect(self, done: Done, story: Story, step: PlannedStep, result: StepResult) -> bool:
+    async def _has_effect(self, done: Done, step: PlannedStep, result: StepResult) -> bool:
         """Tell whether a begun step may have changed the world; only a proven `no` is a no."""
         if result.state in {StepState.DONE, StepState.UNKNOWN}:
             return True
         if result.state is StepState.REFUSED:
             return False
-        handle = self._handle(story, done, step.id)
+        handle = self._handle(done, step.id)
         parameters = parameters_of(step, done.execution)
         asked = await call(lambda: self._deeds.gate.probe(step.uses, parameters, handle))
         return isinstance(asked, Raised) or asked.value is not Applied.NO
@@ -120,14 +119,14 @@ class Undoer:
 
         return perform
 
-    async def _restore(self, story: Story, done: Done) -> list[Restoration]:
+    async def _restore(self, done: Done) -> list[Restoration]:
         ours: dict[str, str] = {}
         for result in done.execution.steps:
             ours |= result.ours
         restorations: list[Restoration] = []
         for taken in reversed(done.snapshot.objects):
             cut("undo.restore.before")
-            changes = self._changes(story, done, taken)
+            changes = self._changes(done, taken)
             restored = await call(
                 lambda t=taken, c=changes: self._providers[t.provider].restore(
                     t, ours.get(t.target.key), c, self._vault
@@ -156,22 +155,21 @@ class Undoer:
             update={"state": RestoreState.FAILED, "now": shown, "difference": f"after the way back it reads {shown}"}
         )
 
-    def _changes(self, story: Story, done: Done, taken: SnapshotObject) -> tuple[str, ...]:
+    def _changes(self, done: Done, taken: SnapshotObject) -> tuple[str, ...]:
         """Return the addresses of the changesets that the steps on this target kept, oldest first."""
         found: list[str] = []
         for step in done.plan.steps:
             if step.provider != taken.provider or taken.target not in step.targets:
                 continue
-            handle = self._handle(story, done, step.id)
+            handle = self._handle(done, step.id)
             address = (handle or {}).get("changeset")
             if isinstance(address, str):
                 found.append(address)
         return tuple(found)
 
-    def _handle(self, story: Story, done: Done, step_id: str) -> dict[str, JsonValue] | None:
-        teller = Story(run=done.run, journal=story.journal, reader=story.reader, engine=story.engine, clock=story.clock)
+    def _handle(self, done: Done, step_id: str) -> dict[str, JsonValue] | None:
         for attempt in range(MOST_ATTEMPTS, 0, -1):
-            handle = handle_of(teller, f"step/{step_id}/noted/{attempt}")
+            handle = handle_of(done.story, f"step/{step_id}/noted/{attempt}")
             if handle is not None:
                 return handle
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,7 +14,6 @@ from grace.act.healing.undoing import Done, Undoer
 from grace.act.safehold import Provider
 from grace.kit.attempt import Raised
 from grace.model.execution import Execution
-from grace.model.noun import Noun
 from grace.model.plan import Plan
 from grace.model.reading import Unknown
 from grace.model.run import Run
@@ -35,12 +35,14 @@ class UndoRun:
     async def __call__(self, story: Story) -> Settlement:
         """Walk an undo to its settlement."""
         try:
-            done = earlier(story)
+            done = await earlier(story)
             locks = await self.guard.lock_for_way_back(story, tuple(target.key for target in done.plan.targets))
         except Stopped as stopped:
             return await self.end.settle(story, stopped.stop)
         undoing = await self.way_back.undo(story, done, locks.fence)
-        why = f"{story.run.requested_by} undid {done.run.id}" + (f": {story.run.reason}" if story.run.reason else "")
+        why = f"{story.run.requested_by} undid {done.story.run.id}" + (
+            f": {story.run.reason}" if story.run.reason else ""
+        )
         return await self.end.settle(story, undone(done.plan, why, undoing), done.plan)
 
 
@@ -55,7 +57,7 @@ class KeepRun:
     async def __call__(self, story: Story) -> Settlement:
         """Walk a keep to its settlement."""
         try:
-            done = earlier(story)
+            done = await earlier(story)
             await self.guard.lock_for_way_back(story, tuple(target.key for target in done.plan.targets))
         except Stopped as stopped:
             return await self.end.settle(story, stopped.stop)
@@ -81,29 +83,25 @@ class KeepRun:
                 elif isinstance(now.value, Unknown):
                     differing.append(f"{target.id} cannot be read: {now.value.why}")
                 elif now.value != ours:
-                    differing.append(f"{target.id} is no longer what {done.run.id} left")
+                    differing.append(f"{target.id} is no longer what {done.story.run.id} left")
         return differing
 
 
-def earlier(story: Story) -> Done:
+async def earlier(story: Story) -> Done:
     """Return the run that this one speaks of with all that it did; raise Stopped when it wrote nothing."""
-    found = [_of(story, stage, noun) for stage, noun in (("opened", Run), ("plan", Plan), ("snapshot", Snapshot))]
-    execution = _of(story, "execution", Execution)
-    match [*found, execution]:
-        case [Run() as run, Plan() as plan, Snapshot() as snapshot, Execution() as execution]:
-            return Done(run=run, plan=plan, snapshot=snapshot, execution=execution)
+    entry = await asyncio.to_thread(story.reader.find, f"{story.run.of_run}/opened")
+    old = None if entry is None else await story.of(read(entry, Run))
+    stages = (("plan", Plan), ("snapshot", Snapshot), ("execution", Execution))
+    match [] if old is None else [old, *(old.standing(stage, noun) for stage, noun in stages)]:
+        case [Story() as old, Plan() as plan, Snapshot() as snapshot, Execution() as execution]:
+            return Done(story=old, plan=plan, snapshot=snapshot, execution=execution)
         case _:
             said = f"{story.run.of_run} has written nothing that could be undone or kept"
             raise Stopped(Stop(kind=SettlementKind.ABORTED, reason=AbortReason.PRECONDITION, sentence=said))
 
 
-def _of(story: Story, stage: str, noun: type[Noun]) -> Noun | None:
-    entry = story.reader.find(f"{story.run.of_run}/{stage}")
-    return None if entry is None else read(entry, noun)
-
-
 def _kept(story: Story, done: Done, differing: list[str]) -> Stop:
     reason = f": {story.run.reason}" if story.run.reason else ""
     state = f"accepted as it is now ({'; '.join(differing)})" if differing else "every object reads as the run left it"
-    sentence_ = f"{story.run.requested_by} keeps {done.run.id}{reason}; {state}"
+    sentence_ = f"{story.run.requested_by} keeps {done.story.run.id}{reason}; {state}"
     return Stop(kind=SettlementKind.COMMITTED, sentence=sentence_)

@@ -1,0 +1,269 @@
+"""One heal and its eight ends, on a real record and real files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from grace.model.contract import Phase
+from grace.model.decision import Ruling
+from grace.model.events import EventType, PlanRefused
+from grace.model.execution import StepState
+from grace.model.plan import Call, Remedy, Undo
+from grace.model.run import Run
+from grace.model.service import Mode
+from grace.model.settlement import AbortReason, SettlementKind
+from tests.act.healing.rig import Room, Script, expect, plan, step
+
+
+@pytest.fixture
+def rooms(tmp_path: Path) -> Iterator[list[Room]]:
+    opened: list[Room] = []
+    yield opened
+    for room in opened:
+        room.close()
+
+
+def room_for(rooms: list[Room], tmp_path: Path, script: Script) -> Room:
+    room = Room(tmp_path, script)
+    rooms.append(room)
+    return room
+
+
+def test_a_met_contract_is_committed(rooms: list[Room], tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    room = room_for(rooms, tmp_path, Script(plan(step(target, "new"), clauses=(expect(target, "new"),))))
+    settlement = room.heal()
+    assert settlement.kind is SettlementKind.COMMITTED, settlement
+    assert target.read_text() == "new"
+
+
+def test_an_action_that_says_done_and_does_nothing_is_not_committed(rooms: list[Room], tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    made = plan(step(target, "new", does_it=False), clauses=(expect(target, "new"),))
+    settlement = room_for(rooms, tmp_path, Script(made)).heal()
+    assert settlement.kind is SettlementKind.ROLLED_BACK
+    assert target.read_text() == "old"
+
+
+def test_a_violated_contract_is_undone_exactly(rooms: list[Room], tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    target.chmod(0o640)
+    before = target.stat()
+    made = plan(step(target, "new"), clauses=(expect(target, "something else"),))
+    settlement = room_for(rooms, tmp_path, Script(made)).heal()
+    assert settlement.kind is SettlementKind.ROLLED_BACK, settlement
+    after = target.stat()
+    assert (target.read_text(), after.st_mode, after.st_mtime_ns) == ("old", before.st_mode, before.st_mtime_ns)
+
+
+def test_a_silent_probe_is_never_good_news(rooms: list[Room], tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    made = plan(step(target, "new"), clauses=(expect(tmp_path / "absent", "ok"),), on=Remedy.HOLD)
+    room = room_for(rooms, tmp_path, Script(made))
+    settlement = room.heal()
+    assert settlement.kind is SettlementKind.HELD
+    assert settlement.quarantines == (f"file:here:{target}",)
+    assert target.read_text() == "new"
+
+
+def test_a_quarantined_target_is_closed_to_other_runs(rooms: list[Room], tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    made = plan(step(target, "new"), clauses=(expect(tmp_path / "absent", "ok"),), on=Remedy.HOLD)
+    room = room_for(rooms, tmp_path, Script(made))
+    held = room.heal()
+    second = room.heal()
+    assert (second.kind, second.reason) == (SettlementKind.ABORTED, AbortReason.PRECONDITION)
+    assert held.run_id in second.sentence
+
+
+def test_a_held_run_can_be_undone_and_its_target_is_open_again(rooms: list[Room], tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    made = plan(step(target, "new"), clauses=(expect(tmp_path / "absent", "ok"),), on=Remedy.HOLD)
+    room = room_for(rooms, tmp_path, Script(made))
+    held = room.heal()
+    undo = room.runs.undo(held.run_id, "ann", "no metric")
+    assert isinstance(undo, Run)
+    assert room.walk(undo).kind is SettlementKind.ROLLED_BACK
+    assert target.read_text() == "old"
+    room.script.plan = plan(step(target, "newer"), clauses=(expect(target, "newer"),))
+    assert room.heal().kind is SettlementKind.COMMITTED
+
+
+def test_a_held_run_can_be_kept(rooms: list[Room], tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    made = plan(step(target, "new"), clauses=(expect(tmp_path / "absent", "ok"),), on=Remedy.HOLD)
+    room = room_for(rooms, tmp_path, Script(made))
+    held = room.heal()
+    kept = room.runs.keep(held.run_id, "ann", "looks right")
+    assert isinstance(kept, Run)
+    assert room.walk(kept).kind is SettlementKind.COMMITTED
+    room.script.plan = plan(step(target, "newer"), clauses=(expect(target, "newer"),))
+    assert room.heal().kind is SettlementKind.COMMITTED
+
+
+def test_keeping_what_somebody_changed_meanwhile_is_stale(rooms: list[Room], tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    made = plan(step(target, "new"), clauses=(expect(tmp_path / "absent", "ok"),), on=Remedy.HOLD)
+    room = room_for(rooms, tmp_path, Script(made))
+    held = room.heal()
+    target.write_text("somebody else's")
+    kept = room.runs.keep(held.run_id, "ann", "")
+    assert isinstance(kept, Run)
+    settled = room.walk(kept)
+    assert (settled.kind, settled.reason) == (SettlementKind.ABORTED, AbortReason.STALE)
+
+
+def test_a_foreign_change_stops_the_undo_and_is_shown(rooms: list[Room], tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    made = plan(step(target, "new"), clauses=(expect(tmp_path / "absent", "ok"),))
+    room = room_for(rooms, tmp_path, Script(made))
+    room.script.plan = plan(
+        step(target, "new"),
+        step(tmp_path / "b.txt", "b", id_="second"),
+        clauses=(expect(tmp_path / "absent", "ok", within_s=0, for_s=0),),
+    )
+
+    def foreign() -> None:
+        if room.actions["note.write"].calls[-1].endswith("b.txt"):
+            target.write_text("foreign")
+
+    room.actions["note.write"].after = foreign
+    settlement = room.heal()
+    assert settlement.kind is SettlementKind.NOT_RESTORED
+    assert target.read_text() == "foreign"
+    assert not (tmp_path / "b.txt").exists(), "what nobody else changed goes back all the same"
+    assert "a.txt" in settlement.sentence
+
+
+def test_a_failed_step_stops_the_execution_and_goes_back(rooms: list[Room], tmp_path: Path) -> None:
+    first, second, third = (tmp_path / name for name in ("a", "b", "c"))
+    made = plan(
+        step(first, "1", id_="one"),
+        step(second, "2", id_="two", claims="failed"),
+        step(third, "3", id_="three"),
+        clauses=(expect(first, "1"),),
+        on=Remedy.HOLD,
+    )
+    room = room_for(rooms, tmp_path, Script(made))
+    settlement = room.heal()
+    assert settlement.kind is SettlementKind.ROLLED_BACK, settlement
+    assert not any(path.exists() for path in (first, second, third))
+    assert room.actions["note.write"].calls == [str(first), str(second)]
+
+
+def test_a_compensable_step_is_compensated(rooms: list[Room], tmp_path: Path) -> None:
+    sent, undone = tmp_path / "sent", tmp_path / "undone"
+    undo = Undo(uses="note.send", parameters={"path": str(undone), "text": "sorry"})
+    made = plan(step(sent, "hello", uses="note.send", undo=undo), clauses=(expect(sent, "something else"),))
+    settlement = room_for(rooms, tmp_path, Script(made)).heal()
+    assert settlement.kind is SettlementKind.ROLLED_BACK, settlement
+    assert undone.read_text() == "sorry"
+
+
+def test_an_irreversible_step_that_failed_its_contract_says_so_loudly(rooms: list[Room], tmp_path: Path) -> None:
+    sent = tmp_path / "sent"
+    made = plan(step(sent, "hello", uses="note.send"), clauses=(expect(sent, "something else"),))
+    settlement = room_for(rooms, tmp_path, Script(made)).heal()
+    assert settlement.kind is SettlementKind.NOT_RESTORED
+    assert "cannot be undone" in settlement.sentence
+
+
+def test_observe_mode_touches_nothing(rooms: list[Room], tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    script = Script(plan(step(target, "new"), clauses=(expect(target, "new"),)), mode=Mode.OBSERVE)
+    settlement = room_for(rooms, tmp_path, script).heal()
+    assert settlement.kind is SettlementKind.OBSERVED
+    assert not target.exists()
+
+
+def test_a_denied_plan_touches_nothing(rooms: list[Room], tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    script = Script(plan(step(target, "new"), clauses=(expect(target, "new"),)), ruling=Ruling.DENIED)
+    settlement = room_for(rooms, tmp_path, script).heal()
+    assert settlement.kind is SettlementKind.DENIED
+    assert not target.exists()
+
+
+def test_no_plan_is_denied_with_its_reason_on_the_record(rooms: list[Room], tmp_path: Path) -> None:
+    room = room_for(rooms, tmp_path, Script(PlanRefused(run_id="r", why="no playbook knows this cause")))
+    settlement = room.heal()
+    assert (settlement.kind, settlement.sentence) == (SettlementKind.DENIED, "no playbook knows this cause")
+    types = [entry.type for entry in room.record.entries(run_id=settlement.run_id)]
+    assert EventType.PLAN_REFUSED in types
+
+
+def test_a_halt_ends_a_run_before_its_first_write(rooms: list[Room], tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    script = Script(plan(step(target, "new"), clauses=(expect(target, "new"),)), halted=True)
+    settlement = room_for(rooms, tmp_path, script).heal()
+    assert (settlement.kind, settlement.reason) == (SettlementKind.ABORTED, AbortReason.HALTED)
+    assert not target.exists()
+
+
+def test_a_halt_between_two_steps_goes_back(rooms: list[Room], tmp_path: Path) -> None:
+    first, second = tmp_path / "a", tmp_path / "b"
+    script = Script(plan(step(first, "1", id_="one"), step(second, "2", id_="two"), clauses=(expect(first, "1"),)))
+    room = room_for(rooms, tmp_path, script)
+
+    def halt() -> None:
+        script.halted = True
+
+    room.actions["note.write"].after = halt
+    settlement = room.heal()
+    assert settlement.kind is SettlementKind.ROLLED_BACK
+    assert not first.exists()
+    assert not second.exists()
+
+
+def test_an_unmet_precondition_aborts(rooms: list[Room], tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    clauses = (expect(target, "older", phase=Phase.BEFORE), expect(target, "new"))
+    settlement = room_for(rooms, tmp_path, Script(plan(step(target, "new"), clauses=clauses))).heal()
+    assert (settlement.kind, settlement.reason) == (SettlementKind.ABORTED, AbortReason.PRECONDITION)
+    assert target.read_text() == "old"
+
+
+def test_a_target_that_cannot_be_kept_is_not_touched(rooms: list[Room], tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    (tmp_path / "other").hardlink_to(target)
+    settlement = room_for(rooms, tmp_path, Script(plan(step(target, "new"), clauses=(expect(target, "new"),)))).heal()
+    assert (settlement.kind, settlement.reason) == (SettlementKind.ABORTED, AbortReason.SNAPSHOT_FAILED)
+    assert target.read_text() == "old"
+
+
+def test_a_settled_run_is_settled_once_whoever_comes_again(rooms: list[Room], tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    room = room_for(rooms, tmp_path, Script(plan(step(target, "new"), clauses=(expect(target, "new"),))))
+    settlement = room.heal()
+    run = room.runs.run(settlement.run_id)
+    assert run is not None
+    assert room.walk(run) == settlement
+    assert room.actions["note.write"].calls == [str(target)]
+
+
+def test_an_incident_has_one_open_run(rooms: list[Room], tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    room = room_for(rooms, tmp_path, Script(plan(step(target, "new"), clauses=(expect(target, "new"),))))
+    incident = room.open_incident()
+    assert isinstance(room.runs.heal(incident, "grace"), Run)
+    refused = room.runs.heal(incident, "ann")
+    assert not isinstance(refused, Run)
+    assert refused.rule == "one-run"
+
+
+assert Call
+assert StepState
