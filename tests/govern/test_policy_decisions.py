@@ -35,7 +35,7 @@ when {
     context.step.texts.hasTag("holds") && context.step.texts.getTag("holds") == "/srv/orders/orders.db"
 };
 """
-SHIPPED_POLICY = CedarPolicy(read_rules([SHIPPED], DEEDS))
+SHIPPED_POLICY = CedarPolicy(read_rules([SHIPPED], SHIPPED / "grace.cedarschema", DEEDS))
 
 
 def policy(text: str, *drill_folders: str) -> CedarPolicy:

@@ -15,6 +15,8 @@ from tests.govern.plans import DEEDS, question, step
 
 ALONE = '@id("alone") permit(principal, action == Action::"act_alone", resource);'
 
+SCHEMA = shipped_folder("policies") / "grace.cedarschema"
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -29,12 +31,12 @@ def changes(record: Record) -> list[tuple[bool, str]]:
 def test_a_start_with_broken_files_is_refused(folder: Path, record: Record) -> None:
     (folder / "site.cedar").write_text("permit(", encoding="utf-8")
     with pytest.raises(PolicyInvalidError, match=r"site\.cedar:1"):
-        LivePolicy(PolicySource((folder,), DEEDS), record)
+        LivePolicy(PolicySource((folder,), SCHEMA, DEEDS), record)
     assert changes(record) == []
 
 
 def test_a_change_of_the_files_counts_from_the_reload_on(folder: Path, record: Record) -> None:
-    live = LivePolicy(PolicySource((folder,), DEEDS), record)
+    live = LivePolicy(PolicySource((folder,), SCHEMA, DEEDS), record)
     assert live.reload("ada") is None
     (folder / "site.cedar").write_text(ALONE, encoding="utf-8")
     assert live.decide(question(step())).ruling is Ruling.ACT_WITH_APPROVAL
@@ -48,7 +50,7 @@ def test_a_change_of_the_files_counts_from_the_reload_on(folder: Path, record: R
 
 
 def test_broken_files_leave_the_last_good_policy_in_force_and_say_so_once(folder: Path, record: Record) -> None:
-    live = LivePolicy(PolicySource((folder,), DEEDS), record)
+    live = LivePolicy(PolicySource((folder,), SCHEMA, DEEDS), record)
     good = live.digest
     (folder / "site.cedar").write_text(ALONE + "\nnonsense;", encoding="utf-8")
     refused = live.reload("ada")
@@ -62,7 +64,7 @@ def test_broken_files_leave_the_last_good_policy_in_force_and_say_so_once(folder
 
 
 def test_a_policy_that_is_mended_is_in_force_again(folder: Path, record: Record) -> None:
-    live = LivePolicy(PolicySource((folder,), DEEDS), record)
+    live = LivePolicy(PolicySource((folder,), SCHEMA, DEEDS), record)
     for text in ("nonsense;", ALONE):
         (folder / "site.cedar").write_text(text, encoding="utf-8")
         live.reload("ada")
@@ -72,9 +74,10 @@ def test_a_policy_that_is_mended_is_in_force_again(folder: Path, record: Record)
 
 
 def test_a_folder_that_vanished_changes_nothing(folder: Path, record: Record) -> None:
-    live = LivePolicy(PolicySource((folder,), DEEDS), record)
+    live = LivePolicy(PolicySource((folder,), SCHEMA, DEEDS), record)
     shutil.rmtree(folder)
     refused = live.reload("ada")
     assert refused is not None
     assert not refused.accepted
+    assert "there is no such folder" in refused.why
     assert live.decide(question(step())).allows

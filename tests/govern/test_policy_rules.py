@@ -9,7 +9,8 @@ from grace.shipped import shipped_folder
 from tests.govern.plans import DEEDS
 
 SHIPPED = shipped_folder("policies")
-SCHEMA = (SHIPPED / "grace.cedarschema").read_text(encoding="utf-8")
+SCHEMA_FILE = SHIPPED / "grace.cedarschema"
+SCHEMA = SCHEMA_FILE.read_text(encoding="utf-8")
 NAMED = (
     'context.step.deed == Deed::"process.terminate" && context.step.numbers.hasTag("patience")'
     ' && context.step.numbers.getTag("patience") <= 10000'
@@ -31,7 +32,7 @@ def permit(conditions: str, scope: str = 'resource == Service::"orders"', rule_i
 
 
 def test_the_shipped_policy_loads_and_every_rule_gives_a_reason() -> None:
-    shipped = read_rules([SHIPPED], DEEDS)
+    shipped = read_rules([SHIPPED], SCHEMA_FILE, DEEDS)
     assert len(shipped.rules) >= 8
     assert all(rule.reason for rule in shipped.rules)
 
@@ -66,18 +67,20 @@ def test_every_problem_is_told_at_once() -> None:
     assert len(problems("nonsense;\nmore nonsense;")) == 2
 
 
-def test_a_folder_without_a_schema_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.cedar").write_text(permit("true"), encoding="utf-8")
-    with pytest.raises(PolicyInvalidError, match=r"no \*\.cedarschema"):
-        read_rules([tmp_path], DEEDS)
+def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "site.cedar").write_text(permit("true", rule_id=folder), encoding="utf-8")
+    with pytest.raises(PolicyInvalidError, match=r"two/site\.cedar: another file is called site\.cedar"):
+        read_rules([tmp_path / "one", tmp_path / "two"], SCHEMA_FILE, DEEDS)
 
 
 def test_a_missing_folder_and_an_unreadable_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(PolicyInvalidError, match="there is no such folder"):
-        read_rules([tmp_path / "gone"], DEEDS)
+        read_rules([tmp_path / "gone"], SCHEMA_FILE, DEEDS)
     (tmp_path / "a.cedar").write_bytes(b"\xff\xfe")
     with pytest.raises(PolicyInvalidError, match="cannot be read"):
-        read_rules([tmp_path, SHIPPED], DEEDS)
+        read_rules([tmp_path, SHIPPED], SCHEMA_FILE, DEEDS)
 
 
 def test_a_schema_that_is_not_one_is_refused() -> None:

@@ -19,15 +19,16 @@ from grace.record import Journal
 
 @dataclass(frozen=True, slots=True)
 class PolicySource:
-    """Where the rules are, what they may name, and where drills may write."""
+    """Where the rules and their schema are, what they may name, and where drills may write."""
 
     folders: tuple[Path, ...]
+    schema: Path
     known_deeds: frozenset[str]
     drill_folders: tuple[str, ...] = ()
 
     def read(self) -> CedarPolicy:
         """Read and check the files; raise PolicyInvalidError with every problem."""
-        return CedarPolicy(read_rules(self.folders, self.known_deeds), self.drill_folders)
+        return CedarPolicy(read_rules(self.folders, self.schema, self.known_deeds), self.drill_folders)
 
 
 class LivePolicy:

@@ -27,7 +27,6 @@ from grace.model.decision import Ruling
 
 PERMITTING: Final = (Ruling.ACT_ALONE, Ruling.ACT_WITH_APPROVAL, Ruling.ACT_WITH_QUORUM)
 SMALLEST_QUORUM: Final = 2
-SCHEMA_SUFFIX: Final = ".cedarschema"
 POLICY_SUFFIX: Final = ".cedar"
 _TOKEN: Final = re.compile(r'//[^\n]*|"(?:\\.|[^"\\])*"|;|[^;"/]+|/', re.DOTALL)
 _POSITION: Final = re.compile(r"^(?:\[policy\d+\] )?(?:for policy `policy\d+`, )?")
@@ -85,14 +84,15 @@ class RuleSet:
         return next((rule for rule in self.rules if rule.id == rule_id), None)
 
 
-def read_rules(folders: Collection[Path], known_deeds: Collection[str]) -> RuleSet:
-    """Read `*.cedar` of all folders and the one `*.cedarschema` of the first that has it; raise PolicyInvalidError."""
-    files = [path for folder in folders for path in _files(folder, POLICY_SUFFIX)]
-    schemas = [path for folder in folders for path in _files(folder, SCHEMA_SUFFIX)]
-    if not schemas:
-        message = f"no *{SCHEMA_SUFFIX} in {' or '.join(str(folder) for folder in folders)}"
-        raise PolicyInvalidError([message])
-    return make_rules({path.name: _text(path) for path in files}, _text(schemas[0]), known_deeds)
+def read_rules(folders: Collection[Path], schema: Path, known_deeds: Collection[str]) -> RuleSet:
+    """Read every `*.cedar` of the folders and check it against the schema; raise PolicyInvalidError."""
+    files = [path for folder in folders for path in _files(folder)]
+    seen: set[str] = set()
+    for path in files:
+        if path.name in seen:
+            raise PolicyInvalidError([f"{path}: another file is called {path.name} too; rename one"])
+        seen.add(path.name)
+    return make_rules({path.name: _text(path) for path in files}, _text(schema), known_deeds)
 
 
 def make_rules(texts: Mapping[str, str], schema: str, known_deeds: Collection[str]) -> RuleSet:
@@ -112,10 +112,10 @@ def make_rules(texts: Mapping[str, str], schema: str, known_deeds: Collection[st
     return RuleSet(tuple(rules), schema, digest_of({"schema": schema, "policies": dict(texts)}))
 
 
-def _files(folder: Path, suffix: str) -> list[Path]:
+def _files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise PolicyInvalidError([f"{folder}: there is no such folder; name another with GRACE_POLICY_FOLDERS"])
-    return sorted(path for path in folder.iterdir() if path.suffix == suffix and path.is_file())
+    return sorted(path for path in folder.iterdir() if path.suffix == POLICY_SUFFIX and path.is_file())
 
 
 def _text(path: Path) -> str:

@@ -1,0 +1,196 @@
+"""Settings: the only reader of the environment. Each is documented in docs/settings.md, and a test keeps it so."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Final, NamedTuple
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from grace.kit import cuts
+from grace.model.quantities import Duration
+from grace.model.service import Mode
+
+PREFIX: Final = "GRACE_"
+OTHERS_SETTINGS: Final = frozenset({"GRACE_DSN", "GRACE_TESTS_REQUIRE_ALL"})
+"""Names under our prefix that the SDK and the test suite read, not the server."""
+_CONFIG: Final = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
+
+
+class SettingsInvalidError(ValueError):
+    """Settings that cannot be used: each problem names the variable and what to write."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        self.problems = problems
+        super().__init__("\n".join((*problems, "All settings: docs/settings.md")))
+
+
+class StartRefusedError(RuntimeError):
+    """Starting like this would be unsafe; the text says why and what to do."""
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+class CutPoint(NamedTuple):
+    """Where the process ends itself: a named fault point and at which pass."""
+
+    name: str
+    nth: int
+
+
+def _paths(written: object) -> object:
+    """Split `a:b` as PATH is split; leave what is not text to the next validator."""
+    return tuple(part for part in written.split(os.pathsep) if part) if isinstance(written, str) else written
+
+
+def _cut_points(written: object) -> object:
+    return tuple(_cut_point(part) for part in written.split(",") if part) if isinstance(written, str) else written
+
+
+def _cut_point(written: str) -> CutPoint:
+    name, _, nth = written.strip().partition(":")
+    if not name or (nth and not (nth.isascii() and nth.isdigit() and int(nth) > 0)):
+        message = f"not a fault point: {written!r}; write it like executor.file.write.before_rename:2"
+        raise ValueError(message)
+    return CutPoint(name, int(nth or 1))
+
+
+Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_paths)]
+CutPoints = Annotated[tuple[CutPoint, ...], NoDecode, BeforeValidator(_cut_points)]
+
+
+class Settings(BaseSettings):
+    """What the server is told. Durations are written like `30m`; folders like PATH, with colons."""
+
+    model_config = _CONFIG
+
+    data_folder: Path = Path("grace-data")
+    services_file: Path = Path("grace.yaml")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    playbook_folders: Paths = ()
+    knowledge_folders: Paths = ()
+    policy_folders: Paths = ()
+    drill_folders: Paths = ()
+    default_mode: Mode = Mode.OBSERVE
+    witness_file: Path | None = None
+    witness_interval: Duration = 1.0
+    approval_lifetime: Duration = 1800.0
+    session_lifetime: Duration = 43_200.0
+    run_concurrency: int = Field(default=4, ge=1, le=64)
+    body_limit_bytes: int = Field(default=1_048_576, ge=1024, le=67_108_864)
+    allow_process_control_as_root: bool = False
+    log_level: LogLevel = LogLevel.INFO
+    log_format: LogFormat = LogFormat.TEXT
+    cut_points: CutPoints = ()
+
+    @field_validator("witness_interval", "approval_lifetime", "session_lifetime")
+    @classmethod
+    def _takes_time(cls, seconds: float) -> float:
+        if seconds <= 0:
+            message = "must be longer than nothing; write it like 30m"
+            raise ValueError(message)
+        return seconds
+
+    @property
+    def witness(self) -> Path:
+        """Return the file that keeps checkpoints outside the database."""
+        return self.witness_file or self.data_folder / "ledger.checkpoints"
+
+    @property
+    def approval_timedelta(self) -> timedelta:
+        return timedelta(seconds=self.approval_lifetime)
+
+    @property
+    def is_public(self) -> bool:
+        """Tell whether others than this machine can reach the address; a name other than localhost counts as public."""
+        try:
+            return not ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host != "localhost"
+
+
+class ClientSettings(BaseSettings):
+    """What the command line is told: where the server is and with which token to speak."""
+
+    model_config = _CONFIG
+
+    server: str | None = None
+    """None: the server that a data folder announces, else the one on this machine."""
+    token: SecretStr | None = None
+    data_folder: Path = Path("grace-data")
+
+
+def load_settings(**given: object) -> Settings:
+    """Read the server's settings, `given` ones first; raise SettingsInvalidError naming every problem."""
+    _refuse_unknown(os.environ)
+    try:
+        return Settings.model_validate(_told(given))
+    except ValidationError as error:
+        raise SettingsInvalidError(_problems(error)) from None
+
+
+def load_client_settings(**given: object) -> ClientSettings:
+    """Read the command line's settings, `given` ones first; raise SettingsInvalidError naming every problem."""
+    try:
+        return ClientSettings.model_validate(_told(given))
+    except ValidationError as error:
+        raise SettingsInvalidError(_problems(error)) from None
+
+
+def _told(given: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def arm_cut_points(settings: Settings, deed: Callable[[], None] = cuts.kill_self) -> None:
+    """Arm the fault points that were asked for: for crash tests, off by default."""
+    for point in settings.cut_points:
+        cuts.arm(point.name, point.nth, deed)
+
+
+def refuse_unsafe_start(settings: Settings, usable_tokens: int) -> None:
+    """Raise StartRefusedError where anybody could reach a server that nobody can log in to."""
+    if settings.is_public and usable_tokens == 0:
+        message = (
+            f"GRACE does not listen on {settings.host}, which others can reach, while no token exists. "
+            "Make one first: grace token create NAME --role admin; or listen on 127.0.0.1."
+        )
+        raise StartRefusedError(message)
+
+
+def _refuse_unknown(environment: Mapping[str, str]) -> None:
+    known = {f"{PREFIX}{name.upper()}" for name in (*Settings.model_fields, *ClientSettings.model_fields)}
+    strange = sorted(
+        name for name in environment if name.upper().startswith(PREFIX) and name.upper() not in known | OTHERS_SETTINGS
+    )
+    if strange:
+        raise SettingsInvalidError(tuple(_did_you_mean(name, known) for name in strange))
+
+
+def _did_you_mean(name: str, known: set[str]) -> str:
+    near = difflib.get_close_matches(name.upper(), sorted(known), n=1)
+    return f"{name}: there is no such setting" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def _problems(error: ValidationError) -> tuple[str, ...]:
+    return tuple(
+        f"{PREFIX}{'.'.join(str(part) for part in problem['loc'][:1]).upper()}: {problem['msg']}"
+        for problem in error.errors(include_url=False, include_context=False)
+    )
