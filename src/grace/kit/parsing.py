@@ -19,7 +19,7 @@ _LONGEST_SHOWN: Final = 60
 
 
 def parse(document: Document, model: type[M]) -> M | tuple[Flaw, ...]:
-    """Return the model, or all flaws in the order of the file. Nothing is coerced: "5" is no number, `off` no boolean."""
+    """Return the model, or all flaws in the order of the file. Nothing is coerced: "5" is no number."""
     try:
         return validate(model, document.value)
     except ValidationError as error:
