@@ -1,0 +1,126 @@
+"""Render the writes: literal parameters, canonical targets within the allowance, the way back, the prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import BaseModel, JsonValue
+
+from grace.model.catalogue import ActionSpec
+from grace.model.plan import Found, PlannedStep, Reversibility, Skipped, Undo
+from grace.model.service import Service
+from grace.model.target import Target
+from grace.model.warrant import Refusal
+from grace.think.playbooks.allowance import outside_allowance
+from grace.think.playbooks.calls import call_of, literal
+from grace.think.playbooks.evaluation import AbsentError, Values, holds, mentions_reference
+from grace.think.playbooks.expressions import OPEN, parse_condition
+from grace.think.playbooks.format import DoStep
+from grace.think.playbooks.means import Means
+from grace.think.playbooks.refusing import Rule, refused
+from grace.think.playbooks.reversing import reversibility_of
+
+_LITERAL_ANYWAY: Final = "A target must be known when the plan is made."
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where steps are rendered: the service, the means, and what was found."""
+
+    service: Service
+    means: Means
+    finds: tuple[Found, ...]
+    values: Values
+
+
+def render_steps(site: Site, steps: Sequence[DoStep]) -> tuple[tuple[PlannedStep, ...], tuple[Skipped, ...]]:
+    """Return the steps to do and those whose `if` is false; raise RefusedError."""
+    planned: list[PlannedStep] = []
+    skipped: list[Skipped] = []
+    for step in steps:
+        if step.condition is None or _is_wanted(step, step.condition, site.values):
+            planned.append(_step(site, step))
+        else:
+            skipped.append(Skipped(id=step.id, why=f"`{step.condition}` is false"))
+    if not planned:
+        reasons = "; ".join(f"{one.id}: {one.why}" for one in skipped)
+        raise refused(Rule.NOTHING_TO_DO, f"no step is left to do ({reasons})")
+    return tuple(planned), tuple(skipped)
+
+
+def _is_wanted(step: DoStep, condition: str, values: Values) -> bool:
+    try:
+        return holds(parse_condition(condition), values)
+    except AbsentError as error:
+        raise refused(Rule.CONDITION, f"step {step.id}: `{condition}` cannot be told: {error}") from error
+
+
+def _step(site: Site, step: DoStep) -> PlannedStep:
+    what = f"step {step.id}"
+    spec = _action(site, what, step.uses)
+    parameters = call_of(what, spec.parameters, step.parameters, site.values)
+    undo = _undo(site, step)
+    reversibility = reversibility_of(spec, step.undo)
+    return PlannedStep.model_validate(
+        {
+            "id": step.id,
+            "uses": step.uses,
+            "with": literal(parameters),
+            "targets": _once((*_targets(site, what, step.uses, parameters), *(undo.targets if undo else ()))),
+            "reversibility": reversibility,
+            "provider": spec.provider if reversibility is Reversibility.EXACT else None,
+            "undo": undo.call if undo else None,
+            "predicted": _predicted(site, what, step.uses, parameters),
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _PlannedUndo:
+    call: Undo
+    targets: tuple[Target, ...]
+
+
+def _undo(site: Site, step: DoStep) -> _PlannedUndo | None:
+    if step.undo is None:
+        return None
+    what = f"undo of step {step.id}"
+    spec = _action(site, what, step.undo.uses)
+    parameters = call_of(what, spec.parameters, step.undo.parameters, site.values)
+    written = {"uses": step.undo.uses, "with": literal(parameters), "after_restore": step.undo.after_restore}
+    return _PlannedUndo(Undo.model_validate(written), _targets(site, what, step.undo.uses, parameters))
+
+
+def _action(site: Site, what: str, name: str) -> ActionSpec:
+    spec = site.means.catalogue.actions.get(name)
+    if spec is None:
+        raise refused(Rule.UNKNOWN_ACTION, f"{what}: there is no action {name}", "Run `grace playbook lint`.")
+    return spec
+
+
+def _targets(site: Site, what: str, uses: str, parameters: BaseModel) -> tuple[Target, ...]:
+    targets = site.means.hands.targets(uses, parameters)
+    if isinstance(targets, Refusal):
+        raise refused(targets.rule, f"{what} ({uses}): {targets.why}", targets.next)
+    for target in targets:
+        if OPEN in target.id:
+            raise refused(Rule.TARGET, f"{what} ({uses}) has the target {target.id}", _LITERAL_ANYWAY)
+        if why := outside_allowance(site.service, target, literal(parameters), site.finds):
+            remedy = f"Declare it under `targets` of {site.service.name} in grace.yaml, if plans may write it."
+            raise refused(Rule.OUTSIDE_ALLOWANCE, f"{what} ({uses}): {why}", remedy)
+    return targets
+
+
+def _predicted(site: Site, what: str, uses: str, parameters: BaseModel) -> JsonValue:
+    if mentions_reference(literal(parameters)):
+        return None
+    predicted = site.means.hands.predict(uses, parameters)
+    if isinstance(predicted, Refusal):
+        raise refused(predicted.rule, f"{what} ({uses}): {predicted.why}", predicted.next)
+    return dict(predicted)
+
+
+def _once(targets: tuple[Target, ...]) -> tuple[Target, ...]:
+    return tuple({target.key: target for target in targets}.values())
