@@ -36,6 +36,12 @@ def test_the_value_under_a_secret_key_is_hidden_at_any_depth(name: str) -> None:
     assert redact_labels({name: "value-123"}) == {name: REDACTED}
 
 
+@pytest.mark.parametrize("name", _CORPUS["keys"]["secret"])
+def test_what_a_secret_name_is_given_in_a_text_is_hidden(name: str) -> None:
+    assert redact_text(f"x {name}=zq-123\ny") == f"x {name}={REDACTED}\ny"
+    assert "zq-123" not in redact_text(f'{{"{name}"= "zq-123", "y": 1}}')
+
+
 @pytest.mark.parametrize("name", _CORPUS["keys"]["plain"])
 def test_the_value_under_a_plain_key_stays(name: str) -> None:
     assert not is_secret_name(name)
