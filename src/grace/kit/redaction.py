@@ -1,5 +1,123 @@
-"""Redaction: the SDK's own rules, so that what is hidden in the user's process is hidden here by the same words."""
+"""Take secrets out of a value: by the name they stand under, and by what they look like.
 
-from grace_sdk.redaction import REDACTED, is_secret_name, redact, redact_labels, redact_text
+It errs on the side of silence: a word too many is lost sooner than a password shown. What it cannot look at, because it
+is too deep, too long or too much, does not pass.
+"""
 
-__all__ = ["REDACTED", "is_secret_name", "redact", "redact_labels", "redact_text"]
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import JsonValue
+
+from grace.kit.secrets import EMAIL, MARK, SHAPES, Shape, names_a_secret
+
+TOO_DEEP: Final = "[too deep]"
+TOO_MUCH: Final = "[too much]"
+_CUT: Final = " [cut]"
+_NAMES: Final = ("name", "key", "header")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far a value is looked into; what lies beyond is replaced, not passed on."""
+
+    depth: int = 32
+    items: int = 20_000
+    text: int = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """A value without its secrets, and in how many places it was changed."""
+
+    value: JsonValue
+    count: int
+
+
+DEFAULT_LIMITS: Final = Limits()
+
+
+def redact(value: JsonValue, *, limits: Limits = DEFAULT_LIMITS, emails: bool = False) -> Redacted:
+    """Return a new value without secrets; doing it again changes nothing."""
+    walk = _Walk(limits, (*SHAPES, EMAIL) if emails else SHAPES)
+    return Redacted(walk.value(value, 0), walk.count)
+
+
+def redact_text(text: str, *, limits: Limits = DEFAULT_LIMITS, emails: bool = False) -> str:
+    """Return a text without what looks like a secret."""
+    return _Walk(limits, (*SHAPES, EMAIL) if emails else SHAPES).text(text)
+
+
+class _Walk:
+    """One walk over one value."""
+
+    def __init__(self, limits: Limits, shapes: tuple[Shape, ...]) -> None:
+        self._limits = limits
+        self._shapes = shapes
+        self._items = 0
+        self.count = 0
+
+    def value(self, value: JsonValue, depth: int) -> JsonValue:
+        self._items += 1
+        if isinstance(value, str):
+            return self.text(value)
+        if not isinstance(value, dict | list):
+            return value
+        if depth >= self._limits.depth:
+            return self._replaced(TOO_DEEP)
+        return self._members(value, depth) if isinstance(value, dict) else self._list(value, depth)
+
+    def text(self, text: str) -> str:
+        cut = self._cut(text)
+        folded = cut.lower()
+        for shape in self._shapes:
+            if shape.may_be_in(folded):
+                cut, found = shape.redact(cut)
+                self.count += found
+        # A mark may be longer than what it replaced.
+        return self._cut(cut)
+
+    def _members(self, value: dict[str, JsonValue], depth: int) -> JsonValue:
+        named = any(isinstance(name := value.get(key), str) and names_a_secret(name) for key in _NAMES)
+        redacted: dict[str, JsonValue] = {}
+        for key, item in value.items():
+            if self._items >= self._limits.items:
+                redacted[TOO_MUCH] = self._replaced(TOO_MUCH, standing=value.get(TOO_MUCH))
+                break
+            is_secret = names_a_secret(key) or (named and key == "value")
+            redacted[self.text(key)] = self._secret(item) if is_secret else self.value(item, depth + 1)
+        return redacted
+
+    def _list(self, value: list[JsonValue], depth: int) -> JsonValue:
+        match value:
+            case [str(name), item] if names_a_secret(name):
+                return [self.text(name), self._secret(item)]
+            case _:
+                pass
+        redacted: list[JsonValue] = []
+        for item in value:
+            if self._items >= self._limits.items:
+                redacted.append(self._replaced(TOO_MUCH, standing=item))
+                break
+            redacted.append(self.value(item, depth + 1))
+        return redacted
+
+    def _secret(self, item: JsonValue) -> JsonValue:
+        """Replace what stands under a secret's name; nothing, yes and no are no secrets."""
+        self._items += 1
+        if item is None or isinstance(item, bool) or item in ("", MARK):
+            return item
+        return self._replaced(MARK)
+
+    def _cut(self, text: str) -> str:
+        """Shorten a text at a space, so that no half of a secret stays behind unrecognised."""
+        if len(text) <= self._limits.text:
+            return text
+        kept = text[: max(0, self._limits.text - len(_CUT))]
+        space = max(kept.rfind(" "), kept.rfind("\n"))
+        self.count += 1
+        return kept[: max(space, 0)] + _CUT
+
+    def _replaced(self, mark: str, standing: JsonValue = None) -> str:
+        self.count += standing != mark
+        return mark

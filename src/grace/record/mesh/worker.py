@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +13,7 @@ from grace.model.ledger_entry import LedgerEntry
 from grace.record import Journal, Transaction
 from grace.record.ledger.reading import LedgerReader
 from grace.record.mesh.cursors import DeadLetter, save_cursor, save_dead_letter
+from grace.record.store.writer import WriterBusyError, WriterClosedError
 
 BATCH: Final = 100
 _LONGEST_ERROR: Final = 2_000
@@ -153,7 +155,8 @@ class Worker:
         def unit(tx: Transaction) -> None:
             save_cursor(tx.connection, name, delivered, now)
 
-        attempt(lambda: self._journal.submit(unit))
+        with suppress(WriterBusyError, WriterClosedError):
+            self._journal.submit(unit)
 
     def _advance(self, index: int) -> None:
         with self._changed:

@@ -1,0 +1,180 @@
+"""What secrets are called, and what they look like in a text."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+MARK: Final = "[redacted]"
+
+_NAME_PARTS: Final = (
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "apikey",
+    "privatekey",
+    "accesskey",
+    "authorization",
+    "cookie",
+    "credential",
+    "cardnumber",
+)
+_NAME_ENDS: Final = ("token", "pwd", "auth", "jwt", "sessionid", "csrf", "xsrf", "otp")
+_NAMES: Final = frozenset(
+    {"pass", "pin", "cvv", "cvc", "ssn", "sid", "bearer", "signingkey", "encryptionkey"}
+)
+_NOT_LETTERS: Final = re.compile(r"[^a-z0-9]+")
+
+
+def names_a_secret(name: str) -> bool:
+    """Say whether what stands under this name is to be kept silent: `DB_PASSWORD`, `accessToken`, `Set-Cookie`."""
+    plain = _NOT_LETTERS.sub("", name.lower())
+    return plain in _NAMES or plain.endswith(_NAME_ENDS) or any(part in plain for part in _NAME_PARTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A pattern for one kind of secret. The group `secret` is replaced, the rest of the match stays."""
+
+    name: str
+    hints: tuple[str, ...]
+    """The pattern is tried only on texts that hold one of these, in lower case; with none, always."""
+    pattern: re.Pattern[str]
+    is_real: Callable[[str], bool] = lambda _: True
+
+    def may_be_in(self, folded: str) -> bool:
+        """Say whether a text, given in lower case, is worth the search."""
+        return not self.hints or any(hint in folded for hint in self.hints)
+
+    def redact(self, text: str) -> tuple[str, int]:
+        """Return the text without this kind of secret, and how many there were."""
+        found = 0
+
+        def replacement(match: re.Match[str]) -> str:
+            nonlocal found
+            secret = match["secret"]
+            if secret.startswith(MARK[:-1]) or not self.is_real(secret):
+                return match[0]
+            found += 1
+            start, end = match.start("secret") - match.start(), match.end("secret") - match.start()
+            return match[0][:start] + MARK + match[0][end:]
+
+        return self.pattern.sub(replacement, text), found
+
+
+def passes_luhn(digits: str) -> bool:
+    """Say whether the digits of a text have the check digit that payment cards have (ISO/IEC 7812-1)."""
+    numbers = [int(digit) for digit in reversed(digits) if digit.isdecimal()]
+    doubled = sum(sum(divmod(2 * number, 10)) for number in numbers[1::2])
+    return (sum(numbers[0::2]) + doubled) % 10 == 0
+
+
+def _looks_random(word: str) -> bool:
+    return len(word) >= _LONG_WORD or any(letter in "0123456789=+/" for letter in word)
+
+
+_LONG_WORD: Final = 24
+
+SHAPES: Final[tuple[Shape, ...]] = (
+    Shape(
+        "private key",
+        ("private key-----",),
+        # Without its end it reaches to the end of the text: half a key is a key too.
+        re.compile(
+            r"(?P<secret>-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|\Z))",
+            re.DOTALL,
+        ),
+    ),
+    Shape(
+        "credentials in a URL",
+        ("://",),
+        re.compile(r"://[^\s/:@?#\"']{0,256}:(?P<secret>[^\s/@\"'][^\s@\"']{0,255})@"),
+    ),
+    Shape(
+        "user in a URL",
+        ("://",),
+        # A lone user part may be a token (https://ghp_...@github.com); a plain short name is not.
+        re.compile(r"://(?P<secret>[^\s/:@?#\"']{16,256})@"),
+    ),
+    Shape(
+        "authorization header",
+        ("authorization",),
+        re.compile(
+            r"authorization[\"']?\s{0,8}[:=]\s{0,8}[\"']?(?:(?:bearer|basic|digest|token|negotiate)\s{1,8})?"
+            r"(?P<secret>[^\s\"',;]{1,4096})",
+            re.IGNORECASE,
+        ),
+    ),
+    Shape(
+        "bearer or basic credentials",
+        ("bearer", "basic"),
+        re.compile(r"\b(?:bearer|basic)\s{1,8}(?P<secret>[A-Za-z0-9._~+/=-]{8,4096})", re.IGNORECASE),
+        _looks_random,
+    ),
+    Shape(
+        "JSON web token",
+        ("eyj",),
+        re.compile(r"\b(?P<secret>eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?)"),
+    ),
+    Shape(
+        "cloud access key",
+        ("akia", "asia", "agpa", "aida", "aroa", "anpa", "aiza"),
+        re.compile(r"\b(?P<secret>(?:AKIA|ASIA|AGPA|AIDA|AROA|ANPA)[A-Z0-9]{16}|AIza[A-Za-z0-9_-]{35})\b"),
+    ),
+    Shape(
+        "token of a known issuer",
+        (
+            "ghp_",
+            "gho_",
+            "ghu_",
+            "ghs_",
+            "ghr_",
+            "github_pat_",
+            "glpat-",
+            "xox",
+            "sk_",
+            "rk_",
+            "sk-",
+            "sg.",
+            "npm_",
+            "pypi-",
+        ),
+        re.compile(
+            r"\b(?P<secret>gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{20,}"
+            r"|xox[abeoprs]-[A-Za-z0-9-]{10,}|[sr]k_(?:live|test)_[A-Za-z0-9]{10,}|sk-[A-Za-z0-9_-]{20,}"
+            r"|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{30,})"
+        ),
+    ),
+    Shape(
+        "cookie header",
+        ("cookie",),
+        re.compile(r"cookie[\"']?\s{0,8}:\s{0,8}(?P<secret>[^\s\"'][^\r\n\"']{0,8191})", re.IGNORECASE),
+    ),
+    Shape(
+        "value of a secret name",
+        ("passw", "pwd", "passphrase", "secret", "key", "token", "credential", "cookie", "session"),
+        re.compile(
+            r"(?:passw(?:or)?d|pwd|passphrase|secret|api[_-]?key|access[_-]?key|private[_-]?key|token|credentials?"
+            r"|set-cookie|cookie|session[_-]?id)"
+            r"(?:[_-][A-Za-z0-9]{1,16}){0,2}[\"'\]]{0,2}\s{0,8}(?:=>|[:=])\s{0,8}"
+            r"(?:\"(?P<double>)|'(?P<single>)|)(?P<secret>(?(double)[^\"]{1,4096}|(?(single)[^']{1,4096}|[^\s,;&\"'<>(){}]{1,4096})))",
+            re.IGNORECASE,
+        ),
+    ),
+    Shape(
+        "payment card",
+        tuple("23456"),
+        re.compile(
+            r"(?<![\w.-])(?P<secret>(?:4\d{3}|5[1-5]\d{2}|2[2-7]\d{2}|6011|65\d{2}|64[4-9]\d|35\d{2}|3[47]\d{2}|3[0689]\d{2})"
+            r"(?:[ -]?\d){8,15})(?![\w-]|\.\d)"
+        ),
+        passes_luhn,
+    ),
+)
+
+EMAIL: Final = Shape(
+    "email address",
+    ("@",),
+    re.compile(r"(?P<secret>[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8})"),
+)
