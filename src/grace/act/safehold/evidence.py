@@ -29,7 +29,9 @@ def keep_evidence(paths: Iterable[str], vault: Vault) -> tuple[KeptEvidence, ...
         except FileNotFoundError:
             continue
         except OSError as error:
-            return Refusal(rule="evidence", why=f"{path} cannot be read: {error.strerror}", next="check its permissions")
+            return Refusal(
+                rule="evidence", why=f"{path} cannot be read: {error.strerror}", next="check its permissions"
+            )
         if found is None:
             continue
         content, size = found

@@ -1,7 +1,7 @@
 """The vault: a folder of encrypted contents, each named by a keyed digest of what it holds.
 
-The name is keyed, so that nobody can guess a small secret from an address in the ledger. A content is written beside its
-place, made durable and renamed; it is checked against its name whenever it is read.
+The name is keyed, so that nobody can guess a small secret from an address in the ledger. A content is written beside
+its place, made durable and renamed; it is checked against its name whenever it is read.
 """
 
 from __future__ import annotations
@@ -37,7 +37,13 @@ _OTHERS: Final = 0o077
 
 
 class VaultKeyUnsafe(Exception):
-    """The key file is not one that only its owner can read; GRACE refuses to start with it."""
+    """The key file is not one that GRACE may use; it refuses to start and says what to do."""
+
+    def __init__(self, file: Path, why: str, way_out: str) -> None:
+        self.file = file
+        self.why = why
+        self.way_out = way_out
+        super().__init__(f"The vault's key {file} {why} {way_out}")
 
 
 class FolderVault:
@@ -146,11 +152,14 @@ class _Staging:
 def open_vault(folder: Path, key_file: Path, entropy: Callable[[int], bytes] = os.urandom) -> FolderVault:
     """Open the vault for the one process that writes to it; make folder and key on the first start.
 
-    What an interrupted `put` left is swept. Raise VaultKeyUnsafe when the key is not private to its owner.
+    What an interrupted `put` left is swept. Raise VaultKeyUnsafe when the key is not private to its owner, or is gone
+    while there are contents that only it can open.
     """
     folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
     for leftover in folder.glob(f"*{_STAGED}"):
         leftover.unlink()
+    if any(_is_name(kept.name) for kept in folder.iterdir()) and not key_file.exists():
+        raise VaultKeyUnsafe(key_file, f"is gone, but {folder} holds contents.", "Put the key back from its backup.")
     return FolderVault(folder, load_or_make_key(key_file, entropy), entropy)
 
 
@@ -161,17 +170,15 @@ def load_or_make_key(file: Path, entropy: Callable[[int], bytes] = os.urandom) -
     except FileNotFoundError:
         return _make_key(file, entropy)
     except OSError as error:
-        raise VaultKeyUnsafe(f"The vault's key {file} cannot be opened: {error.strerror}.") from error
+        raise VaultKeyUnsafe(file, f"cannot be opened: {error.strerror}.", "Make it a plain file of yours.") from error
     with os.fdopen(descriptor, "rb") as opened:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_mode & _OTHERS or status.st_uid != os.geteuid():
-            way_out = f"Make it so: chown {os.geteuid()} {file} && chmod 600 {file}"
-            raise VaultKeyUnsafe(f"The vault's key {file} must be a file that only its owner can read. {way_out}")
+            way_out = f"Run: chown {os.geteuid()} {file} && chmod 600 {file}"
+            raise VaultKeyUnsafe(file, "must be a file that only its owner can read.", way_out)
         key = opened.read()
     if len(key) != _KEY_BYTES:
-        raise VaultKeyUnsafe(
-            f"The vault's key {file} has {len(key)} bytes, not {_KEY_BYTES}. Restore it from a backup."
-        )
+        raise VaultKeyUnsafe(file, f"has {len(key)} bytes, not {_KEY_BYTES}.", "Put the key back from its backup.")
     return key
 
 

@@ -14,7 +14,7 @@ _PREFIX: Final = "files:"
 
 
 def recorded(change: Mapping[str, Entry | None]) -> str:
-    """Write a change as text: the new state of each object that is written, None for one that goes."""
+    """Write a change as text: the new state of each object that is written; None where it goes with all below it."""
     written = {path: None if entry is None else entry.to_json() for path, entry in change.items()}
     return _PREFIX + canonical(written).decode()
 
@@ -25,14 +25,19 @@ def difference(before: Tree, after: Tree) -> dict[str, Entry | None]:
 
 
 def applied(before: Tree, changes: Iterable[str]) -> Tree:
-    """Return what a tree becomes under recorded changes, oldest first; raise ValueError for a record of another kind."""
+    """Return what a tree becomes under recorded changes, oldest first; raise ValueError for a foreign record."""
     tree = dict(before)
     for text in changes:
         for path, entry in _read(text).items():
-            tree.pop(path, None)
             if entry is not None:
                 tree[path] = entry
+            else:
+                tree = {other: kept for other, kept in tree.items() if not _is_below(other, path)}
     return tree
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or not folder or path.startswith(f"{folder}/")
 
 
 def _read(text: str) -> dict[str, Entry | None]:

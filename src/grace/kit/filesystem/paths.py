@@ -21,6 +21,7 @@ class Rule(StrEnum):
     CHANGING = "files.changing"
     CONTROL_PLANE = "files.control_plane"
     DATABASE = "files.database"
+    IN_USE = "files.in_use"
     HARD_LINK = "files.hard_link"
     MOUNT = "files.mount"
     OWNER = "files.owner"

@@ -1,0 +1,213 @@
+"""Files, symlinks and folders, exactly: content, mode, owner, time, links, extended attributes, entries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from grace.act.safehold import Vault, VaultCorrupt, VaultFull
+from grace.act.safehold.contents import Contents, KeptTree, Packing, facts_of
+from grace.act.safehold.difference import describe
+from grace.act.safehold.giving_back import ForeignMeanwhileError, GivingBack, sweep
+from grace.act.safehold.providers import Surroundings
+from grace.act.safehold.three_way import ThreeWay, compare
+from grace.kit.cuts import cut
+from grace.kit.filesystem.changes import applied, difference, recorded
+from grace.kit.filesystem.entries import Kind, Tree, tree_digest
+from grace.kit.filesystem.fitness import require_outside
+from grace.kit.filesystem.paths import NotExactError
+from grace.kit.filesystem.scan import ChangedMeanwhileError, scan, settled_scan
+from grace.kit.filesystem.survey import Scope
+from grace.kit.text_diff import LARGEST_TEXT_BYTES, text_diff
+from grace.model.reading import Unknown
+from grace.model.snapshot import Restoration, RestoreState, SnapshotObject
+from grace.model.target import Target
+from grace.model.warrant import Refusal
+
+NAME: Final = "files"
+_ATTEMPTS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Undo:
+    """What one restore knows: what was kept, what we made of it, what is there."""
+
+    taken: SnapshotObject
+    kept: KeptTree
+    ours: Tree | None
+    now: Tree
+    vault: Vault
+
+    @property
+    def root(self) -> Path:
+        return Path(self.taken.target.id)
+
+    def ends(self, state: RestoreState, now: Tree, why: str = "") -> Restoration:
+        return Restoration(
+            target=self.taken.target,
+            provider=NAME,
+            state=state,
+            before=self.taken.digest,
+            ours=None if self.ours is None else tree_digest(self.ours),
+            now=tree_digest(now),
+            difference=why,
+        )
+
+
+class FilesProvider:
+    """Keeps and gives back what stands at one real path, which may be nothing yet."""
+
+    name = NAME
+    confirms_by_digest = True
+
+    def __init__(self, surroundings: Surroundings, scope: Scope | None = None) -> None:
+        self._scope = scope or Scope(forbidden=surroundings.forbidden)
+        self._redact = surroundings.redact
+
+    def take(self, target: Target, vault: Vault) -> SnapshotObject | Refusal:
+        """Keep the exact state; refuse what cannot be given back, and leave nothing in the vault then."""
+        try:
+            entries, content = self._keep(Path(target.id), vault)
+        except NotExactError as error:
+            return Refusal(rule=error.rule, why=error.why, next=error.way_out)
+        except VaultFull as error:
+            return Refusal(rule="vault.full", why=str(error), next="Free space on the disk of GRACE's data folder.")
+        return SnapshotObject(
+            target=target, provider=NAME, digest=tree_digest(entries), content=content, facts=facts_of(entries)
+        )
+
+    def digest(self, target: Target) -> str | Unknown:
+        """Return the digest of the state now."""
+        try:
+            return tree_digest(settled_scan(Path(target.id), self._scope))
+        except NotExactError as error:
+            return Unknown(why=error.why)
+
+    def restore(
+        self, taken: SnapshotObject, ours: str | None, changes: tuple[str, ...], vault: Vault, *, rehearse: bool = False
+    ) -> Restoration:
+        """Give back the kept state, object by object; what others changed stays or stops the undo."""
+        try:
+            undo = self._prepare(taken, ours, changes, vault, rehearse=rehearse)
+        except VaultCorrupt as error:
+            return _failed(taken, ours, f"nothing was touched: {error}")
+        except (NotExactError, ValueError, OSError) as error:
+            return _failed(taken, ours, f"nothing was touched: {error}")
+        check = None if undo.ours is None else compare(undo.kept.entries, undo.ours, undo.now)
+        if tree_digest(undo.now) == taken.digest:
+            return undo.ends(RestoreState.UNTOUCHED, undo.now)
+        if check is None or check.conflicts:
+            return undo.ends(RestoreState.FOREIGN, undo.now, self._foreign(undo, check))
+        if rehearse or not check.give_back:
+            state = RestoreState.EQUAL if check.give_back else RestoreState.UNTOUCHED
+            return undo.ends(state, undo.now, _beside(check))
+        return self._give_back(undo, check)
+
+    def change_since(self, taken: SnapshotObject, vault: Vault) -> str | Unknown:
+        """Keep what differs now from what was kept as a record of our own change; return what to hand to `restore`.
+
+        For actions that write into a folder and cannot tell beforehand what they will make of it.
+        """
+        kept = KeptTree.fetch(taken.content, taken.digest, vault)
+        try:
+            now = settled_scan(Path(taken.target.id), self._scope)
+        except NotExactError as error:
+            return Unknown(why=error.why)
+        return vault.put(recorded(difference(kept.entries, now)).encode())
+
+    def _keep(self, root: Path, vault: Vault) -> tuple[Tree, str]:
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return self._keep_once(root, vault)
+            except ChangedMeanwhileError:
+                continue
+        return self._keep_once(root, vault)
+
+    def _keep_once(self, root: Path, vault: Vault) -> tuple[Tree, str]:
+        with vault.stage() as stage:
+            packing = Packing(stage)
+            entries = scan(root, self._scope, packing.take)
+            cut("safehold.files.read")
+            return entries, packing.finish(entries)
+
+    def _prepare(
+        self, taken: SnapshotObject, ours: str | None, changes: tuple[str, ...], vault: Vault, *, rehearse: bool
+    ) -> _Undo:
+        kept = KeptTree.fetch(taken.content, taken.digest, vault)
+        root = Path(taken.target.id)
+        require_outside(root, self._scope.forbidden)
+        if not rehearse:
+            sweep(root, kept.entries)
+        now = settled_scan(root, self._scope)
+        if changes:
+            texts = (vault.get(text).decode() if text.startswith("vault:") else text for text in changes)
+            return _Undo(taken, kept, applied(kept.entries, texts), now, vault)
+        return _Undo(taken, kept, now if tree_digest(now) == ours else None, now, vault)
+
+    def _give_back(self, undo: _Undo, check: ThreeWay) -> Restoration:
+        contents = Contents(undo.kept, undo.vault)
+        why, is_foreign = "", False
+        try:
+            GivingBack(undo.root, undo.kept, contents, undo.now).perform(check.give_back)
+        except ForeignMeanwhileError as error:
+            why, is_foreign = str(error), True
+        except (NotExactError, VaultCorrupt, OSError) as error:
+            why = f"the undo stopped: {error}"
+        try:
+            now = settled_scan(undo.root, self._scope)
+        except NotExactError as error:
+            return _failed(undo.taken, None, f"{why} {error}".strip())
+        if why:
+            return undo.ends(RestoreState.FOREIGN if is_foreign else RestoreState.FAILED, now, why)
+        return self._proven(undo, check, now)
+
+    def _proven(self, undo: _Undo, check: ThreeWay, now: Tree) -> Restoration:
+        """Say `equal` only for what reads equal now; with nothing beside, that is the whole digest."""
+        assert undo.ours is not None, "only a known change is given back"  # noqa: S101
+        left = compare(undo.kept.entries, undo.ours, now)
+        is_equal = not left.give_back and not left.conflicts
+        if not check.beside and not left.beside:
+            is_equal = tree_digest(now) == undo.taken.digest
+        why = _beside(left) if is_equal else describe((*left.give_back, *left.conflicts), undo.kept.entries, now)
+        return undo.ends(RestoreState.EQUAL if is_equal else RestoreState.FAILED, now, why)
+
+    def _foreign(self, undo: _Undo, check: ThreeWay | None) -> str:
+        """Show what others changed; of a small text also how it reads now against what was kept."""
+        compared = undo.kept.entries if undo.ours is None else undo.ours
+        paths = sorted(difference(compared, undo.now)) if check is None else check.conflicts
+        said = describe(paths, compared, undo.now)
+        was, now = undo.kept.entries.get(""), undo.now.get("")
+        if was is None or now is None or not was.kind is now.kind is Kind.FILE:
+            return said
+        if max(was.size, now.size) > LARGEST_TEXT_BYTES:
+            return said
+        read = bytearray()
+        try:
+            scan(undo.root, self._scope, read.extend)
+        except NotExactError:
+            return said
+        kept = b"".join(Contents(undo.kept, undo.vault).of(""))
+        shown = text_diff(kept, bytes(read), ("before", "now"), self._redact)
+        return f"{said}\n{shown}" if shown else said
+
+
+def _beside(check: ThreeWay) -> str:
+    return f"left as others made it: {', '.join(check.beside[:20])}" if check.beside else ""
+
+
+def _failed(taken: SnapshotObject, ours: str | None, why: str) -> Restoration:
+    return Restoration(
+        target=taken.target,
+        provider=NAME,
+        state=RestoreState.FAILED,
+        before=taken.digest,
+        ours=ours,
+        now=None,
+        difference=why,
+    )
+
+
+def build(surroundings: Surroundings) -> FilesProvider:
+    """Make the provider; the entry point."""
+    return FilesProvider(surroundings)

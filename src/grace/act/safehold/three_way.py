@@ -1,0 +1,99 @@
+"""The three-way check of a file tree: what was before, what we made of it, what is there now. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from grace.kit.filesystem.entries import FIELDS, Entry, Kind, Tree, children_of, parent_of
+
+_WITHOUT_TIME: Final = tuple(name for name in FIELDS if name != "mtime_ns")
+
+
+@dataclass(frozen=True, slots=True)
+class ThreeWay:
+    """What the check found, path by path."""
+
+    give_back: tuple[str, ...]
+    """We changed it and nobody else did: it becomes again what it was."""
+    beside: tuple[str, ...]
+    """Others changed it and we did not: it stays."""
+    conflicts: tuple[str, ...]
+    """We changed it and so did others, or giving it back would take away what others made: the undo stops."""
+
+
+def compare(before: Tree, ours: Tree, now: Tree) -> ThreeWay:
+    """Sort every path. The time of a folder does not count: it follows from its entries (see `folder_times`).
+
+    An object between the two states, each field as before or as ours, is ours: an interrupted undo leaves such.
+    """
+    give_back: list[str] = []
+    beside: list[str] = []
+    conflicts: list[str] = []
+    for path in sorted({*before, *ours, *now}):
+        was, made, found = before.get(path), ours.get(path), now.get(path)
+        if _same(was, made):
+            if not _same(was, found):
+                beside.append(path)
+        elif not _same(was, found):
+            (give_back if _between(was, made, found) else conflicts).append(path)
+    in_the_way = {path for path in give_back if _would_take_more(path, before, now, set(give_back))}
+    return ThreeWay(
+        give_back=tuple(path for path in give_back if path not in in_the_way),
+        beside=tuple(beside),
+        conflicts=tuple(sorted({*conflicts, *in_the_way})),
+    )
+
+
+def folder_times(before: Tree, now: Tree, given_back: frozenset[str]) -> Mapping[str, int]:
+    """Return the time that each folder gets whose entries the undo touches.
+
+    The time of a folder tells when its list of entries changed: with the same entries as before it is the one from
+    before; with entries that others added or took, it is theirs.
+    """
+    final = {path: entry for path, entry in now.items() if path not in given_back}
+    final |= {path: before[path] for path in given_back if path in before}
+    touched = {parent for path in given_back if (parent := parent_of(path)) is not None} | given_back
+    folders = [path for path in touched if path in final and final[path].kind is Kind.FOLDER]
+    times: dict[str, int] = {}
+    for folder in folders:
+        was, found = before.get(folder), now.get(folder)
+        if was is not None and (found is None or children_of(final, folder) == children_of(before, folder)):
+            times[folder] = was.mtime_ns
+        elif found is not None:
+            times[folder] = found.mtime_ns
+    return times
+
+
+def _timeless(entry: Entry) -> Entry:
+    return replace(entry, mtime_ns=0) if entry.kind is Kind.FOLDER else entry
+
+
+def _same(one: Entry | None, other: Entry | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return _timeless(one) == _timeless(other)
+
+
+def _between(was: Entry | None, made: Entry | None, found: Entry | None) -> bool:
+    """Tell whether what is there is ours, or half-way back: of hard links some may not be linked again yet."""
+    if _same(made, found) or (was is not None and found is not None and replace(found, twin=was.twin) == was):
+        return True
+    if was is None or made is None or found is None or not was.kind == made.kind == found.kind:
+        return False
+    names = _WITHOUT_TIME if found.kind is Kind.FOLDER else FIELDS
+    return all(getattr(found, name) in (getattr(was, name), getattr(made, name)) for name in names)
+
+
+def _would_take_more(path: str, before: Tree, now: Tree, given_back: set[str]) -> bool:
+    """Tell whether others have put something into a folder that must go, or taken the folder that must hold this."""
+    was, found = before.get(path), now.get(path)
+    goes = found is not None and found.kind is Kind.FOLDER and (was is None or was.kind is not Kind.FOLDER)
+    if goes and any(other not in given_back for other in now if other.startswith(f"{path}/") or (not path and other)):
+        return True
+    parent = parent_of(path)
+    if was is None or parent is None or parent in given_back:
+        return False
+    holder = now.get(parent)
+    return holder is None or holder.kind is not Kind.FOLDER
