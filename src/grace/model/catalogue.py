@@ -19,6 +19,8 @@ class Answers(StrEnum):
     TEXT = "text"
     OBJECT = "object"
     LIST = "list"
+    ANYTHING = "anything"
+    """Whatever stands there: a value that the parameters point at, in a page, a file or a query."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,8 @@ def shape_of_answer(spec: ProbeSpec) -> Shape:
             return shape_of_model(spec.shape) if spec.shape else OBJECT
         case Answers.LIST:
             return LIST
+        case Answers.ANYTHING:
+            return ANYTHING
 
 
 def union(*shapes: Shape) -> Shape:
