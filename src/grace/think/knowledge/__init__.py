@@ -1,1 +1,4 @@
-"""The Knowledge Preloader: packs of cause rules with their sources, loaded and searched."""
+"""Knowledge: what is known about faults, as files. Each rule names a cause, its signature, its source and examples.
+
+Reading, checking and matching are here; what follows from a match is the sentinel's.
+"""

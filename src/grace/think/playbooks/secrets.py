@@ -9,16 +9,18 @@ from typing import Final
 from pydantic import JsonValue
 
 from grace.kit.documents import Path
-from grace.kit.redaction import redact
+from grace.kit.redaction import Limits, redact
 from grace.model.plan import Plan
 
+_WHOLE_PLAN: Final = Limits(depth=64, items=1_000_000, text=16 * 1024 * 1024)
+"""A plan is looked at to its end: what is cut off would look like a secret."""
 _REFERENCE: Final = re.compile(r"(Bearer |Basic )?(env:[A-Za-z_][A-Za-z0-9_]*|file:/[^\s]+)")
 
 
 def secret_in(plan: Plan) -> str | None:
     """Return where a plan shows what redaction would hide, without its value; None when it shows nothing."""
     shown = plan.to_json()
-    hidden = redact(shown)
+    hidden = redact(shown, limits=_WHOLE_PLAN).value
     return next((".".join(map(str, path)) for path in _changed(shown, hidden, ())), None)
 
 
