@@ -1,0 +1,111 @@
+"""Calls to the server, with ids as people type them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from grace_sdk.client import Client, Json
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from grace.cli.exits import Exit
+from grace.cli.screen import Screen
+
+JsonObject = dict[str, Json]
+Query = Mapping[str, object]
+
+LAST: Final = "@last"
+_PAGE: Final = 200
+
+
+class CommandFailed(Exception):
+    """A command ends here: why, what to try next, and the exit code."""
+
+    def __init__(self, code: Exit, sentence: str, next_step: str) -> None:
+        self.code = code
+        self.sentence = sentence
+        self.next_step = next_step
+        super().__init__(sentence)
+
+
+class View(BaseModel):
+    """What a command reads of an answer; a server that says more than that is understood."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+V = TypeVar("V", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One command's way to the server and to the terminal."""
+
+    client: Client
+    screen: Screen
+
+    def get(self, path: str, query: Query | None = None) -> JsonObject:
+        """Read one document."""
+        return _document(self.client.get(path, query), self.client.address)
+
+    def post(self, path: str, body: JsonObject | None = None) -> JsonObject:
+        """Act and read the answer."""
+        answer = self.client.post(path, body={} if body is None else body)
+        return {} if answer is None else _document(answer, self.client.address)
+
+    def read(self, view: type[V], document: Json) -> V:
+        """Read an answer as what this version of the command line knows."""
+        try:
+            return view.model_validate(document)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            where = ".".join(str(part) for part in wrong["loc"])
+            raise CommandFailed(
+                Exit.FAULT,
+                f"{self.client.address} answered in a way that this version does not understand: {where}: {wrong['msg']}",
+                "compare `grace --version` here and on the server",
+            ) from error
+
+    def items(self, path: str, query: Query | None = None) -> list[Json]:
+        """Read one page of a list."""
+        return self.listed(self.get(path, query))
+
+    def listed(self, page: JsonObject) -> list[Json]:
+        """Return what is on a page."""
+        found = page.get("items")
+        return found if isinstance(found, list) else []
+
+    def every(self, path: str, query: Query | None = None) -> Iterator[Json]:
+        """Walk a list page by page to its end."""
+        cursor: Json = None
+        while True:
+            page = self.get(path, {"limit": _PAGE, **(query or {}), "cursor": cursor})
+            yield from self.listed(page)
+            cursor = page.get("next_cursor")
+            if cursor is None:
+                return
+
+    def resolve(self, path: str, written: str, noun: str) -> str:
+        """Return the whole id for a unique beginning or `@last`; end the command where there is none or more than one."""
+        query: Query = {"limit": 1} if written == LAST else {"begins": written, "limit": 2}
+        ids = [self.read(Named, item).id for item in self.items(path, query)]
+        if len(ids) == 1 or written in ids:
+            return ids[0] if len(ids) == 1 else written
+        listing = f"grace {noun}s"
+        if ids:
+            raise CommandFailed(Exit.USAGE, f"{written} begins more than one {noun}: {', '.join(ids)}, …", listing)
+        sentence = f"there is no {noun} yet" if written == LAST else f"no {noun} begins with {written}"
+        raise CommandFailed(Exit.USAGE, sentence, listing)
+
+
+class Named(View):
+    """Anything with an id."""
+
+    id: str
+
+
+def _document(answer: Json, address: str) -> JsonObject:
+    if isinstance(answer, dict):
+        return answer
+    raise CommandFailed(Exit.FAULT, f"{address} answered with something that is not an object", "grace status")

@@ -1,0 +1,65 @@
+"""`grace incidents`: what was reported, grouped."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from grace.cli.calls import Session
+from grace.cli.listing import Limit, show_incidents, show_runs
+from grace.cli.screen import marked
+from grace.cli.views import IncidentView, RunView
+from grace.cli.visiting import command_file, online
+from grace.cli.wording import ago, counted, now
+
+app = command_file()
+
+
+@app.command("incidents")
+@online
+def incidents(
+    session: Session,
+    incident: Annotated[str, typer.Argument(metavar="[ID]", help="A unique beginning of an id, or @last.")] = "",
+    *,
+    state: Annotated[str, typer.Option(help="Only those that are open or closed.")] = "",
+    service: Annotated[str, typer.Option(help="Only those of one service.")] = "",
+    limit: Limit = 20,
+) -> None:
+    """List incidents, newest first, or show one with its runs."""
+    if incident:
+        _show_one(session, session.resolve("/api/incidents", incident, "incident"))
+        return
+    page = session.get("/api/incidents", {"state": state or None, "service": service or None, "limit": limit})
+    if session.screen.as_json:
+        session.screen.data(page)
+        return
+    found = [session.read(IncidentView, item) for item in session.listed(page)]
+    if not found:
+        session.screen.line("No incident yet. A service reports through the SDK or POST /api/intake/native.")
+        session.screen.line("next: grace status")
+        return
+    show_incidents(session.screen, found)
+
+
+def _show_one(session: Session, incident_id: str) -> None:
+    document = session.get(f"/api/incidents/{incident_id}")
+    if session.screen.as_json:
+        session.screen.data(document)
+        return
+    incident = session.read(IncidentView, document)
+    screen = session.screen
+    screen.line(marked(incident.state, incident.title))
+    screen.facts(
+        [
+            ("incident", incident.id),
+            ("service", f"{incident.service} ({incident.environment})"),
+            ("cause", incident.cause or "not diagnosed yet"),
+            ("signals", f"{incident.count}, first {ago(incident.first_seen, now())}, last {ago(incident.last_seen, now())}"),
+        ]
+    )
+    runs = [session.read(RunView, item) for item in session.items("/api/runs", {"incident_id": incident_id})]
+    screen.heading(counted(len(runs), "run"))
+    show_runs(screen, runs)
+    next_step = f"grace explain {runs[0].id}" if runs else f"grace plan {incident.id}"
+    screen.line(f"next: {next_step}")

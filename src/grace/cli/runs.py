@@ -1,0 +1,94 @@
+"""`grace runs` and `grace explain`: what was done, and why."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from grace.cli.calls import LAST, Session
+from grace.cli.exits import OF_SETTLEMENT, Exit
+from grace.cli.listing import Limit, show_runs
+from grace.cli.screen import marked
+from grace.cli.story import show_story
+from grace.cli.views import RunView, TellingView
+from grace.cli.visiting import command_file, online
+from grace.cli.wording import ago, now, span
+
+app = command_file()
+
+
+@app.command("runs")
+@online
+def runs(
+    session: Session,
+    run: Annotated[str, typer.Argument(metavar="[ID]", help="A unique beginning of an id, or @last.")] = "",
+    *,
+    incident: Annotated[str, typer.Option(help="Only those of one incident.")] = "",
+    limit: Limit = 20,
+) -> None:
+    """List runs, newest first, or show one."""
+    if run:
+        _show_one(session, session.resolve("/api/runs", run, "run"))
+        return
+    incident_id = session.resolve("/api/incidents", incident, "incident") if incident else None
+    page = session.get("/api/runs", {"incident_id": incident_id, "limit": limit})
+    if session.screen.as_json:
+        session.screen.data(page)
+        return
+    found = [session.read(RunView, item) for item in session.listed(page)]
+    if not found:
+        session.screen.line("No run yet. An incident that fits a playbook opens one.")
+        session.screen.line("next: grace incidents")
+        return
+    show_runs(session.screen, found)
+
+
+@app.command("explain")
+@online
+def explain(
+    session: Session,
+    subject: Annotated[str, typer.Argument(metavar="RUN|INCIDENT", help="A unique beginning of an id, or @last run.")],
+) -> None:
+    """Tell every stage with its numbers, and why nothing was done where nothing was."""
+    is_incident = subject != LAST and subject.lower().startswith("inc")
+    path, noun = ("/api/incidents", "incident") if is_incident else ("/api/runs", "run")
+    document = session.get(f"{path}/{session.resolve(path, subject, noun)}/explain")
+    if session.screen.as_json:
+        session.screen.data(document)
+        return
+    show_story(session.screen, session.read(TellingView, document))
+
+
+def _show_one(session: Session, run_id: str) -> None:
+    document = session.get(f"/api/runs/{run_id}")
+    if session.screen.as_json:
+        session.screen.data(document)
+        return
+    run = session.read(RunView, document)
+    took = f", took {span((run.settled_at - run.opened_at).total_seconds())}" if run.settled_at else ""
+    session.screen.line(marked(run.state, run.reason or ""))
+    session.screen.facts(
+        [
+            ("run", run.id),
+            ("kind", f"{run.kind}{f' of {run.of_run}' if run.of_run else ''}"),
+            ("incident", run.incident_id or "-"),
+            ("service", run.service),
+            ("playbook", run.playbook or "-"),
+            ("tier", str(run.tier or "-")),
+            ("digest", run.plan_digest or "no plan"),
+            ("opened", f"{ago(run.opened_at, now())} by {run.requested_by}{took}"),
+        ]
+    )
+    session.screen.line(f"next: {next_step(run)}")
+
+
+def next_step(run: RunView) -> str:
+    """Return the command that goes on from where a run stands."""
+    match OF_SETTLEMENT.get(run.settlement or ""):
+        case Exit.WAITING | Exit.NOT_RESTORED:
+            return f"grace keep {run.id} --reason WHY, or grace undo {run.id} --reason WHY"
+        case None if run.stage == "waiting":
+            return f"grace approve {run.id}"
+        case _:
+            return f"grace explain {run.id}"

@@ -1,0 +1,43 @@
+"""`grace serve`: the server on this machine; it announces its address in its data folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grace import wiring
+from grace.cli.addresses import announce, retract
+from grace.cli.screen import Screen
+from grace.cli.visiting import command_file, offline
+from grace.settings import load_settings
+
+app = command_file()
+
+
+@app.command("serve")
+@offline
+def serve(
+    screen: Screen,
+    *,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; others than this machine need a token.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="0: any free one.")] = None,
+    data: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where the record lives.")] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="The services to watch: grace.yaml.")] = None,
+) -> None:
+    """Run the server until it is told to stop; options win over GRACE_ variables (docs/settings.md)."""
+    settings = load_settings(host=host, port=port, data_folder=data, services_file=config)
+
+    def ready(address: str) -> None:
+        announce(settings.data_folder, address)
+        if screen.as_json:
+            screen.data({"address": address, "data_folder": str(settings.data_folder)})
+            return
+        screen.line(f"GRACE listens at {address}, data in {settings.data_folder}")
+        screen.line("next: grace status")
+
+    try:
+        wiring.serve(settings, ready)
+    finally:
+        retract(settings.data_folder)

@@ -1,0 +1,57 @@
+"""`grace store`: upkeep of the record in a data folder while no server runs on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grace import wiring
+from grace.cli.addresses import running
+from grace.cli.calls import CommandFailed
+from grace.cli.exits import Exit
+from grace.cli.screen import Screen
+from grace.cli.visiting import Data, command_file, offline
+from grace.settings import Settings, load_settings
+
+app = command_file()
+store = command_file()
+app.add_typer(store, name="store", help="Maintain the record of a data folder.")
+
+
+@store.command()
+@offline
+def upgrade(screen: Screen, *, data: Data = None) -> None:
+    """Bring the schema up to this version; copy the database file first."""
+    settings = _own(data)
+    _tell(screen, settings, {"revision": wiring.upgrade_store(settings)}, "the schema fits this version")
+
+
+@store.command()
+@offline
+def rebuild(screen: Screen, *, data: Data = None) -> None:
+    """Make every read model again from the ledger's entries."""
+    settings = _own(data)
+    replayed = wiring.rebuild_store(settings)
+    _tell(screen, settings, {"replayed": replayed}, f"read models made again from {replayed} entries")
+
+
+def _own(data: Path | None) -> Settings:
+    """Return the settings of a data folder on which no server runs."""
+    settings = load_settings(data_folder=data)
+    if not settings.data_folder.is_dir():
+        raise CommandFailed(Exit.USAGE, f"there is no data folder {settings.data_folder}", "grace serve, or name it with --data")
+    if (other := running(settings.data_folder)) is not None:
+        raise CommandFailed(
+            Exit.REFUSED, f"a server (pid {other.pid}) has {settings.data_folder} open", f"stop it: kill {other.pid}"
+        )
+    return settings
+
+
+def _tell(screen: Screen, settings: Settings, facts: dict[str, str | int], sentence: str) -> None:
+    if screen.as_json:
+        screen.data({"data_folder": str(settings.data_folder), **facts})
+        return
+    screen.line(f"{settings.data_folder}: {sentence}")
+    screen.line("next: grace serve")

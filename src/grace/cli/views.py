@@ -1,0 +1,120 @@
+"""What commands read of the server's answers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from grace.cli.calls import View
+
+
+class IncidentView(View):
+    """One incident as listed."""
+
+    id: str
+    service: str
+    environment: str
+    state: str
+    cause: str | None = None
+    title: str
+    count: int
+    first_seen: datetime
+    last_seen: datetime
+
+
+class RunView(View):
+    """One run as listed."""
+
+    id: str
+    kind: str
+    incident_id: str | None = None
+    service: str
+    playbook: str | None = None
+    stage: str
+    settlement: str | None = None
+    reason: str | None = None
+    tier: int | None = None
+    plan_digest: str | None = None
+    of_run: str | None = None
+    requested_by: str
+    opened_at: datetime
+    settled_at: datetime | None = None
+
+    @property
+    def state(self) -> str:
+        """Return the settlement, or the stage while there is none."""
+        return self.settlement or self.stage
+
+
+class AnswerView(View):
+    """What one person said."""
+
+    by: str
+    grants: bool
+    reason: str = ""
+
+
+class ApprovalView(View):
+    """One question to people."""
+
+    id: str
+    run_id: str
+    plan_digest: str
+    requester: str
+    quorum: int
+    state: str
+    expires_at: datetime
+    answers: tuple[AnswerView, ...] = ()
+
+
+class ChapterView(View):
+    """One entry of a story."""
+
+    index: int
+    at: datetime
+    title: str
+    lines: tuple[str, ...] = ()
+    run_id: str | None = None
+
+
+class TellingView(View):
+    """A story: how it ended, and its chapters."""
+
+    subject: str
+    headline: str
+    chapters: tuple[ChapterView, ...]
+
+
+class HaltView(View):
+    """One stop of new deeds."""
+
+    id: str
+    scope: str
+    by: str
+    reason: str
+    since: datetime
+    ended_at: datetime | None = None
+
+
+class TokenView(View):
+    """One access token without its secret."""
+
+    id: str
+    name: str
+    role: str
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+class EntryView(View):
+    """One line of the log."""
+
+    index: int
+    at: datetime
+    type: str
+    actor: str
+    run_id: str | None = None
+    incident_id: str | None = None
+    payload: JsonValue = None

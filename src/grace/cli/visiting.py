@@ -1,0 +1,119 @@
+"""What every command has in common: `--json`, the way to the server, and failures told with a next step."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Concatenate, Final, ParamSpec, Protocol, cast
+
+import typer
+from grace_sdk.client import ApiProblem, Client, ServerUnreachable
+
+from grace.cli.addresses import DEFAULT, Address, find_address
+from grace.cli.calls import CommandFailed, Session
+from grace.cli.exits import Exit
+from grace.cli.screen import Screen
+from grace.settings import SettingsInvalidError, StartRefusedError
+
+P = ParamSpec("P")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Server = Annotated[
+    str, typer.Option("--server", metavar="URL", help="Else GRACE_SERVER, else the server of the data folder.")
+]
+Token = Annotated[
+    str, typer.Option("--token", metavar="SECRET", help="Else GRACE_TOKEN, else the one kept by `token create --keep`.")
+]
+
+Data = Annotated[Path | None, typer.Option("--data", metavar="FOLDER", help="The data folder; else GRACE_DATA_FOLDER.")]
+
+_JSON: Final = {"as_json": (AsJson, False)}
+_ONLINE: Final = {"server": (Server, ""), "token": (Token, ""), **_JSON}
+_NO_ENTRY: Final = frozenset({401, 403})
+_REFUSED: Final = frozenset({401, 403, 404, 409, 410, 412, 422})
+_GET_TOKEN: Final = "grace token create NAME --role operator --keep"  # noqa: S105 - a command
+
+
+def command_file() -> typer.Typer:
+    """Return the Typer of one file of commands."""
+    return typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+def online(command: Callable[Concatenate[Session, P], None]) -> Callable[..., None]:
+    """Make a command that talks to the server: it receives a Session instead of the options that every command has."""
+
+    def run(*args: P.args, as_json: bool, server: str, token: str, **kwargs: P.kwargs) -> None:
+        screen = Screen(as_json=as_json)
+        with failures_told(screen), _client(find_address(server, token)) as client:
+            command(Session(client=client, screen=screen), *args, **kwargs)
+
+    return _with_options(run, command, _ONLINE)
+
+
+def offline(command: Callable[Concatenate[Screen, P], None]) -> Callable[..., None]:
+    """Make a command that needs no server: it receives the Screen."""
+
+    def run(*args: P.args, as_json: bool, **kwargs: P.kwargs) -> None:
+        screen = Screen(as_json=as_json)
+        with failures_told(screen):
+            command(screen, *args, **kwargs)
+
+    return _with_options(run, command, _JSON)
+
+
+@contextmanager
+def failures_told(screen: Screen) -> Iterator[None]:
+    """Turn every expected failure into a sentence, the next command to try, and an exit code."""
+    try:
+        yield
+    except CommandFailed as failed:
+        code, sentence, next_step = failed.code, failed.sentence, failed.next_step
+    except ServerUnreachable as error:
+        code, sentence = Exit.UNREACHABLE, f"GRACE does not answer at {error.address}: {error.reason}"
+        next_step = "grace serve, or name another address with --server"
+    except ApiProblem as problem:
+        code = Exit.REFUSED if problem.status in _REFUSED else Exit.FAULT
+        sentence = f"{problem.title}: {problem.detail}" if problem.detail else problem.title
+        next_step = problem.next or (_GET_TOKEN if problem.status in _NO_ENTRY else "grace status")
+    except SettingsInvalidError as error:
+        code, sentence, next_step = Exit.USAGE, "; ".join(error.problems), "read docs/settings.md"
+    except StartRefusedError as error:
+        code, sentence, next_step = Exit.REFUSED, str(error), "grace token create NAME --role admin"
+    else:
+        return
+    screen.error(sentence, next_step, code)
+    raise typer.Exit(code)
+
+
+def _client(address: Address) -> Client:
+    try:
+        return Client(address.url, address.token)
+    except ValueError as error:
+        raise CommandFailed(Exit.USAGE, str(error), f"--server {DEFAULT}") from error
+
+
+def _with_options(
+    run: Callable[..., None], command: Callable[..., None], options: Mapping[str, tuple[object, object]]
+) -> Callable[..., None]:
+    """Give `run` the name and words of a command, and its parameters with options in the place of the first one."""
+    functools.update_wrapper(run, command)
+    _, *own = inspect.signature(command, eval_str=True).parameters.values()
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, (annotation, default) in options.items()
+    ]
+    signature = inspect.Signature([*own, *added])
+    typed = cast("_Typed", run)
+    typed.__signature__ = signature
+    typed.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    return run
+
+
+class _Typed(Protocol):
+    """A function whose parameters are told to Typer."""
+
+    __signature__: inspect.Signature
+    __annotations__: dict[str, object]
