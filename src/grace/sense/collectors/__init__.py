@@ -1,4 +1,8 @@
-"""The eyes: probes that read the world and never write it, one file for each kind."""
+"""The eyes: probes that read the world and never write it, one file for each kind.
+
+A collector is found by an entry point of the group `grace.collectors`, which names a callable that takes the clock and
+returns it. `meters.py` has what most probes are made of, `eyes.py` finds the collectors and aims by name.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,11 @@ from grace.model.reading import Known, Unknown
 
 class Meter(Protocol):
     """A probe aimed at one thing; it may remember its last reading, as a rate must."""
+
+    @property
+    def limit_s(self) -> float:
+        """Return the longest that a read may take; whoever waits gives up after it."""
+        ...
 
     def read(self) -> Known | Unknown:
         """Return what is there now. Failures, time-outs and absent values are `Unknown` with a reason."""
@@ -38,4 +47,8 @@ class Collector(Protocol):
     @property
     def probes(self) -> Mapping[str, Probe]:
         """Return the probes by name, each beginning with the collector's kind and a dot."""
+        ...
+
+    def close(self) -> None:
+        """End what the collector started; a later read may start it again."""
         ...

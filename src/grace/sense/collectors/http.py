@@ -1,0 +1,148 @@
+"""Probes over HTTP: does it answer, how, how fast, and what does it say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from pydantic import Field, JsonValue
+
+from grace.kit.canonical import JsonInvalidError, parse_json
+from grace.kit.clock import Clock
+from grace.model.catalogue import Answers, ProbeSpec
+from grace.model.reading import Known, Unknown
+from grace.sense.collectors import Meter, Probe
+from grace.sense.collectors.fetching import Failure, Fetched, NotFetched, Page, fetch
+from grace.sense.collectors.meters import OVERTIME_S, Reads, TypedProbe, by_name, unknown
+
+_FIRST_FAILURE: Final = 400
+
+
+class OkPage(Page):
+    """A page that is fine when its status is below 400 and, where asked, its body contains a text."""
+
+    contains: str | None = Field(default=None, min_length=1)
+    timeout_is_failure: bool = False
+    """Count silence as a known no. Off: no answer in time is unknown, since the way there may be what is slow."""
+
+
+class JsonPage(Page):
+    """A value inside a JSON page, found by JSON pointer (RFC 6901): `/orders/0/state`; empty for the whole."""
+
+    pointer: str = Field(default="", pattern="^(/.*)?$")
+
+
+class HttpCollector:
+    """`http.status`, `http.ok`, `http.latency_ms` and `http.json`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    @property
+    def probes(self) -> Mapping[str, Probe]:
+        return by_name(
+            [
+                TypedProbe(
+                    ProbeSpec("http.status", "The status code of the answer.", Page, Answers.NUMBER),
+                    Page,
+                    self._status,
+                ),
+                TypedProbe(
+                    ProbeSpec(
+                        "http.ok", "Whether the answer has a status below 400 and the text.", OkPage, Answers.BOOLEAN
+                    ),
+                    OkPage,
+                    self._ok,
+                ),
+                TypedProbe(
+                    ProbeSpec(
+                        "http.latency_ms",
+                        "How long a good answer takes, to the end of its body.",
+                        Page,
+                        Answers.NUMBER,
+                        unit="ms",
+                    ),
+                    Page,
+                    self._latency,
+                ),
+                TypedProbe(
+                    ProbeSpec("http.json", "A value inside a JSON answer.", JsonPage, Answers.ANYTHING),
+                    JsonPage,
+                    self._json,
+                ),
+            ]
+        )
+
+    def close(self) -> None:
+        """End nothing: every read has a connection of its own."""
+
+    def _status(self, page: Page) -> Meter:
+        def read() -> Known | Unknown:
+            match fetch(page, self._clock):
+                case Fetched(status=status):
+                    return Known(value=status)
+                case NotFetched(why=why):
+                    return unknown(why)
+
+        return Reads(page.timeout + OVERTIME_S, read)
+
+    def _ok(self, page: OkPage) -> Meter:
+        return Reads(page.timeout + OVERTIME_S, lambda: _is_ok(page, fetch(page, self._clock)))
+
+    def _latency(self, page: Page) -> Meter:
+        return Reads(page.timeout + OVERTIME_S, lambda: _latency_ms(fetch(page, self._clock)))
+
+    def _json(self, page: JsonPage) -> Meter:
+        return Reads(page.timeout + OVERTIME_S, lambda: _pointed_at(page, fetch(page, self._clock)))
+
+
+def _is_ok(page: OkPage, fetched: Fetched | NotFetched) -> Known | Unknown:
+    """Count a refusal and a broken answer as a known no, silence as unknown unless asked otherwise."""
+    match fetched:
+        case Fetched(status=status, body=body):
+            has_text = page.contains is None or page.contains.encode("utf-8") in body
+            return Known(value=status < _FIRST_FAILURE and has_text)
+        case NotFetched(failure=Failure.REFUSED | Failure.BROKEN):
+            return Known(value=False)
+        case NotFetched(failure=Failure.TIMED_OUT) if page.timeout_is_failure:
+            return Known(value=False)
+        case NotFetched(why=why):
+            return unknown(why)
+
+
+def _latency_ms(fetched: Fetched | NotFetched) -> Known | Unknown:
+    """Return the time of a good answer alone: a quick error is no quick answer."""
+    match fetched:
+        case Fetched(status=status, took_s=took_s) if status < _FIRST_FAILURE:
+            return Known(value=round(took_s * 1000, 3))
+        case Fetched(status=status):
+            return unknown(f"the answer has status {status}, so its speed says nothing")
+        case NotFetched(why=why):
+            return unknown(why)
+
+
+def _pointed_at(page: JsonPage, fetched: Fetched | NotFetched) -> Known | Unknown:
+    match fetched:
+        case Fetched(status=status) if status >= _FIRST_FAILURE:
+            return unknown(f"the answer has status {status}")
+        case Fetched(body=body):
+            try:
+                return _follow(parse_json(body), page.pointer)
+            except (JsonInvalidError, UnicodeError) as error:
+                return unknown(f"the answer is not JSON: {error}")
+        case NotFetched(why=why):
+            return unknown(why)
+
+
+def _follow(document: JsonValue, pointer: str) -> Known | Unknown:
+    here = document
+    for raw in pointer.split("/")[1:]:
+        step = raw.replace("~1", "/").replace("~0", "~")
+        match here:
+            case dict() if step in here:
+                here = here[step]
+            case list() if step.isdecimal() and int(step) < len(here):
+                here = here[int(step)]
+            case _:
+                return unknown(f"there is nothing at {pointer}")
+    return Known(value=here)
