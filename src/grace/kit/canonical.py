@@ -37,7 +37,7 @@ def canonical(value: Json) -> bytes:
         pass  # The slow path says what is wrong, in its own words.
     try:
         return rfc8785.dumps(_builtin(value))
-    except (rfc8785.CanonicalizationError, RecursionError) as error:
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         message = f"The value has no canonical JSON: {error}"
         raise NotCanonicalError(message) from error
 
@@ -89,7 +89,10 @@ def _builtin(value: Json) -> JsonValue:
         return {key: _builtin(item) for key, item in value.items()}
     if isinstance(value, str | int | float) or value is None:
         return value
-    return [_builtin(item) for item in value]
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
+        return [_builtin(item) for item in value]
+    message = f"{type(value).__name__} is no JSON type"
+    raise NotCanonicalError(message)
 
 
 def _unique(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:

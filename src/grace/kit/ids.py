@@ -18,6 +18,11 @@ _PREFIX: Final = re.compile(r"[a-z][a-z0-9]{0,15}")
 _ID_BEGINNING: Final = re.compile(rf"[a-z][a-z0-9]{{0,15}}(_[{_CROCKFORD}]{{0,26}})?")
 
 
+def random_bytes(size: int) -> bytes:
+    """Return bytes that nobody can guess, from the operating system."""
+    return os.urandom(size)
+
+
 class IdInvalidError(ValueError):
     """A text that is not an id."""
 
@@ -36,7 +41,7 @@ class ParsedId:
 class IdMint:
     """Make ids that are unique and, in one process, strictly increasing, even when the clock stands or goes back."""
 
-    def __init__(self, clock: Clock, entropy: Callable[[int], bytes] = os.urandom) -> None:
+    def __init__(self, clock: Clock, entropy: Callable[[int], bytes] = random_bytes) -> None:
         self._clock = clock
         self._entropy = entropy
         self._lock = threading.Lock()

@@ -19,11 +19,11 @@ _NAME_PARTS: Final = (
     "cookie",
     "credential",
     "cardnumber",
+    "connectionstring",
+    "signature",
 )
 _NAME_ENDS: Final = ("token", "pwd", "auth", "jwt", "sessionid", "csrf", "xsrf", "otp")
-_NAMES: Final = frozenset(
-    {"pass", "pin", "cvv", "cvc", "ssn", "sid", "bearer", "signingkey", "encryptionkey"}
-)
+_NAMES: Final = frozenset({"pass", "pin", "cvv", "cvc", "ssn", "sid", "bearer", "signingkey", "encryptionkey"})
 _NOT_LETTERS: Final = re.compile(r"[^a-z0-9]+")
 
 
@@ -76,6 +76,12 @@ def _looks_random(word: str) -> bool:
 
 _LONG_WORD: Final = 24
 
+_NAME_HINTS: Final = ("passw", "pwd", "passphrase", "secret", "key", "token", "credential", "cookie", "session")
+_NAME_IN_TEXT: Final = (
+    r"(?:passw(?:or)?d|pwd|passphrase|secret|api[_-]?key|access[_-]?key|private[_-]?key|token(?!s)|credentials?"
+    r"|set-cookie|cookie|session[_-]?id)"
+)
+
 SHAPES: Final[tuple[Shape, ...]] = (
     Shape(
         "private key",
@@ -87,15 +93,10 @@ SHAPES: Final[tuple[Shape, ...]] = (
         ),
     ),
     Shape(
-        "credentials in a URL",
+        "user part of a URL",
         ("://",),
-        re.compile(r"://[^\s/:@?#\"']{0,256}:(?P<secret>[^\s/@\"'][^\s@\"']{0,255})@"),
-    ),
-    Shape(
-        "user in a URL",
-        ("://",),
-        # A lone user part may be a token (https://ghp_...@github.com); a plain short name is not.
-        re.compile(r"://(?P<secret>[^\s/:@?#\"']{16,256})@"),
+        # The whole of it: a lone user part is often a token.
+        re.compile(r"://(?P<secret>[^\s/?#\"'<>]{1,512})@(?=[^\s@])"),
     ),
     Shape(
         "authorization header",
@@ -107,9 +108,9 @@ SHAPES: Final[tuple[Shape, ...]] = (
         ),
     ),
     Shape(
-        "bearer or basic credentials",
-        ("bearer", "basic"),
-        re.compile(r"\b(?:bearer|basic)\s{1,8}(?P<secret>[A-Za-z0-9._~+/=-]{8,4096})", re.IGNORECASE),
+        "credentials after their scheme",
+        ("bearer", "basic", "digest"),
+        re.compile(r"\b(?:bearer|basic|digest)\s{1,8}(?P<secret>[A-Za-z0-9._~+/=-]{8,4096})", re.IGNORECASE),
         _looks_random,
     ),
     Shape(
@@ -153,13 +154,19 @@ SHAPES: Final[tuple[Shape, ...]] = (
     ),
     Shape(
         "value of a secret name",
-        ("passw", "pwd", "passphrase", "secret", "key", "token", "credential", "cookie", "session"),
+        _NAME_HINTS,
         re.compile(
-            r"(?:passw(?:or)?d|pwd|passphrase|secret|api[_-]?key|access[_-]?key|private[_-]?key|token|credentials?"
-            r"|set-cookie|cookie|session[_-]?id)"
-            r"(?:[_-][A-Za-z0-9]{1,16}){0,2}[\"'\]]{0,2}\s{0,8}(?:=>|[:=])\s{0,8}"
-            r"(?:\"(?P<double>)|'(?P<single>)|)(?P<secret>(?(double)[^\"]{1,4096}|(?(single)[^']{1,4096}|[^\s,;&\"'<>(){}]{1,4096})))",
+            rf"{_NAME_IN_TEXT}(?:[_-]?[A-Za-z0-9]{{1,16}}){{0,2}}[\\\"'\]]{{0,3}}\s{{0,8}}(?:=>|[:=])\s{{0,8}}"
+            r"(?:\\?\"(?P<double>)|\\?'(?P<single>)|)"
+            r"(?P<secret>(?(double)[^\"\\]{1,4096}|(?(single)[^'\\]{1,4096}|[^\s,;&\"'<>(){}\\]{1,4096})))",
             re.IGNORECASE,
+        ),
+    ),
+    Shape(
+        "secret on a command line",
+        _NAME_HINTS,
+        re.compile(
+            rf"(?<![\w-])--?[A-Za-z-]{{0,32}}{_NAME_IN_TEXT}\s{{1,8}}(?P<secret>[^\s-][^\s]{{0,4096}})", re.IGNORECASE
         ),
     ),
     Shape(

@@ -1,6 +1,5 @@
 """Append to the log inside the writer's transactions: one page per group, written with three statements."""
 
-import os
 import sqlite3
 from collections.abc import Callable
 from datetime import datetime
@@ -9,6 +8,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from grace.kit.clock import Clock, to_rfc3339
+from grace.kit.ids import random_bytes
 from grace.model.ledger_entry import Draft, LedgerEntry
 from grace.record.ledger.entries import ENTRY_COLUMNS, Prepared, entry_from_row, prepare
 from grace.record.ledger.tiles import RightEdge, StoredNodes, leaf_hashes
@@ -30,7 +30,7 @@ _WRITE_TILE: Final = """
 class LedgerLog:
     """The log as the one writer sees it: its end in memory, everything else in the database."""
 
-    def __init__(self, clock: Clock, projections: Projections, entropy: Callable[[int], bytes] = os.urandom) -> None:
+    def __init__(self, clock: Clock, projections: Projections, entropy: Callable[[int], bytes] = random_bytes) -> None:
         self._clock = clock
         self._projections = projections
         self._entropy = entropy
