@@ -98,6 +98,22 @@ def test_throughout_is_read_before_the_first_write_and_to_the_end_of_the_window(
     assert judge(asked, seen).finding is Finding.MET
 
 
+def test_a_rate_is_begun_before_the_first_write() -> None:
+    answers = iter([Unknown(why="first reading")])
+    rate = Scripted(lambda _: next(answers, True))
+    asked = contract(throughout("rate", every_s=1), after("ready"))
+    seen = watched(asked, rate=rate, ready=Scripted(lambda _: True))
+    assert rate.read_at[:3] == [0.0, 1.0, 2.0]
+    assert seen.started_at == seen.readings["rate"][0].at
+    assert judge(asked, seen).finding is Finding.MET
+
+
+def test_what_stays_unknown_before_the_first_write_is_inconclusive() -> None:
+    asked = contract(throughout("gone", every_s=1), after("ready"))
+    seen = watched(asked, gone=Scripted(lambda _: Unknown(why="gone")), ready=Scripted(lambda _: True))
+    assert judge(asked, seen).finding is Finding.INCONCLUSIVE
+
+
 def test_one_contrary_reading_during_the_execution_is_a_violation() -> None:
     whole = Scripted(lambda at_s: not 0.9 < at_s < 1.1)
     asked = contract(throughout("whole", every_s=1), after("ready"))
