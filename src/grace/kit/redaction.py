@@ -15,6 +15,8 @@ TOO_DEEP: Final = "[too deep]"
 TOO_MUCH: Final = "[too much]"
 _CUT: Final = " [cut]"
 _NAMES: Final = ("name", "key", "header")
+_MOST_KNOWN: Final = 8_192
+_LONGEST_KNOWN: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,26 @@ def redact_text(text: str, *, limits: Limits = DEFAULT_LIMITS, emails: bool = Fa
     return _Walk(limits, (*SHAPES, EMAIL) if emails else SHAPES).text(text)
 
 
+class _CleanTexts:
+    """Short texts that were searched and hold no secret: the same few pass a door again and again."""
+
+    def __init__(self) -> None:
+        self._texts: set[str] = set()
+
+    def __contains__(self, text: str) -> bool:
+        return text in self._texts
+
+    def add(self, text: str) -> None:
+        if len(text) > _LONGEST_KNOWN:
+            return
+        if len(self._texts) >= _MOST_KNOWN:
+            self._texts = set()
+        self._texts.add(text)
+
+
+_clean: Final = _CleanTexts()
+
+
 class _Walk:
     """One walk over one value."""
 
@@ -69,13 +91,18 @@ class _Walk:
 
     def text(self, text: str) -> str:
         cut = self._cut(text)
-        folded = cut.lower()
+        is_usual = self._shapes is SHAPES
+        if is_usual and cut in _clean:
+            return cut
+        folded, redacted = cut.lower(), cut
         for shape in self._shapes:
             if shape.may_be_in(folded):
-                cut, found = shape.redact(cut)
+                redacted, found = shape.redact(redacted)
                 self.count += found
+        if is_usual and redacted == cut:
+            _clean.add(cut)
         # A mark may be longer than what it replaced.
-        return self._cut(cut)
+        return self._cut(redacted)
 
     def _members(self, value: dict[str, JsonValue], depth: int) -> JsonValue:
         named = any(isinstance(name := value.get(key), str) and names_a_secret(name) for key in _NAMES)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 MARK: Final = "[redacted]"
@@ -27,6 +28,7 @@ _NAMES: Final = frozenset({"pass", "pin", "cvv", "cvc", "ssn", "sid", "bearer", 
 _NOT_LETTERS: Final = re.compile(r"[^a-z0-9]+")
 
 
+@lru_cache(maxsize=4_096)
 def names_a_secret(name: str) -> bool:
     """Say whether what stands under this name is to be kept silent: `DB_PASSWORD`, `accessToken`, `Set-Cookie`."""
     plain = _NOT_LETTERS.sub("", name.lower())
