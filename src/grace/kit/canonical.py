@@ -84,12 +84,12 @@ def _are_plain(values: Iterable[object]) -> bool:
 
 
 def _builtin(value: Json) -> JsonValue:
-    """Turn every mapping into a dict and every sequence into a list: rfc8785 knows only those."""
+    """Turn every mapping into a dict: rfc8785 knows no other. What is no JSON type is refused."""
     if isinstance(value, Mapping):
         return {key: _builtin(item) for key, item in value.items()}
     if isinstance(value, str | int | float) or value is None:
         return value
-    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
+    if isinstance(value, list | tuple):
         return [_builtin(item) for item in value]
     message = f"{type(value).__name__} is no JSON type"
     raise NotCanonicalError(message)

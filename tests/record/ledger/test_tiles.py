@@ -1,0 +1,105 @@
+import sqlite3
+from hashlib import sha256
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from grace.record.ledger.tiles import RightEdge, StoredNodes, TileMissingError
+from grace.record.ledger.tree import (
+    CompactRange,
+    consistency_proof,
+    inclusion_proof,
+    root,
+    verify_consistency,
+    verify_inclusion,
+    TreeHead,
+)
+
+
+def leaf(number: int) -> bytes:
+    return sha256(number.to_bytes(8, "big")).digest()
+
+
+class Tiles:
+    """A tile table in memory, written as the log writes it."""
+
+    def __init__(self) -> None:
+        self.driver = sqlite3.connect(":memory:")
+        self.driver.execute("CREATE TABLE ledger_tiles (level INT, tile INT, hashes BLOB, PRIMARY KEY (level, tile))")
+        self.edge = RightEdge(0, [])
+
+    def grow(self, count: int) -> None:
+        rows = self.edge.extend([leaf(n) for n in range(self.edge.size, self.edge.size + count)])
+        self.driver.executemany("INSERT OR REPLACE INTO ledger_tiles VALUES (?, ?, ?)", rows)
+
+
+@pytest.fixture
+def tiles() -> Tiles:
+    return Tiles()
+
+
+def expected_root(size: int) -> bytes:
+    tree = CompactRange()
+    for number in range(size):
+        tree.append(leaf(number))
+    return tree.root()
+
+
+@settings(max_examples=30)
+@given(st.lists(st.integers(1, 700), min_size=1, max_size=5))
+def test_however_the_groups_fall_the_tree_is_the_same(groups: list[int]) -> None:
+    tiles = Tiles()
+    for group in groups:
+        tiles.grow(group)
+    size = sum(groups)
+    assert tiles.edge.head() == TreeHead(size, expected_root(size))
+    assert root(StoredNodes(tiles.driver), size) == expected_root(size)
+    reloaded = RightEdge.load(StoredNodes(tiles.driver), size)
+    assert reloaded.head() == tiles.edge.head()
+    assert reloaded.extend([leaf(size)]) == tiles.edge.extend([leaf(size)])
+
+
+@settings(max_examples=30)
+@given(st.data())
+def test_proofs_hold_at_every_size_that_the_tree_ever_had(data: st.DataObject) -> None:
+    size = data.draw(st.integers(1, len(HEADS) - 1))
+    old = data.draw(st.integers(1, size))
+    index = data.draw(st.integers(0, size - 1))
+    nodes = StoredNodes(BIG.driver)
+    verify_inclusion(index, leaf(index), size, inclusion_proof(nodes, index, size), HEADS[size])
+    old_head, head = TreeHead(old, HEADS[old]), TreeHead(size, HEADS[size])
+    verify_consistency(old_head, head, consistency_proof(nodes, old, size))
+
+
+def test_the_edge_of_a_large_tree_is_a_row_a_level(tiles: Tiles) -> None:
+    tiles.grow(70_000)
+    nodes = StoredNodes(tiles.driver)
+    RightEdge.load(nodes, 70_000)
+    assert nodes.rows_read == 3
+
+
+def test_a_proof_reads_at_most_two_rows_a_level(tiles: Tiles) -> None:
+    tiles.grow(70_000)
+    for index in (0, 12_345, 65_535, 65_536, 69_999):
+        nodes = StoredNodes(tiles.driver)
+        inclusion_proof(nodes, index, 70_000)
+        assert nodes.rows_read <= 6
+        nodes = StoredNodes(tiles.driver)
+        consistency_proof(nodes, index + 1, 70_000)
+        assert nodes.rows_read <= 6
+
+
+@pytest.mark.parametrize("damage", ["DELETE FROM ledger_tiles WHERE level = 1", "UPDATE ledger_tiles SET hashes = x'00'"])
+def test_a_missing_or_shortened_tile_is_noticed_at_once(tiles: Tiles, damage: str) -> None:
+    tiles.grow(300)
+    tiles.driver.execute(damage)
+    with pytest.raises(TileMissingError, match="damaged"):
+        RightEdge.load(StoredNodes(tiles.driver), 300)
+
+
+BIG = Tiles()
+HEADS = [BIG.edge.head().root]
+for _ in range(600):
+    BIG.grow(1)
+    HEADS.append(BIG.edge.head().root)
