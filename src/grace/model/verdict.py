@@ -32,6 +32,8 @@ class Benchmark(Noun):
     better: str = "lower"
     at: datetime
     golden: bool = False
+    healthy: bool = False
+    """Whether the service had no open incident when this was measured by hand."""
     run_id: str | None = None
 
 

@@ -21,7 +21,7 @@ from grace.act.healing.heal import Heal
 from grace.act.healing.runs import Runs, Walks
 from grace.act.healing.safe_points import SafePoints
 from grace.act.healing.settling import Settling
-from grace.act.healing.story import Story
+from grace.act.healing.story import Story, past_of
 from grace.act.healing.thinking import Thinking
 from grace.act.healing.undoing import Undoer
 from grace.act.healing.way_back import KeepRun, UndoRun
@@ -172,6 +172,9 @@ class Script:
     def service(self, name: str, environment: str) -> Service | None:
         return Service(name=name, environment=environment, mode=self.mode)
 
+    def named(self, name: str) -> Service | None:
+        return self.service(name, "test")
+
 
 class Planner:
     def __init__(self, script: Script) -> None:
@@ -283,7 +286,9 @@ class Room:
     def walk(self, run: Run) -> Settlement:
 
         async def walked() -> Settlement:
-            return await walk(await Story.open(run, self.record, self.record, Inline(), self.clock))
+            past = await past_of(run.id, self.record)
+            assert past is not None
+            return await walk(Story(run, past.known, self.record, self.record, Inline(), self.clock))
 
         walk = {"heal": self.runs.walks.heal, "undo": self.runs.walks.undo, "keep": self.runs.walks.keep}[run.kind]
         return asyncio.run(walked())

@@ -84,6 +84,10 @@ class Directory(Protocol):
         """Return the service as declared now."""
         ...
 
+    def named(self, name: str) -> Service | None:
+        """Return the first service of this name, in whatever environment."""
+        ...
+
 
 class Moment(Protocol):
     """The one thing stages need of a clock."""

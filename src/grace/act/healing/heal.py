@@ -60,7 +60,7 @@ class Heal:
             return await self.end.settle(story, settling.committed(verdict))
         if settling.remedy(plan, execution, verdict) is Remedy.HOLD:
             return await self.end.settle(story, settling.held(verdict), plan)
-        done = Done(story=story, plan=plan, snapshot=snapshot, execution=execution)
+        done = Done(past=story, plan=plan, snapshot=snapshot, execution=execution)
         undoing = await self.way_back.undo(story, done, locks.fence)
         await self.check.aftermath(story, plan)
         return await self.end.settle(story, settling.undone(plan, verdict.why, undoing), plan)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from grace.act.healing.story import Story
+from grace.act.healing.story import Past, Story
 from grace.act.safehold import Vault
 from grace.model.events import EventType, StepNoted
 
@@ -38,11 +38,11 @@ class Notes:
         return self._vault.get(address)
 
 
-def handle_of(story: Story, stage: str) -> dict[str, JsonValue] | None:
+def handle_of(past: Past, stage: str) -> dict[str, JsonValue] | None:
     """Return everything that was noted under a stage, later notes over earlier ones; None when nothing was."""
     merged: dict[str, JsonValue] = {}
     for number in range(1, _MOST_NOTES + 1):
-        noted = story.standing(f"{stage}/{number}", StepNoted)
+        noted = past.standing(f"{stage}/{number}", StepNoted)
         if noted is None:
             break
         merged |= noted.handle

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -11,7 +10,7 @@ from sqlalchemy import text
 
 from grace.act.healing.engine import DurableEngine, DurableSteps
 from grace.act.healing.heal import Heal
-from grace.act.healing.story import Story
+from grace.act.healing.story import Story, past_of
 from grace.act.healing.way_back import KeepRun, UndoRun
 from grace.kit.clock import Clock
 from grace.kit.ids import IdMint
@@ -112,12 +111,12 @@ class Runs:
 
     async def walk(self, run_id: str) -> str:
         """Carry one run to its settlement: what the engine calls."""
-        run = await asyncio.to_thread(self.run, run_id)
-        if run is None:
+        past = await past_of(run_id, self.reader)
+        if past is None:
             message = f"the engine knows {run_id}, the ledger does not"
             raise LookupError(message)
-        story = await Story.open(run, self.journal, self.reader, DurableSteps(), self.clock)
-        settlement = await self._walk_of(run)(story)
+        story = Story(past.run, past.known, self.journal, self.reader, DurableSteps(), self.clock)
+        settlement = await self._walk_of(past.run)(story)
         return settlement.kind
 
     def _walk_of(self, run: Run) -> Heal | UndoRun | KeepRun:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 from pydantic import JsonValue
@@ -50,32 +50,45 @@ class ErasedError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
-    """A run together with the record it is written to and the engine that carries it.
-
-    What stands is read from the ledger once, when the story is opened; nobody else writes the stages of a run.
-    """
+class Past:
+    """What stands of one run, read from the ledger once."""
 
     run: Run
-    journal: Journal
-    reader: Reader
-    engine: Engine
-    clock: Clock
-    known: dict[str, LedgerEntry] = field(default_factory=dict[str, LedgerEntry])
-
-    @classmethod
-    async def open(cls, run: Run, journal: Journal, reader: Reader, engine: Engine, clock: Clock) -> Story:
-        """Open the story of a run where its ledger left it."""
-        entries = await asyncio.to_thread(lambda: tuple(reader.entries(run_id=run.id)))
-        return cls(run, journal, reader, engine, clock, {entry.key: entry for entry in entries})
-
-    async def of(self, run: Run) -> Story:
-        """Open the story of an earlier run, to read in it."""
-        return await Story.open(run, self.journal, self.reader, self.engine, self.clock)
+    known: dict[str, LedgerEntry]
 
     def key(self, stage: str) -> str:
         """Return the key under which a stage's entry stands."""
         return f"{self.run.id}/{stage}"
+
+    def standing(self, stage: str, noun: type[N]) -> N | None:
+        """Return what stands for a stage, or None."""
+        entry = self.known.get(self.key(stage))
+        return None if entry is None else read(entry, noun)
+
+    def has(self, stage: str) -> bool:
+        """Tell whether an entry stands for a stage."""
+        return self.key(stage) in self.known
+
+
+async def past_of(run_id: str, reader: Reader) -> Past | None:
+    """Read back a run, None when the ledger does not know it."""
+    entries = await asyncio.to_thread(lambda: tuple(reader.entries(run_id=run_id)))
+    known = {entry.key: entry for entry in entries}
+    opened = known.get(f"{run_id}/opened")
+    return None if opened is None else Past(read(opened, Run), known)
+
+
+@dataclass(frozen=True, slots=True)
+class Story(Past):
+    """A run that goes on: its past, the record it is written to, and the engine that carries it.
+
+    Nobody else writes the stages of a run, so what was read at its opening and written since is all that stands.
+    """
+
+    journal: Journal
+    reader: Reader
+    engine: Engine
+    clock: Clock
 
     def draft(self, stage: str, type_: EventType, payload: Noun, actor: str = "grace") -> Draft:
         """Return a draft for one stage of this run."""
@@ -88,15 +101,6 @@ class Story:
             service=self.run.service,
             payload=payload.to_json(),
         )
-
-    def standing(self, stage: str, noun: type[N]) -> N | None:
-        """Return what stands for a stage, or None."""
-        entry = self.known.get(self.key(stage))
-        return None if entry is None else read(entry, noun)
-
-    def has(self, stage: str) -> bool:
-        """Tell whether an entry stands for a stage."""
-        return self.key(stage) in self.known
 
     def note(self, draft: Draft) -> LedgerEntry:
         """Append from a plug's thread and wait for the commit."""

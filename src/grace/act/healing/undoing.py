@@ -12,7 +12,7 @@ from grace.act.healing.deeds import MOST_ATTEMPTS, Deed, Deeds
 from grace.act.healing.doing import parameters_of
 from grace.act.healing.notes import handle_of
 from grace.act.healing.plugs import call, sentence
-from grace.act.healing.story import Story
+from grace.act.healing.story import Past, Story
 from grace.act.safehold import Provider, Vault
 from grace.kit.attempt import Raised
 from grace.kit.cuts import cut
@@ -28,7 +28,7 @@ from grace.model.warrant import Warrant
 class Done:
     """What is to be undone: the run that did it, its plan, snapshot and execution."""
 
-    story: Story
+    past: Past
     plan: Plan
     snapshot: Snapshot
     execution: Execution
@@ -59,6 +59,10 @@ class Undoer:
         assert standing is not None, "the walk always writes its end"  # noqa: S101
         return standing
 
+    async def rehearse(self, done: Done) -> tuple[Restoration, ...]:
+        """Return what a restore would do, object by object; write nothing."""
+        return tuple(await self._restore(done, rehearse=True))
+
     async def _walk(self, story: Story, done: Done, warrant: Warrant) -> Undoing:
         started = story.clock.now()
         begun = {result.id: result for result in done.execution.steps}
@@ -68,7 +72,7 @@ class Undoer:
         restorations = await self._restore(done)
         after = await self._compensate(story, done, warrant, [s for s in moved if s.undo and s.undo.after_restore])
         return Undoing(
-            run_id=done.story.run.id,
+            run_id=done.past.run.id,
             compensations=(*before, *after),
             restorations=await self._confirm(restorations),
             unrecoverable=tuple(
@@ -119,7 +123,7 @@ class Undoer:
 
         return perform
 
-    async def _restore(self, done: Done) -> list[Restoration]:
+    async def _restore(self, done: Done, *, rehearse: bool = False) -> list[Restoration]:
         ours: dict[str, str] = {}
         for result in done.execution.steps:
             ours |= result.ours
@@ -129,7 +133,7 @@ class Undoer:
             changes = self._changes(done, taken)
             restored = await call(
                 lambda t=taken, c=changes: self._providers[t.provider].restore(
-                    t, ours.get(t.target.key), c, self._vault
+                    t, ours.get(t.target.key), c, self._vault, rehearse=rehearse
                 )
             )
             restorations.append(_failed(taken, sentence(restored)) if isinstance(restored, Raised) else restored.value)
@@ -169,7 +173,7 @@ class Undoer:
 
     def _handle(self, done: Done, step_id: str) -> dict[str, JsonValue] | None:
         for attempt in range(MOST_ATTEMPTS, 0, -1):
-            handle = handle_of(done.story, f"step/{step_id}/noted/{attempt}")
+            handle = handle_of(done.past, f"step/{step_id}/noted/{attempt}")
             if handle is not None:
                 return handle
         return None

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from grace.act.healing.guarding import Guarding
 from grace.act.healing.plugs import call, sentence
 from grace.act.healing.settling import Settling, undone
-from grace.act.healing.story import Stop, Stopped, Story, read
+from grace.act.healing.story import Past, Stop, Stopped, Story, past_of
 from grace.act.healing.undoing import Done, Undoer
 from grace.act.safehold import Provider
 from grace.kit.attempt import Raised
 from grace.model.execution import Execution
 from grace.model.plan import Plan
 from grace.model.reading import Unknown
-from grace.model.run import Run
 from grace.model.settlement import AbortReason, Settlement, SettlementKind
 from grace.model.snapshot import Snapshot
+from grace.record import Reader
 
 AS_IS = "as_is"
 """Input of a keep: accept the objects as they are now, also where they differ from what the run left."""
@@ -40,7 +39,7 @@ class UndoRun:
         except Stopped as stopped:
             return await self.end.settle(story, stopped.stop)
         undoing = await self.way_back.undo(story, done, locks.fence)
-        why = f"{story.run.requested_by} undid {done.story.run.id}" + (
+        why = f"{story.run.requested_by} undid {done.past.run.id}" + (
             f": {story.run.reason}" if story.run.reason else ""
         )
         return await self.end.settle(story, undone(done.plan, why, undoing), done.plan)
@@ -83,25 +82,29 @@ class KeepRun:
                 elif isinstance(now.value, Unknown):
                     differing.append(f"{target.id} cannot be read: {now.value.why}")
                 elif now.value != ours:
-                    differing.append(f"{target.id} is no longer what {done.story.run.id} left")
+                    differing.append(f"{target.id} is no longer what {done.past.run.id} left")
         return differing
 
 
 async def earlier(story: Story) -> Done:
     """Return the run that this one speaks of with all that it did; raise Stopped when it wrote nothing."""
-    entry = await asyncio.to_thread(story.reader.find, f"{story.run.of_run}/opened")
-    old = None if entry is None else await story.of(read(entry, Run))
+    return await of_earlier(story.run.of_run or "", story.reader)
+
+
+async def of_earlier(run_id: str, reader: Reader) -> Done:
+    """Return a run with all that it did; raise Stopped when it wrote nothing."""
+    past = await past_of(run_id, reader)
     stages = (("plan", Plan), ("snapshot", Snapshot), ("execution", Execution))
-    match [] if old is None else [old, *(old.standing(stage, noun) for stage, noun in stages)]:
-        case [Story() as old, Plan() as plan, Snapshot() as snapshot, Execution() as execution]:
-            return Done(story=old, plan=plan, snapshot=snapshot, execution=execution)
+    match [past, *(past.standing(stage, noun) for stage, noun in stages)] if past else []:
+        case [Past() as past, Plan() as plan, Snapshot() as snapshot, Execution() as execution]:
+            return Done(past=past, plan=plan, snapshot=snapshot, execution=execution)
         case _:
-            said = f"{story.run.of_run} has written nothing that could be undone or kept"
+            said = f"{run_id} has written nothing that could be undone or kept"
             raise Stopped(Stop(kind=SettlementKind.ABORTED, reason=AbortReason.PRECONDITION, sentence=said))
 
 
 def _kept(story: Story, done: Done, differing: list[str]) -> Stop:
     reason = f": {story.run.reason}" if story.run.reason else ""
     state = f"accepted as it is now ({'; '.join(differing)})" if differing else "every object reads as the run left it"
-    sentence_ = f"{story.run.requested_by} keeps {done.story.run.id}{reason}; {state}"
+    sentence_ = f"{story.run.requested_by} keeps {done.past.run.id}{reason}; {state}"
     return Stop(kind=SettlementKind.COMMITTED, sentence=sentence_)

@@ -1,0 +1,136 @@
+"""The thinker: signals from the record, rules and playbooks from the shelf, the world through eyes that only read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from grace.act.healing import Directory
+from grace.govern.policy import PolicyEngine, Question
+from grace.kit.clock import Clock
+from grace.model.diagnosis import Diagnosis
+from grace.model.dry_plan import DryPlan
+from grace.model.events import PlanRefused
+from grace.model.incident import Incident
+from grace.model.plan import Plan
+from grace.model.run import Run
+from grace.model.signal import Signal
+from grace.model.warrant import Refusal
+from grace.record import Reader
+from grace.record.store.tables import signals
+from grace.think.knowledge.loading import Knowledge
+from grace.think.playbooks.loading import Library
+from grace.think.playbooks.means import Means
+from grace.think.playbooks.render import Occasion
+from grace.think.sentinel.diagnosing import MOST_SIGNALS, diagnose
+from grace.think.sentinel.planning import NoPlan, plan
+
+
+class IncidentMissingError(LookupError):
+    """A run speaks of an incident that the record does not hold."""
+
+    def __init__(self, incident_id: str | None) -> None:
+        self.incident_id = incident_id
+        super().__init__(f"There is no incident {incident_id} on the record.")
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What is known and what can be done about it."""
+
+    knowledge: Knowledge
+    library: Library
+    means: Means
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedThinker:
+    """Diagnoses and plans for incidents of the record; plans dry for whoever asks beforehand."""
+
+    reader: Reader
+    clock: Clock
+    directory: Directory
+    policy: PolicyEngine
+    shelf: Callable[[], Shelf]
+
+    def diagnose(self, run: Run) -> Diagnosis:
+        """Return the cause with its evidence; `unknown` where the rules do not tell."""
+        return self._diagnose(self._incident(run.incident_id))
+
+    def plan(self, run: Run, diagnosis: Diagnosis) -> Plan | PlanRefused:
+        """Return the plan with literals, or why there is none."""
+        incident = self._incident(run.incident_id)
+        made = self._plan(incident, diagnosis, run.playbook, run.inputs, self._tried(run))
+        if isinstance(made, Plan):
+            return made
+        return PlanRefused(run_id=run.id, why=made.refusal.why, considered=made.considered)
+
+    def foresee(
+        self, incident: Incident, by: str, *, playbook: str | None = None, inputs: Mapping[str, str] | None = None
+    ) -> DryPlan | Refusal:
+        """Diagnose, plan and decide without opening a run; change nothing."""
+        diagnosis = self._diagnose(incident)
+        service = self.directory.service(incident.service, incident.environment)
+        made = self._plan(incident, diagnosis, playbook, inputs or {}, ())
+        if isinstance(made, NoPlan) or service is None:
+            why = made.refusal.why if isinstance(made, NoPlan) else "the service is not declared"
+            return DryPlan(diagnosis=diagnosis, plan=None, decision=None, why_not=why)
+        question = Question(plan=made, service=service, diagnosis=diagnosis, requested_by=by, at=self.clock.now())
+        return DryPlan(diagnosis=diagnosis, plan=made, decision=self.policy.decide(question))
+
+    def _diagnose(self, incident: Incident) -> Diagnosis:
+        return diagnose(incident, self._signals(incident.id), self.shelf().knowledge, self.clock.now())
+
+    def _plan(
+        self,
+        incident: Incident,
+        diagnosis: Diagnosis,
+        playbook: str | None,
+        inputs: Mapping[str, str],
+        tried: tuple[str, ...],
+    ) -> Plan | NoPlan:
+        service = self.directory.service(incident.service, incident.environment)
+        if service is None:
+            why = f"{incident.service} ({incident.environment}) is not declared in grace.yaml"
+            return NoPlan(Refusal(rule="undeclared", why=why, next="Declare it in grace.yaml."))
+        if diagnosis.is_unknown and playbook is None:
+            why = f"the cause is unknown, and GRACE never acts on what it does not understand; told {service.owner}"
+            return NoPlan(Refusal(rule="unknown-cause", why=why, next=f"grace explain {incident.id}"))
+        shelf = self.shelf()
+        occasion = Occasion(incident, diagnosis, service, inputs)
+        return plan(occasion, shelf.library, shelf.means, asked_for=playbook, tried=tried)
+
+    def _incident(self, incident_id: str | None) -> Incident:
+        with self.reader.read() as connection:
+            row = connection.execute(
+                text("SELECT doc FROM incidents WHERE id = :id"), {"id": incident_id}
+            ).scalar_one_or_none()
+        if row is None:
+            raise IncidentMissingError(incident_id)
+        return Incident.model_validate_json(row)
+
+    def _signals(self, incident_id: str) -> tuple[Signal, ...]:
+        with self.reader.read() as connection:
+            rows = connection.execute(
+                signals.select()
+                .where(signals.c.incident_id == incident_id)
+                .order_by(signals.c.received_at.desc())
+                .limit(MOST_SIGNALS)
+            ).all()
+        return tuple(Signal.from_json(row.doc) for row in rows)
+
+    def _tried(self, run: Run) -> tuple[str, ...]:
+        """Return the playbooks that this occurrence of the incident has seen fail: the ladder goes on above them."""
+        with self.reader.read() as connection:
+            rows = connection.execute(
+                text(
+                    "SELECT playbook FROM runs WHERE incident_id = :incident AND id <> :run AND kind = 'heal'"
+                    " AND settlement IN ('rolled_back', 'not_restored') AND playbook IS NOT NULL"
+                    " AND opened_at > COALESCE((SELECT MAX(settled_at) FROM runs WHERE incident_id = :incident"
+                    " AND settlement = 'committed'), '')"
+                ),
+                {"incident": run.incident_id, "run": run.id},
+            ).all()
+        return tuple(str(row[0]) for row in rows)

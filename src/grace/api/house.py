@@ -1,0 +1,122 @@
+"""The house as the API sees it: the verbs and stores that wiring hands in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from grace.api.tokens import TokenStore
+from grace.govern.approvals.store import ApprovalStore
+from grace.govern.halt.switch import HaltSwitch
+from grace.govern.policy.live import LivePolicy
+from grace.kit.clock import Clock
+from grace.model.catalogue import Catalogue
+from grace.model.dry_plan import DryPlan
+from grace.model.incident import Incident
+from grace.model.noun import Noun
+from grace.model.run import Run
+from grace.model.service import Service
+from grace.model.snapshot import Restoration
+from grace.model.verdict import Benchmark
+from grace.model.warrant import Refusal
+from grace.record.opening import Record
+
+
+class Receipt(Noun):
+    """What a door says of one message once it is durable; `accepted` and `duplicates` add up to its signals."""
+
+    accepted: int
+    duplicates: int
+
+
+class PlaybookCard(Noun):
+    """A loaded playbook, for a list."""
+
+    name: str
+    version: str
+    digest: str
+    summary: str
+    causes: tuple[str, ...] = ()
+    document: str = ""
+    """The playbook as written; in lists empty."""
+
+
+class Door(Protocol):
+    """Takes signals in."""
+
+    async def accept(self, body: bytes) -> Receipt | Refusal:
+        """Return after everything in the body is durable, or why nothing of it was taken."""
+        ...
+
+
+class RunVerbs(Protocol):
+    """Opens and cancels runs."""
+
+    def heal(
+        self, incident: Incident, by: str, *, playbook: str | None = None, inputs: Mapping[str, str] | None = None
+    ) -> Run | Refusal: ...
+
+    def undo(self, run_id: str, by: str, reason: str) -> Run | Refusal: ...
+
+    def keep(self, run_id: str, by: str, reason: str, *, as_is: bool = False) -> Run | Refusal: ...
+
+    def cancel(self, run_id: str, by: str, reason: str) -> Refusal | None: ...
+
+
+class IncidentVerbs(Protocol):
+    """Plans for incidents and closes them."""
+
+    def plan(
+        self, incident: Incident, by: str, *, playbook: str | None = None, inputs: Mapping[str, str] | None = None
+    ) -> DryPlan | Refusal:
+        """Diagnose, plan and decide; change nothing outside the record."""
+        ...
+
+    def close(self, incident: Incident, by: str, reason: str) -> Incident | Refusal: ...
+
+
+class ProofVerbs(Protocol):
+    """Measures and rehearses."""
+
+    def benchmark(self, service: str, name: str, by: str) -> Benchmark | Refusal:
+        """Measure a declared benchmark of a service now and record it."""
+        ...
+
+    def make_golden(self, benchmark_id: str, by: str) -> Benchmark | Refusal:
+        """Make a passing measurement the golden baseline."""
+        ...
+
+    def rehearse(self, snapshot_id: str) -> Sequence[Restoration] | Refusal:
+        """Tell what a restore would do, object by object; write nothing."""
+        ...
+
+
+class Declared(Protocol):
+    """What is declared in files."""
+
+    def services(self) -> Sequence[Service]: ...
+
+    def playbooks(self) -> Sequence[PlaybookCard]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything that a route may reach."""
+
+    record: Record
+    clock: Clock
+    tokens: TokenStore
+    approvals: ApprovalStore
+    halts: HaltSwitch
+    policy: LivePolicy
+    catalogue: Catalogue
+    runs: RunVerbs
+    incidents: IncidentVerbs
+    proofs: ProofVerbs
+    declared: Declared
+    door: Door
+    version: str
+    session_lifetime: timedelta
+    body_limit_bytes: int
