@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.powercut import Directories, build_shim, environment, workloads
-from tests.powercut.cases import Case, Outcome, observe_cases, run_cases
+from tests.powercut.cases import ROOT, Case, Outcome, observe_cases, run_cases
 
 pytestmark = pytest.mark.slow
 
@@ -153,7 +153,7 @@ def churned(shim: Path, folder: Path, seed: int, cut_at: int) -> str:
     workloads.start_with_an_old_block(folder)
     ended = subprocess.run(
         [sys.executable, "-c", CHURN, str(folder)],
-        env={**os.environ, "PYTHONPATH": ".", **environment(shim, folder, seed, cut_at)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment(shim, folder, seed, cut_at)},
         check=False,
     )
     assert ended.returncode == -signal.SIGKILL
