@@ -35,9 +35,9 @@ class Announcement:
     pid: int
 
 
-def find_address(server: str, token: str) -> Address:
+def find_address(server: str, token: str, data: Path | None = None) -> Address:
     """Return the address and token to use. A kept token opens the server of its own data folder and no other."""
-    settings = load_client_settings()
+    settings = load_client_settings(data_folder=data)
     local = announced(settings.data_folder)
     own = local.address if local else DEFAULT
     url = server or settings.server or own

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from grace.cli.calls import LAST, CommandFailed, Session, View
+from grace.cli.calls import CommandFailed, Session
 from grace.cli.exits import Exit
 from grace.cli.plan_page import show_decision, show_plan
 from grace.cli.screen import marked
@@ -35,7 +35,9 @@ class Asked(ApprovalView):
 
 @app.command("approve")
 @online
-def approve(session: Session, question: Question, *, digest: Digest = "", reason: Reason = "", yes: Yes = False) -> None:
+def approve(
+    session: Session, question: Question, *, digest: Digest = "", reason: Reason = "", yes: Yes = False
+) -> None:
     """Show the plan, ask, and say yes to its digest; a plan that changes meanwhile is not approved."""
     _answer(session, question, digest, reason, grants=True, yes=yes)
 
@@ -52,13 +54,17 @@ def _answer(session: Session, question: str, digest: str, reason: str, *, grants
     shown = asked.plan.digest  # computed from what is shown, so that the answer is about nothing else
     if shown != asked.plan_digest:
         raise CommandFailed(
-            Exit.FAULT, f"the server asks about {asked.plan_digest} but shows the plan {shown}", f"grace explain {asked.run_id}"
+            Exit.FAULT,
+            f"the server asks about {asked.plan_digest} but shows the plan {shown}",
+            f"grace explain {asked.run_id}",
         )
     if digest and digest != shown:
         raise CommandFailed(
             Exit.REFUSED, f"the plan of {asked.run_id} is {shown}, not {digest}", f"grace approve {asked.run_id}"
         )
-    if not session.screen.as_json:
+    if session.screen.as_json:
+        _require_known(asked, digest, yes=yes)
+    else:
         _show(session, asked)
     if not yes:
         _make_sure(session, asked, grants=grants)
@@ -70,11 +76,20 @@ def _answer(session: Session, question: str, digest: str, reason: str, *, grants
     _show_answered(session, session.read(ApprovalView, document))
 
 
+def _require_known(asked: Asked, digest: str, *, yes: bool) -> None:
+    """Refuse to answer for somebody who was shown nothing and names nothing."""
+    if not digest or not yes:
+        raise CommandFailed(
+            Exit.USAGE,
+            "with --json nothing is shown and nobody is asked: name the plan with --digest, and add --yes",
+            f"grace approve {asked.run_id}",
+        )
+
+
 def _read(session: Session, written: str) -> Asked:
     """Find a question by its own id or by its run's: both have the same letters behind the prefix."""
-    own = written if written == LAST else written.lower().replace("run", "apr", 1) if written.lower().startswith("run") else written
-    query = {"state": "waiting"} if written == LAST else {}
-    approval_id = session.resolve(APPROVALS, own, "approval", "grace status", query)
+    own = f"apr{written[3:]}" if written.lower().startswith("run") else written
+    approval_id = session.resolve(APPROVALS, own, "approval", {"state": "waiting"})
     return session.read(Asked, session.get(f"{APPROVALS}/{approval_id}"))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -16,7 +16,7 @@ JsonObject = dict[str, Json]
 Query = Mapping[str, object]
 
 LAST: Final = "@last"
-_PAGE: Final = 200
+_LISTS: Final = {"run": "grace runs", "incident": "grace incidents"}
 
 
 class CommandFailed(Exception):
@@ -63,7 +63,7 @@ class Session:
             where = ".".join(str(part) for part in wrong["loc"])
             raise CommandFailed(
                 Exit.FAULT,
-                f"{self.client.address} answered in a way that this version does not understand: {where}: {wrong['msg']}",
+                f"{self.client.address} answered what this version does not understand: {where}: {wrong['msg']}",
                 "compare `grace --version` here and on the server",
             ) from error
 
@@ -76,27 +76,21 @@ class Session:
         found = page.get("items")
         return found if isinstance(found, list) else []
 
-    def every(self, path: str, query: Query | None = None) -> Iterator[Json]:
-        """Walk a list page by page to its end."""
-        cursor: Json = None
-        while True:
-            page = self.get(path, {"limit": _PAGE, **(query or {}), "cursor": cursor})
-            yield from self.listed(page)
-            cursor = page.get("next_cursor")
-            if cursor is None:
-                return
+    def resolve(self, path: str, written: str, noun: str, last: Query | None = None) -> str:
+        """Return the whole id for a unique beginning or `@last`; fail where there is none or more than one.
 
-    def resolve(self, path: str, written: str, noun: str) -> str:
-        """Return the whole id for a unique beginning or `@last`; end the command where there is none or more than one."""
-        query: Query = {"limit": 1} if written == LAST else {"begins": written, "limit": 2}
+        `last` narrows what `@last` is the newest of.
+        """
+        query: Query = {**(last or {}), "limit": 1} if written == LAST else {"begins": written, "limit": 2}
         ids = [self.read(Named, item).id for item in self.items(path, query)]
-        if len(ids) == 1 or written in ids:
-            return ids[0] if len(ids) == 1 else written
-        listing = f"grace {noun}s"
-        if ids:
-            raise CommandFailed(Exit.USAGE, f"{written} begins more than one {noun}: {', '.join(ids)}, …", listing)
-        sentence = f"there is no {noun} yet" if written == LAST else f"no {noun} begins with {written}"
-        raise CommandFailed(Exit.USAGE, sentence, listing)
+        match ids:
+            case [one]:
+                return one
+            case []:
+                sentence = f"there is no {noun} yet" if written == LAST else f"no {noun} begins with {written}"
+            case _:
+                sentence = f"{written} begins more than one {noun}: {', '.join(ids)}"
+        raise CommandFailed(Exit.USAGE, sentence, _LISTS.get(noun, "grace status"))
 
 
 class Named(View):

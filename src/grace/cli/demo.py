@@ -14,7 +14,10 @@ app = command_file()
 
 @app.command("demo")
 def demo(
-    *, keep: Annotated[bool, typer.Option("--keep", help="Leave the server up at the end and print how to reach it.")] = False
+    *,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the server up at the end and print how to reach it.")
+    ] = False,
 ) -> None:
     """Break a real service, heal it, and check every claim; exit 0 only if each was true."""
     raise typer.Exit(stage.play(keep=keep))

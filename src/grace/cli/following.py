@@ -9,7 +9,7 @@ from grace.cli.exits import OF_SETTLEMENT, Exit
 from grace.cli.runs import next_step
 from grace.cli.screen import marked
 from grace.cli.story import show_chapters
-from grace.cli.views import RunView, TellingView
+from grace.cli.views import RunDetail, TellingView
 from grace.kit.clock import Clock
 
 _BEAT_S = 0.2
@@ -28,7 +28,7 @@ class Follower:
         """Return the exit code of the settlement; WAITING as soon as people have to answer."""
         while True:
             document = self.session.get(f"/api/runs/{run_id}")
-            run = self.session.read(RunView, document)
+            run = self.session.read(RunDetail, document)
             self._tell(run_id)
             if run.settlement is not None or run.stage == "waiting":
                 return self._end(run, document)
@@ -42,12 +42,12 @@ class Follower:
         show_chapters(self.session.screen, fresh)
         self.told = fresh[-1].index if fresh else self.told
 
-    def _end(self, run: RunView, document: JsonObject) -> Exit:
+    def _end(self, run: RunDetail, document: JsonObject) -> Exit:
         screen = self.session.screen
         if screen.as_json:
             screen.data(document)
         else:
             screen.line()
-            screen.line(marked(run.state, run.reason or ""))
+            screen.line(marked(run.state, run.sentence))
             screen.line(f"next: {next_step(run)}")
         return Exit.WAITING if run.settlement is None else OF_SETTLEMENT.get(run.settlement, Exit.FAULT)

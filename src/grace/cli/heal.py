@@ -39,9 +39,7 @@ class Draft(View):
 
 @app.command("plan")
 @online
-def plan(
-    session: Session, incident: IncidentId, *, playbook: PlaybookName = "", inputs: Inputs = None
-) -> None:
+def plan(session: Session, incident: IncidentId, *, playbook: PlaybookName = "", inputs: Inputs = None) -> None:
     """Show the plan, its digest, what it would write, and by which rule it may; nothing is changed."""
     incident_id = session.resolve("/api/incidents", incident, "incident")
     document = session.post(f"/api/incidents/{incident_id}/plan", _asked(playbook, inputs))

@@ -16,6 +16,12 @@ from grace.cli.wording import ago, counted, now
 app = command_file()
 
 
+class IncidentDetail(IncidentView):
+    """One incident with the runs that were opened for it."""
+
+    runs: tuple[RunView, ...]
+
+
 @app.command("incidents")
 @online
 def incidents(
@@ -47,7 +53,7 @@ def _show_one(session: Session, incident_id: str) -> None:
     if session.screen.as_json:
         session.screen.data(document)
         return
-    incident = session.read(IncidentView, document)
+    incident = session.read(IncidentDetail, document)
     screen = session.screen
     screen.line(marked(incident.state, incident.title))
     screen.facts(
@@ -55,11 +61,15 @@ def _show_one(session: Session, incident_id: str) -> None:
             ("incident", incident.id),
             ("service", f"{incident.service} ({incident.environment})"),
             ("cause", incident.cause or "not diagnosed yet"),
-            ("signals", f"{incident.count}, first {ago(incident.first_seen, now())}, last {ago(incident.last_seen, now())}"),
+            (
+                "signals",
+                f"{incident.count}, first {ago(incident.first_seen, now())}, last {ago(incident.last_seen, now())}",
+            ),
         ]
     )
-    runs = [session.read(RunView, item) for item in session.items("/api/runs", {"incident_id": incident_id})]
+    runs = incident.runs
     screen.heading(counted(len(runs), "run"))
-    show_runs(screen, runs)
+    if runs:
+        show_runs(screen, runs)
     next_step = f"grace explain {runs[0].id}" if runs else f"grace plan {incident.id}"
     screen.line(f"next: {next_step}")

@@ -39,7 +39,9 @@ def show_plan(screen: Screen, plan: Plan) -> None:
     )
     if plan.finds:
         screen.heading("Found")
-        screen.bullets(f"{found.id}: {written(found.result)}  ({found.uses} {_with(found.parameters)})" for found in plan.finds)
+        screen.bullets(
+            f"{found.id}: {written(found.result)}  ({found.uses} {_with(found.parameters)})" for found in plan.finds
+        )
     screen.heading("Writes")
     for step in plan.steps:
         screen.bullets(_step_lines(step))

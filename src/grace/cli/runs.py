@@ -11,7 +11,8 @@ from grace.cli.exits import OF_SETTLEMENT, Exit
 from grace.cli.listing import Limit, show_runs
 from grace.cli.screen import marked
 from grace.cli.story import show_story
-from grace.cli.views import RunView, TellingView
+from grace.cli.verdict_page import show_verdict
+from grace.cli.views import RunDetail, RunView, TellingView
 from grace.cli.visiting import command_file, online
 from grace.cli.wording import ago, now, span
 
@@ -65,9 +66,9 @@ def _show_one(session: Session, run_id: str) -> None:
     if session.screen.as_json:
         session.screen.data(document)
         return
-    run = session.read(RunView, document)
+    run = session.read(RunDetail, document)
     took = f", took {span((run.settled_at - run.opened_at).total_seconds())}" if run.settled_at else ""
-    session.screen.line(marked(run.state, run.reason or ""))
+    session.screen.line(marked(run.state, run.sentence))
     session.screen.facts(
         [
             ("run", run.id),
@@ -80,6 +81,9 @@ def _show_one(session: Session, run_id: str) -> None:
             ("opened", f"{ago(run.opened_at, now())} by {run.requested_by}{took}"),
         ]
     )
+    if run.verdict is not None:
+        show_verdict(session.screen, run.verdict)
+    session.screen.line()
     session.screen.line(f"next: {next_step(run)}")
 
 

@@ -54,6 +54,10 @@ class Screen:
         """Print one JSON document."""
         print(json.dumps(value, indent=2, ensure_ascii=False))  # noqa: T201 - the program's answer
 
+    def raw(self, text: str) -> None:
+        """Print a text exactly as it is."""
+        sys.stdout.write(text)
+
     def line(self, text: Cell = "", style: str = "") -> None:
         """Print one line, of any length."""
         self._out.print(text if isinstance(text, Text) else Text(text, style=style))
@@ -92,11 +96,16 @@ class Screen:
         if next_step:
             self._err.print(Text(f"next: {next_step}"))
 
+    def aside(self, text: str) -> None:
+        """Tell a person something that is not part of the answer."""
+        if not self.as_json:
+            self._err.print(Text(text, style="bright_black"))
+
     def confirm(self, question: str) -> bool | None:
         """Ask for the word yes; None where nobody can be asked."""
         if not sys.stdin.isatty():
             return None
-        self._out.print(Text(f"{question} [yes/no] "), end="")
+        self._err.print(Text(f"{question} [yes/no] "), end="")
         return sys.stdin.readline().strip().lower() == "yes"
 
 

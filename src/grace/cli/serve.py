@@ -21,7 +21,9 @@ app = command_file()
 def serve(
     screen: Screen,
     *,
-    host: Annotated[str | None, typer.Option(help="Address to listen on; others than this machine need a token.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; others than this machine need a token.")
+    ] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="0: any free one.")] = None,
     data: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where the record lives.")] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="The services to watch: grace.yaml.")] = None,

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from grace import wiring
 from grace.cli.addresses import running
@@ -41,7 +38,9 @@ def _own(data: Path | None) -> Settings:
     """Return the settings of a data folder on which no server runs."""
     settings = load_settings(data_folder=data)
     if not settings.data_folder.is_dir():
-        raise CommandFailed(Exit.USAGE, f"there is no data folder {settings.data_folder}", "grace serve, or name it with --data")
+        raise CommandFailed(
+            Exit.USAGE, f"there is no data folder {settings.data_folder}", "grace serve, or name it with --data"
+        )
     if (other := running(settings.data_folder)) is not None:
         raise CommandFailed(
             Exit.REFUSED, f"a server (pid {other.pid}) has {settings.data_folder} open", f"stop it: kill {other.pid}"

@@ -2,32 +2,179 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Concatenate, Final, Protocol
 
 import typer
 
-from grace.cli.calls import JsonObject, Session
-from grace.cli.screen import marked
+from grace import wiring
+from grace.cli.addresses import keep_token, running
+from grace.cli.calls import CommandFailed, JsonObject, Session
+from grace.cli.exits import Exit
+from grace.cli.screen import Screen, marked
 from grace.cli.views import TokenView
-from grace.cli.visiting import command_file, online
-from grace.cli.wording import ago, beginnings, now
+from grace.cli.visiting import JSON_OPTION, Data, Server, Token, command_file, failures_told, open_session, with_options
+from grace.cli.wording import ago, now
 from grace.model.quantities import duration_s
+from grace.settings import load_client_settings, load_settings
 
 app = command_file()
 token = command_file()
 app.add_typer(token, name="token", help="Create, list and revoke access tokens.")
 
-TOKENS = "/api/auth/tokens"
+_TOKENS: Final = "/api/auth/tokens"
 
 
 class RoleName(StrEnum):
-    """What a token may do; each role but sender may also do what those before it may."""
+    """What a token may do; each but sender may also do what those before it may."""
 
     SENDER = "sender"
     VIEWER = "viewer"
     OPERATOR = "operator"
     APPROVER = "approver"
     ADMIN = "admin"
+
+
+class TokenBook(Protocol):
+    """Where tokens are kept: behind a server, or in a data folder that no server has open."""
+
+    def issue(self, name: str, role: str, lifetime_s: float | None) -> JsonObject:
+        """Return the new token and, this once, its secret."""
+        ...
+
+    def listed(self) -> Sequence[JsonObject]: ...
+
+    def revoke(self, token_id: str) -> None: ...
+
+
+class IssuedView(TokenView):
+    """A fresh token with its secret."""
+
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServersBook:
+    """The tokens of a server."""
+
+    session: Session
+
+    def issue(self, name: str, role: str, lifetime_s: float | None) -> JsonObject:
+        return self.session.post(_TOKENS, {"name": name, "role": role, "lifetime": lifetime_s})
+
+    def listed(self) -> list[JsonObject]:
+        return [item for item in self.session.items(_TOKENS) if isinstance(item, dict)]
+
+    def revoke(self, token_id: str) -> None:
+        self.session.client.delete(f"{_TOKENS}/{token_id}")
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a token command works with."""
+
+    screen: Screen
+    book: TokenBook
+    folder: Path
+    """The data folder of this machine."""
+
+
+def on_book(command: Callable[Concatenate[Desk, ...], None]) -> Callable[..., None]:
+    """Make a command that works through a server, or on a data folder where none runs."""
+
+    def run(*, as_json: bool, server: str, token: str, data: Path | None, **given: object) -> None:
+        screen = Screen(as_json=as_json)
+        with failures_told(screen):
+            folder = load_client_settings(data_folder=data).data_folder
+            with _book(screen, server, token, folder) as book:
+                command(Desk(screen, book, folder), **given)
+
+    return with_options(
+        run, command, {"server": (Server, ""), "token": (Token, ""), "data": (Data, None), **JSON_OPTION}
+    )
+
+
+@contextmanager
+def _book(screen: Screen, server: str, secret: str, folder: Path) -> Generator[TokenBook]:
+    """Open the tokens of the server that is named or runs on the data folder, else of the folder itself."""
+    if server or load_client_settings().server or running(folder):
+        with open_session(screen, server, secret, folder) as session:
+            yield ServersBook(session)
+        return
+    with wiring.open_tokens(load_settings(data_folder=folder)) as book:
+        yield book
+
+
+@token.command()
+@on_book
+def create(
+    desk: Desk,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Who it is for: what they do is recorded under this name.")
+    ],
+    *,
+    role: Annotated[RoleName, typer.Option(help="What it may do.")],
+    expires: Annotated[str, typer.Option(metavar="DURATION", help="Such as 1h or 30d; else it does not expire.")] = "",
+    keep: Annotated[bool, typer.Option("--keep", help="Use it for later commands on this data folder.")] = False,
+) -> None:
+    """Create a token and print its secret: the only time it can be seen."""
+    lifetime_s = _lifetime_s(expires)
+    document = desk.book.issue(name, role, lifetime_s)
+    issued = IssuedView.model_validate(document)
+    if keep:
+        keep_token(desk.folder, issued.secret)
+    screen = desk.screen
+    if screen.as_json:
+        screen.data(document)
+        return
+    screen.line(issued.secret)
+    screen.aside(f"{issued.role} {issued.name}, {_until(issued)}; this secret is not shown again.")
+
+
+@token.command("list")
+@on_book
+def list_tokens(desk: Desk) -> None:
+    """List tokens without their secrets."""
+    documents, screen = desk.book.listed(), desk.screen
+    if screen.as_json:
+        screen.data({"items": list(documents)})
+        return
+    found = [TokenView.model_validate(document) for document in documents]
+    screen.table(
+        ("token", "name", "role", "state"),
+        ((one.id, one.name, one.role, marked("closed", "revoked") if one.revoked_at else _until(one)) for one in found),
+    )
+
+
+@token.command()
+@on_book
+def revoke(
+    desk: Desk,
+    token_id: Annotated[str, typer.Argument(metavar="ID", help="A unique beginning of a token's id.")],
+) -> None:
+    """End a token and every session opened with it."""
+    known = [str(one["id"]) for one in desk.book.listed()]
+    found = [one for one in known if one.lower().startswith(token_id.lower())]
+    if len(found) != 1:
+        why = "more than one token begins" if found else "no token begins"
+        raise CommandFailed(Exit.USAGE, f"{why} with {token_id}", "grace token list")
+    desk.book.revoke(found[0])
+    if desk.screen.as_json:
+        desk.screen.data({"id": found[0], "revoked": True})
+        return
+    desk.screen.line(marked("closed", f"{found[0]} is revoked"))
+
+
+def _lifetime_s(written: str) -> float | None:
+    try:
+        return duration_s(written) if written else None
+    except ValueError as error:
+        raise CommandFailed(Exit.USAGE, f"--expires: {error}", "--expires 1h") from error
+
+
+def _until(one: TokenView) -> str:
+    return "does not expire" if one.expires_at is None else f"expires {ago(one.expires_at, now())}"

@@ -6,18 +6,27 @@ from typing import Annotated
 
 import typer
 
-from grace.cli.calls import JsonObject, Session
+from grace.cli.calls import CommandFailed, JsonObject, Named, Session, View
+from grace.cli.exits import Exit
 from grace.cli.following import Follower
 from grace.cli.screen import marked
 from grace.cli.views import RunView
 from grace.cli.visiting import command_file, online
+from grace.cli.wording import short_digest
 from grace.kit.clock import SystemClock
+from grace.model.snapshot import Restoration
 
 app = command_file()
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="A unique beginning of an id, or @last.")]
 Reason = Annotated[str, typer.Option(help="Why; it goes on the record.")]
 Wait = Annotated[bool, typer.Option(help="Follow the new run to its end.")]
+
+
+class Rehearsal(View):
+    """What a restore would do, object by object."""
+
+    restorations: tuple[Restoration, ...]
 
 
 @app.command("undo")
@@ -32,11 +41,10 @@ def undo(
 ) -> None:
     """Take back exactly what a run wrote; changes of others stay, and stop it where they are in the way."""
     run_id = session.resolve("/api/runs", run, "run")
-    answer = session.post(f"/api/runs/{run_id}/undo", {"reason": reason, "dry_run": dry_run})
     if dry_run:
-        _show_rehearsal(session, run_id, answer)
+        _rehearse(session, run_id)
         return
-    _follow(session, answer, wait=wait)
+    _follow(session, session.post(f"/api/runs/{run_id}/undo", {"reason": reason}), wait=wait)
 
 
 @app.command("keep")
@@ -67,9 +75,33 @@ def _follow(session: Session, answer: JsonObject, *, wait: bool) -> None:
     session.screen.line(f"next: grace explain {run.id}")
 
 
-def _show_rehearsal(session: Session, run_id: str, answer: JsonObject) -> None:
+def _rehearse(session: Session, run_id: str) -> None:
+    snapshots = session.items("/api/verification/snapshots", {"run_id": run_id, "limit": 1})
+    if not snapshots:
+        raise CommandFailed(
+            Exit.REFUSED, f"{run_id} took no snapshot: there is nothing to restore", f"grace explain {run_id}"
+        )
+    snapshot_id = session.read(Named, snapshots[0]).id
+    document = session.post(f"/api/verification/snapshots/{snapshot_id}/restore", {"dry_run": True})
     if session.screen.as_json:
-        session.screen.data(answer)
+        session.screen.data(document)
         return
-    session.screen.line("Nothing was changed.")
-    session.screen.line(f"next: grace undo {run_id} --reason WHY")
+    screen = session.screen
+    rehearsal = session.read(Rehearsal, document)
+    screen.table(
+        ("target", "end", "before", "as the run left it", "now"),
+        (
+            (
+                one.target.key,
+                one.state,
+                short_digest(one.before),
+                short_digest(one.ours or "-"),
+                short_digest(one.now or "absent"),
+            )
+            for one in rehearsal.restorations
+        ),
+    )
+    for one in rehearsal.restorations:
+        screen.bullets(one.difference.splitlines())
+    screen.line("Nothing was changed.")
+    screen.line(f"next: grace undo {run_id} --reason WHY")

@@ -7,6 +7,9 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from grace.cli.calls import View
+from grace.model.events import PlanRefused
+from grace.model.settlement import Settlement
+from grace.model.verdict import Verdict
 
 
 class IncidentView(View):
@@ -45,6 +48,21 @@ class RunView(View):
     def state(self) -> str:
         """Return the settlement, or the stage while there is none."""
         return self.settlement or self.stage
+
+
+class RunDetail(RunView):
+    """One run with what it has come to."""
+
+    plan_refused: PlanRefused | None = None
+    verdict: Verdict | None = None
+    ending: Settlement | None = None
+
+    @property
+    def sentence(self) -> str:
+        """Say how it ended, or why there is no plan."""
+        if self.ending is not None:
+            return self.ending.sentence
+        return self.plan_refused.why if self.plan_refused else ""
 
 
 class AnswerView(View):

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Concatenate, Final, ParamSpec, Protocol, cast
+from typing import Annotated, Concatenate, Final, Protocol, cast
 
 import typer
 from grace_sdk.client import ApiProblem, Client, ServerUnreachable
 
-from grace.cli.addresses import DEFAULT, Address, find_address
+from grace.cli.addresses import DEFAULT, find_address
 from grace.cli.calls import CommandFailed, Session
 from grace.cli.exits import Exit
 from grace.cli.screen import Screen
 from grace.settings import SettingsInvalidError, StartRefusedError
-
-P = ParamSpec("P")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Server = Annotated[
@@ -30,8 +28,10 @@ Token = Annotated[
 
 Data = Annotated[Path | None, typer.Option("--data", metavar="FOLDER", help="The data folder; else GRACE_DATA_FOLDER.")]
 
-_JSON: Final = {"as_json": (AsJson, False)}
-_ONLINE: Final = {"server": (Server, ""), "token": (Token, ""), **_JSON}
+Added = Mapping[str, tuple[object, object]]
+"""Options by name: their annotation and what they are when they are not given."""
+
+JSON_OPTION: Final[Added] = {"as_json": (AsJson, False)}
 _NO_ENTRY: Final = frozenset({401, 403})
 _REFUSED: Final = frozenset({401, 403, 404, 409, 410, 412, 422})
 _GET_TOKEN: Final = "grace token create NAME --role operator --keep"  # noqa: S105 - a command
@@ -42,30 +42,30 @@ def command_file() -> typer.Typer:
     return typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-def online(command: Callable[Concatenate[Session, P], None]) -> Callable[..., None]:
+def online(command: Callable[Concatenate[Session, ...], None]) -> Callable[..., None]:
     """Make a command that talks to the server: it receives a Session instead of the options that every command has."""
 
-    def run(*args: P.args, as_json: bool, server: str, token: str, **kwargs: P.kwargs) -> None:
+    def run(*, as_json: bool, server: str, token: str, **given: object) -> None:
         screen = Screen(as_json=as_json)
-        with failures_told(screen), _client(find_address(server, token)) as client:
-            command(Session(client=client, screen=screen), *args, **kwargs)
+        with failures_told(screen), open_session(screen, server, token) as session:
+            command(session, **given)
 
-    return _with_options(run, command, _ONLINE)
+    return with_options(run, command, {"server": (Server, ""), "token": (Token, ""), **JSON_OPTION})
 
 
-def offline(command: Callable[Concatenate[Screen, P], None]) -> Callable[..., None]:
+def offline(command: Callable[Concatenate[Screen, ...], None]) -> Callable[..., None]:
     """Make a command that needs no server: it receives the Screen."""
 
-    def run(*args: P.args, as_json: bool, **kwargs: P.kwargs) -> None:
+    def run(*, as_json: bool, **given: object) -> None:
         screen = Screen(as_json=as_json)
         with failures_told(screen):
-            command(screen, *args, **kwargs)
+            command(screen, **given)
 
-    return _with_options(run, command, _JSON)
+    return with_options(run, command, JSON_OPTION)
 
 
 @contextmanager
-def failures_told(screen: Screen) -> Iterator[None]:
+def failures_told(screen: Screen) -> Generator[None]:
     """Turn every expected failure into a sentence, the next command to try, and an exit code."""
     try:
         yield
@@ -88,16 +88,19 @@ def failures_told(screen: Screen) -> Iterator[None]:
     raise typer.Exit(code)
 
 
-def _client(address: Address) -> Client:
+@contextmanager
+def open_session(screen: Screen, server: str, token: str, data: Path | None = None) -> Generator[Session]:
+    """Open a way to the server that is named, or to that of the data folder."""
+    address = find_address(server, token, data)
     try:
-        return Client(address.url, address.token)
+        client = Client(address.url, address.token)
     except ValueError as error:
         raise CommandFailed(Exit.USAGE, str(error), f"--server {DEFAULT}") from error
+    with client:
+        yield Session(client=client, screen=screen)
 
 
-def _with_options(
-    run: Callable[..., None], command: Callable[..., None], options: Mapping[str, tuple[object, object]]
-) -> Callable[..., None]:
+def with_options(run: Callable[..., None], command: Callable[..., None], options: Added) -> Callable[..., None]:
     """Give `run` the name and words of a command, and its parameters with options in the place of the first one."""
     functools.update_wrapper(run, command)
     _, *own = inspect.signature(command, eval_str=True).parameters.values()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from itertools import pairwise
 from typing import Final
 
 from grace.kit.clock import SystemClock
@@ -16,7 +17,7 @@ _UNITS: Final = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
 def beginnings(ids: Iterable[str]) -> Callable[[str], str]:
     """Return how to shorten these ids so that each beginning is still that of one of them only."""
     known = sorted(set(ids))
-    shared = max((_common(one, other) for one, other in zip(known, known[1:], strict=False)), default=0)
+    shared = max((_common(one, other) for one, other in pairwise(known)), default=0)
 
     def shorten(written: str) -> str:
         prefix, _, _ = written.partition("_")

@@ -1,0 +1,134 @@
+"""`grace status`: how far GRACE may go now, what is stopped, what is open and what waits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from grace.cli.calls import Session, View
+from grace.cli.listing import show_incidents, show_runs
+from grace.cli.screen import Screen, marked
+from grace.cli.views import ApprovalView, HaltView, IncidentView, RunView
+from grace.cli.visiting import command_file, online
+from grace.cli.wording import ago, beginnings, counted, now
+
+app = command_file()
+
+_SHOWN = 10
+
+
+class ServiceView(View):
+    """One declared service."""
+
+    name: str
+    environment: str
+    mode: str
+
+
+class QuarantineView(View):
+    """A target that stays closed until a person keeps or undoes a run."""
+
+    target: str
+    run_id: str
+    since: datetime
+
+
+class AutonomyView(View):
+    """What the server says of itself."""
+
+    open_incidents: int
+    open_runs: int
+    pending_approvals: int
+    policies: int
+    policy_digest: str
+    policy_problems: tuple[str, ...] = ()
+    halts: tuple[HaltView, ...] = ()
+    quarantines: tuple[QuarantineView, ...] = ()
+    ledger_size: int
+    ledger_trouble: str | None = None
+
+
+@app.command("status")
+@online
+def status(session: Session) -> None:
+    """Show mode and halt, what is open, what waits for a person, and how the ledger is."""
+    document = session.get("/api/autonomy/status")
+    services = session.get("/api/services")
+    if session.screen.as_json:
+        session.screen.data({"server": session.client.address, **document, "services": services["items"]})
+        return
+    autonomy = session.read(AutonomyView, document)
+    _show_facts(session, autonomy, [session.read(ServiceView, item) for item in session.listed(services)])
+    _show_waiting(session, autonomy)
+    session.screen.line()
+    session.screen.line(f"next: {_next_step(autonomy)}")
+
+
+def _show_facts(session: Session, autonomy: AutonomyView, services: Sequence[ServiceView]) -> None:
+    modes = Counter(service.mode for service in services)
+    watched = ", ".join(f"{number} in {mode}" for mode, number in sorted(modes.items())) or "none declared"
+    screen, trouble = session.screen, autonomy.ledger_trouble
+    screen.facts(
+        [
+            ("server", session.client.address),
+            ("services", f"{counted(len(services), 'service')}: {watched}" if services else watched),
+            ("policy", f"{counted(autonomy.policies, 'rule')}, {autonomy.policy_digest}"),
+            *(("policy", marked("violated", problem)) for problem in autonomy.policy_problems),
+            ("ledger", f"{autonomy.ledger_size} entries, {f'not witnessed: {trouble}' if trouble else 'witnessed'}"),
+            ("open", f"{counted(autonomy.open_incidents, 'incident')}, {counted(autonomy.open_runs, 'run')}"),
+            ("waiting", counted(autonomy.pending_approvals, "approval")),
+        ]
+    )
+    for halt in autonomy.halts:
+        where = "everywhere" if halt.scope == "*" else f"for {halt.scope}"
+        screen.line(marked("halted", f"{where} by {halt.by}, {ago(halt.since, now())}: {halt.reason}"))
+
+
+def _show_waiting(session: Session, autonomy: AutonomyView) -> None:
+    screen = session.screen
+    if autonomy.pending_approvals:
+        waiting = session.items("/api/autonomy/approvals", {"state": "waiting", "limit": _SHOWN})
+        screen.heading("Waits for a person")
+        _show_approvals(screen, [session.read(ApprovalView, item) for item in waiting])
+    if autonomy.quarantines:
+        screen.heading("Quarantined until a person keeps or undoes the run")
+        screen.table(
+            ("target", "run", "since"),
+            ((one.target, one.run_id, ago(one.since, now())) for one in autonomy.quarantines),
+        )
+    if autonomy.open_runs:
+        screen.heading("Open runs")
+        runs = session.items("/api/runs", {"open": True, "limit": _SHOWN})
+        show_runs(screen, [session.read(RunView, item) for item in runs])
+    if autonomy.open_incidents:
+        screen.heading("Open incidents")
+        incidents = session.items("/api/incidents", {"state": "open", "limit": _SHOWN})
+        show_incidents(screen, [session.read(IncidentView, item) for item in incidents])
+
+
+def _show_approvals(screen: Screen, approvals: Sequence[ApprovalView]) -> None:
+    shorten = beginnings(one.id for one in approvals)
+    screen.table(
+        ("approval", "yes", "asked by", "ends"),
+        (
+            (
+                shorten(one.id),
+                f"{sum(answer.grants for answer in one.answers)} of {one.quorum}",
+                one.requester,
+                f"{ago(one.expires_at, now())}, then no",
+            )
+            for one in approvals
+        ),
+    )
+
+
+def _next_step(autonomy: AutonomyView) -> str:
+    if autonomy.pending_approvals:
+        return "grace approve @last"
+    if autonomy.quarantines:
+        return f"grace explain {autonomy.quarantines[0].run_id}"
+    if autonomy.halts:
+        scope = autonomy.halts[0].scope
+        return f"grace halt --end{'' if scope == '*' else f' --service {scope}'}"
+    return "grace explain @last" if autonomy.open_runs else "grace incidents"
