@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final, Self, TypeAlias
 from urllib.parse import quote, urlencode, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 _FIRST_ERROR: Final = 400
 _NO_CONTENT: Final = 204
+_CHUNK_SIZE: Final = 64 * 1024
 _START: Final = "Start it with `grace serve`, or name another address with --server."
 
 
@@ -84,6 +85,19 @@ class Client:
         except ValueError as error:
             raise ServerUnreachable(self.address, "it answered with something that is not JSON") from error
 
+    def stream(self, path: str, query: Mapping[str, object] | None = None) -> Iterator[bytes]:
+        """Read an answer of any size piece by piece; raise ApiProblem or ServerUnreachable, also when it breaks off."""
+        try:
+            response = self._send("GET", f"{self._prefix}{quote(path)}{_query(query)}", None)
+            if response.status >= _FIRST_ERROR:
+                raise _problem(response.status, response.read())
+            while chunk := response.read(_CHUNK_SIZE):
+                yield chunk
+        except (OSError, http.client.HTTPException) as error:
+            raise ServerUnreachable(self.address, str(error) or type(error).__name__) from error
+        finally:
+            self._connection.close()
+
     def close(self) -> None:
         self._connection.close()
 
@@ -93,16 +107,19 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _exchange(self, method: str, target: str, body: Json) -> tuple[int, bytes]:
+    def _send(self, method: str, target: str, body: Json) -> http.client.HTTPResponse:
         payload = None if body is None else json.dumps(body).encode()
         headers = {"Accept": "application/json"}
         if payload is not None:
             headers["Content-Type"] = "application/json"
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
+        self._connection.request(method, target, payload, headers)
+        return self._connection.getresponse()
+
+    def _exchange(self, method: str, target: str, body: Json) -> tuple[int, bytes]:
         try:
-            self._connection.request(method, target, payload, headers)
-            response = self._connection.getresponse()
+            response = self._send(method, target, body)
             return response.status, response.read()
         except (OSError, http.client.HTTPException) as error:
             raise ServerUnreachable(self.address, str(error) or type(error).__name__) from error
