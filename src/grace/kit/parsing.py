@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Annotated, Final, TypeVar, Union, cast, get_args, get_origin
 
 import orjson
-from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic import AliasChoices, BaseModel, JsonValue, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from grace.kit.documents import Document, Flaw, Path, did_you_mean
@@ -75,13 +76,20 @@ def _names_at(model: type[BaseModel], loc: Path) -> set[str]:
 
 
 def _names_of(model: type[BaseModel]) -> set[str]:
-    return {info.alias or name for name, info in model.model_fields.items()}
+    return {_name_of(name, info) for name, info in model.model_fields.items()}
+
+
+def _name_of(name: str, info: FieldInfo) -> str:
+    """Return the name that is meant for people: the first alias, where there is one."""
+    alias = info.validation_alias
+    first = alias.choices[0] if isinstance(alias, AliasChoices) else alias
+    return first if isinstance(first, str) else name
 
 
 def _step(kind: object, step: str | int) -> object | None:
     if _is_model(kind):
         fields = cast("type[BaseModel]", kind).model_fields
-        found = next((info for name, info in fields.items() if step in (name, info.alias)), None)
+        found = next((info for name, info in fields.items() if step in (name, _name_of(name, info))), None)
         return found.annotation if found else None
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (tuple, list) and isinstance(step, int):

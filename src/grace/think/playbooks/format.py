@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from grace.model.contract import ClauseSource, Comparator, Phase
 from grace.model.noun import Noun
@@ -26,6 +26,12 @@ Wait = Annotated[Duration, Field(le=LONGEST_WAIT_S)]
 Parameters = dict[str, JsonValue]
 
 
+class Written(Noun):
+    """A part of the file: only the names of the format are read, not those that Python needs instead."""
+
+    model_config = ConfigDict(populate_by_name=False)
+
+
 class InputType(StrEnum):
     """What an input may be. A duration becomes seconds, a share (`20%`) a fraction."""
 
@@ -38,7 +44,7 @@ class InputType(StrEnum):
     SHARE = "share"
 
 
-class Input(Noun):
+class Input(Written):
     """A value that the playbook needs: a person's, else `from` the incident or service, else the default."""
 
     type: InputType
@@ -50,14 +56,14 @@ class Input(Noun):
     summary: str = ""
 
 
-class When(Noun):
+class When(Written):
     """The cause that this playbook heals, and labels that the incident (else the service) must carry."""
 
     cause: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
     labels: dict[str, str] = Field(default_factory=dict)
 
 
-class FindStep(Noun):
+class FindStep(Written):
     """A read-only look at the world while planning."""
 
     id: Identifier
@@ -65,7 +71,7 @@ class FindStep(Noun):
     parameters: Parameters = Field(alias="with", default_factory=dict)
 
 
-class UndoStep(Noun):
+class UndoStep(Written):
     """The call that takes a compensable step back."""
 
     uses: KindName
@@ -74,7 +80,7 @@ class UndoStep(Noun):
     """True: called after the snapshots are restored, as a reload that must see the old file; else before."""
 
 
-class DoStep(Noun):
+class DoStep(Written):
     """One write."""
 
     id: Identifier
@@ -84,7 +90,7 @@ class DoStep(Noun):
     undo: UndoStep | None = None
 
 
-class ClauseForm(Noun):
+class ClauseForm(Written):
     """One expectation: exactly one of `probe`, `metric`, `benchmark`, and exactly one comparison."""
 
     probe: KindName | None = None
@@ -146,7 +152,7 @@ class ClauseForm(Noun):
 _ALIASES: Final = {"is_": "is", "for_": "for"}
 
 
-class ContractForm(Noun):
+class ContractForm(Written):
     """What must hold before the first write, throughout, and after the last."""
 
     before: tuple[ClauseForm, ...] = ()
@@ -163,7 +169,7 @@ class ContractForm(Noun):
                 return self.after
 
 
-class Playbook(Noun):
+class Playbook(Written):
     """A versioned recipe: when, find, do, undo, contract."""
 
     format: Literal[1]

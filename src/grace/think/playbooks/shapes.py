@@ -65,6 +65,14 @@ TEXT: Final = Shape(frozenset({"text"}))
 OBJECT: Final = Shape(frozenset({"object"}))
 LIST: Final = Shape(frozenset({"list"}))
 NULL: Final = Shape(frozenset({"null"}))
+_OF_ANSWER: Final[Mapping[Answers, Shape]] = {
+    Answers.BOOLEAN: BOOLEAN,
+    Answers.NUMBER: NUMBER,
+    Answers.TEXT: TEXT,
+    Answers.OBJECT: OBJECT,
+    Answers.LIST: LIST,
+    Answers.ANYTHING: ANYTHING,
+}
 
 
 def kind_of(value: JsonValue) -> str:
@@ -86,19 +94,7 @@ def kind_of(value: JsonValue) -> str:
 
 def shape_of_answer(spec: ProbeSpec) -> Shape:
     """Return the shape of what a probe finds."""
-    match spec.answers:
-        case Answers.BOOLEAN:
-            return BOOLEAN
-        case Answers.NUMBER:
-            return NUMBER
-        case Answers.TEXT:
-            return TEXT
-        case Answers.OBJECT:
-            return shape_of_model(spec.shape) if spec.shape else OBJECT
-        case Answers.LIST:
-            return LIST
-        case Answers.ANYTHING:
-            return ANYTHING
+    return shape_of_model(spec.shape) if spec.shape else _OF_ANSWER[spec.answers]
 
 
 def union(*shapes: Shape) -> Shape:
