@@ -63,7 +63,7 @@ def site() -> Iterator[Site]:
             self.end_headers()
             self.wfile.write(made.body)
 
-        do_HEAD = do_GET
+        do_HEAD = do_GET  # noqa: N815 - the name that http.server looks for
 
         def handle(self) -> None:
             try:
@@ -71,7 +71,7 @@ def site() -> Iterator[Site]:
             except (BrokenPipeError, ConnectionResetError):
                 return  # The probe has gone away, as it may.
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as in the base class
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

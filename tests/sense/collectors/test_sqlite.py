@@ -1,7 +1,6 @@
 """Databases are asked through a child process and left as they were."""
 
 import hashlib
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -45,7 +44,7 @@ def test_a_database_at_rest_is_as_it_was_after_every_probe(look: Look, tmp_path:
     before = tree(tmp_path), path.stat().st_mtime_ns
     found = look_at_all(look, path)
     assert (tree(tmp_path), path.stat().st_mtime_ns) == before
-    assert [os.path.basename(file) for file in sorted(tmp_path.iterdir())] == ["orders.db"]
+    assert [file.name for file in sorted(tmp_path.iterdir())] == ["orders.db"]
     assert found[:4] == [Known(value=True), Known(value="ok"), Known(value="ok"), Known(value=mode)]
     assert found[5] == Known(value=2)
 

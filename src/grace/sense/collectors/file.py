@@ -240,9 +240,12 @@ def _opened(path: str) -> Generator[BufferedReader]:
     if path.endswith(_BESIDE_A_DATABASE):
         raise FileUnreadable(path, "belongs to a database; ask it with a sqlite probe")
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as stream:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise FileUnreadable(path, "is not a regular file")
         if os.pread(descriptor, len(_DATABASE), 0) == _DATABASE:
             raise FileUnreadable(path, "is a database; ask it with a sqlite probe")
-        yield stream
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
+            yield stream
+    finally:
+        os.close(descriptor)
