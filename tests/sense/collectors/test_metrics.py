@@ -1,0 +1,159 @@
+"""Metrics: absent is not zero, and a counter that goes back says nothing."""
+
+import time
+from typing import Any
+
+import pytest
+
+from grace.kit.clock import VirtualClock
+from grace.model.reading import Known, Unknown
+from grace.sense.collectors import Meter
+from grace.sense.collectors.eyes import Eyes
+from grace.sense.collectors.metrics import MetricsCollector
+from tests.sense.collectors.conftest import Look, Site
+
+REQUESTS = "http_requests_total"
+BY_STATUS = {
+    "numerator": {"name": REQUESTS, "labels": {"status": "=~5.."}},
+    "denominator": {"name": REQUESTS},
+}
+
+
+def page(**statuses: float) -> bytes:
+    lines = [f"# TYPE {REQUESTS} counter"]
+    lines += [f'{REQUESTS}{{status="{name.removeprefix("s")}"}} {count}' for name, count in statuses.items()]
+    return "\n".join(lines).encode() + b"\n"
+
+
+def why(found: Known | Unknown) -> str:
+    assert isinstance(found, Unknown), found
+    return found.why
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+def aimed(clock: VirtualClock, probe: str, **parameters: Any) -> Meter:
+    return Eyes([MetricsCollector(clock)]).aim(probe, parameters)
+
+
+class Ratio:
+    """The error ratio of a site, read once for each page."""
+
+    def __init__(self, site: Site, clock: VirtualClock, **more: Any) -> None:
+        self._site = site
+        self._meter = aimed(clock, "metrics.ratio", url=site.url, **BY_STATUS, **more)
+
+    def read(self, **statuses: float) -> Known | Unknown:
+        self._site.body = page(**statuses)
+        return self._meter.read()
+
+
+def test_a_value_is_one_series(look: Look, site: Site) -> None:
+    site.body = b'queue_depth{queue="mail"} 4\nqueue_depth{queue="pay"} 7\nup 1\nload NaN\n'
+    assert look("metrics.value", url=site.url, name="up") == Known(value=1)
+    assert look("metrics.value", url=site.url, name="queue_depth", labels={"queue": "pay"}) == Known(value=7)
+    assert look("metrics.value", url=site.url, name="queue_depth", labels={"queue": "=~m.*"}) == Known(value=4)
+    assert "2 series of queue_depth match" in why(look("metrics.value", url=site.url, name="queue_depth"))
+    assert "no fresh series depth{}" in why(look("metrics.value", url=site.url, name="depth"))
+    assert "no fresh series" in why(look("metrics.value", url=site.url, name="queue_depth", labels={"shop": "a"}))
+    assert "is nan" in why(look("metrics.value", url=site.url, name="load"))
+
+
+def test_openmetrics_is_read_as_such(look: Look, site: Site) -> None:
+    site.body = b"# TYPE jobs counter\njobs_total 5\n# EOF\n"
+    site.headers = {"content-type": "application/openmetrics-text; version=1.0.0"}
+    assert look("metrics.value", url=site.url, name="jobs_total") == Known(value=5)
+    site.body = b"# TYPE jobs counter\njobs_total 5\n"
+    assert "is not metrics text" in why(look("metrics.value", url=site.url, name="jobs_total"))
+
+
+def test_a_stale_sample_is_absent(look: Look, site: Site) -> None:
+    now_ms = int(time.time() * 1000)
+    site.body = f"old 1 {now_ms - 60_000}\nnew 1 {now_ms}\n".encode()
+    assert look("metrics.value", url=site.url, name="new") == Known(value=1)
+    assert "no fresh series old" in why(look("metrics.value", url=site.url, name="old"))
+    assert look("metrics.value", url=site.url, name="old", stale_after="2m") == Known(value=1)
+
+
+@pytest.mark.parametrize("body", [b"this is { not metrics", b"up one", b"\xff\xfe", b'up{a="b" 1'])
+def test_what_is_no_metrics_text_is_unknown(look: Look, site: Site, body: bytes) -> None:
+    site.body = body
+    assert "is not metrics text" in why(look("metrics.value", url=site.url, name="up"))
+
+
+def test_a_page_that_cannot_be_had_is_unknown(look: Look, site: Site) -> None:
+    site.status = 500
+    assert why(look("metrics.value", url=site.url, name="up")).endswith("answers with status 500")
+
+
+def test_a_rate_begins_with_its_first_read(site: Site, clock: VirtualClock) -> None:
+    meter = aimed(clock, "metrics.rate", url=site.url, name=REQUESTS)
+    site.body = page(s200=10, s500=1)
+    assert "first reading" in why(meter.read())
+    clock.advance(4)
+    site.body = page(s200=18, s500=3)
+    assert meter.read() == Known(value=2.5)
+    assert why(meter.read()) == "no time has passed since the last read"
+    clock.advance(2)
+    assert meter.read() == Known(value=0)
+
+
+def test_a_rate_is_begun_anew_after_a_reset_or_a_failure(site: Site, clock: VirtualClock) -> None:
+    meter = aimed(clock, "metrics.rate", url=site.url, name=REQUESTS)
+    site.body = page(s200=10)
+    meter.read()
+    clock.advance(1)
+    site.body = page(s200=3)
+    assert "began anew" in why(meter.read())
+    clock.advance(1)
+    site.body = page(s200=5)
+    assert meter.read() == Known(value=2)
+    site.status = 503
+    assert "status 503" in why(meter.read())
+    site.status = 200
+    assert "first reading" in why(meter.read())
+
+
+def test_a_ratio_is_of_what_happened_since_the_last_read(site: Site, clock: VirtualClock) -> None:
+    ratio = Ratio(site, clock)
+    assert "first reading" in why(ratio.read(s200=1000, s500=500))
+    assert ratio.read(s200=1090, s500=510) == Known(value=0.1)
+    assert ratio.read(s200=1100, s500=510) == Known(value=0)
+
+
+def test_without_traffic_a_ratio_is_unknown(site: Site, clock: VirtualClock) -> None:
+    ratio = Ratio(site, clock)
+    ratio.read(s200=10, s500=5)
+    assert why(ratio.read(s200=10, s500=5)) == f"{REQUESTS} did not grow: there was no traffic"
+
+
+def test_an_absent_numerator_is_unknown_unless_it_is_said_to_be_zero(site: Site, clock: VirtualClock) -> None:
+    strict, lenient = Ratio(site, clock), Ratio(site, clock, absent_numerator="zero")
+    for ratio in (strict, lenient):
+        ratio.read(s200=10)
+    assert "no fresh series" in why(strict.read(s200=20))
+    assert lenient.read(s200=20) == Known(value=0)
+    assert lenient.read(s200=26, s500=4) == Known(value=0.4)
+
+
+def test_an_absent_denominator_is_unknown_whatever_is_said(site: Site, clock: VirtualClock) -> None:
+    ratio = Ratio(site, clock, absent_numerator="zero")
+    ratio.read()
+    assert "no fresh series" in why(ratio.read())
+
+
+def test_a_service_that_began_anew_says_nothing_of_the_time_between(site: Site, clock: VirtualClock) -> None:
+    ratio = Ratio(site, clock)
+    ratio.read(s200=100, s500=10)
+    assert "began anew" in why(ratio.read(s200=5, s500=10))
+    assert ratio.read(s200=10, s500=15) == Known(value=0.5)
+    assert "began anew" in why(ratio.read(s200=20))
+
+
+def test_a_new_status_beside_known_ones_counts_from_zero(site: Site, clock: VirtualClock) -> None:
+    ratio = Ratio(site, clock)
+    ratio.read(s200=10, s500=1)
+    assert ratio.read(s200=18, s500=2, s503=1) == Known(value=0.2)
