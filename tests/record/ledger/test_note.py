@@ -84,7 +84,14 @@ def test_a_malformed_note_is_refused(note: str) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["", "name", "name+00000000", "name+00000000+!!!!", SPEC_KEY.replace("530d903a", "530d903b"), SPEC_KEY.replace("foo", "f o")],
+    [
+        "",
+        "name",
+        "name+00000000",
+        "name+00000000+!!!!",
+        SPEC_KEY.replace("530d903a", "530d903b"),
+        SPEC_KEY.replace("foo", "f o"),
+    ],
 )
 def test_a_malformed_key_is_refused(key: str) -> None:
     with pytest.raises(NoteInvalidError):

@@ -90,7 +90,9 @@ def test_a_proof_reads_at_most_two_rows_a_level(tiles: Tiles) -> None:
         assert nodes.rows_read <= 6
 
 
-@pytest.mark.parametrize("damage", ["DELETE FROM ledger_tiles WHERE level = 1", "UPDATE ledger_tiles SET hashes = x'00'"])
+@pytest.mark.parametrize(
+    "damage", ["DELETE FROM ledger_tiles WHERE level = 1", "UPDATE ledger_tiles SET hashes = x'00'"]
+)
 def test_a_missing_or_shortened_tile_is_noticed_at_once(tiles: Tiles, damage: str) -> None:
     tiles.grow(300)
     tiles.driver.execute(damage)
