@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grace.act.safehold.contents import Contents, KeptTree
-from grace.act.safehold.three_way import folder_times
 from grace.kit.cuts import cut
 from grace.kit.filesystem import writing
 from grace.kit.filesystem.entries import Entry, Kind, Tree, differing_fields, parent_of
@@ -40,9 +39,11 @@ class GivingBack:
     _aside: str | None = None
     """The folder that is being built under its scratch name."""
 
-    def perform(self, paths: tuple[str, ...]) -> None:
-        """Give back these paths; raise OSError or ForeignMeanwhileError, with every object whole, either state."""
-        times = folder_times(self.kept.entries, self.now, frozenset(paths))
+    def perform(self, paths: tuple[str, ...], times: Mapping[str, int]) -> None:
+        """Give back these paths, then set the times of folders.
+
+        Raise OSError or ForeignMeanwhileError with every object whole, in one state or the other.
+        """
         for path in sorted(paths, key=_depth, reverse=True):
             self._clear_the_way(path)
         wanted = [path for path in sorted(paths, key=_depth) if path in self.kept.entries]
@@ -142,7 +143,7 @@ class GivingBack:
 
     def _differs_in_mode_alone(self, path: str, was: Entry) -> bool:
         found = self.now.get(path)
-        return found is not None and differing_fields(was, found) == ("mode",)
+        return found is not None and not was.twin and differing_fields(was, found) == ("mode",)
 
     def _require_as_found(self, path: str, folder: int, name: str) -> None:
         found, status = self.now[path], _lstat(folder, name)

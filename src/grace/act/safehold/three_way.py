@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from grace.kit.filesystem.entries import FIELDS, Entry, Kind, Tree, children_of, parent_of
+from grace.kit.filesystem.entries import FIELDS, Entry, Kind, Tree, parent_of
 
 _WITHOUT_TIME: Final = tuple(name for name in FIELDS if name != "mtime_ns")
 
@@ -46,24 +46,35 @@ def compare(before: Tree, ours: Tree, now: Tree) -> ThreeWay:
     )
 
 
-def folder_times(before: Tree, now: Tree, given_back: frozenset[str]) -> Mapping[str, int]:
-    """Return the time that each folder gets whose entries the undo touches.
+def folder_times(before: Tree, ours: Tree, now: Tree, given_back: frozenset[str]) -> Mapping[str, int]:
+    """Return the time that each folder gets that we or the undo touch.
 
     The time of a folder tells when its list of entries changed: with the same entries as before it is the one from
     before; with entries that others added or took, it is theirs.
     """
     final = {path: entry for path, entry in now.items() if path not in given_back}
     final |= {path: before[path] for path in given_back if path in before}
-    touched = {parent for path in given_back if (parent := parent_of(path)) is not None} | given_back
-    folders = [path for path in touched if path in final and final[path].kind is Kind.FOLDER]
+    changed = {path for path in {*before, *ours} if before.get(path) != ours.get(path)} | given_back
+    touched = {parent for path in changed if (parent := parent_of(path)) is not None} | changed
+    listed, wanted = _listing(final), _listing(before)
     times: dict[str, int] = {}
-    for folder in folders:
+    for folder in (path for path in touched if path in final and final[path].kind is Kind.FOLDER):
         was, found = before.get(folder), now.get(folder)
-        if was is not None and (found is None or children_of(final, folder) == children_of(before, folder)):
+        if was is not None and (found is None or listed.get(folder) == wanted.get(folder)):
             times[folder] = was.mtime_ns
         elif found is not None:
             times[folder] = found.mtime_ns
     return times
+
+
+def _listing(tree: Tree) -> dict[str, set[str]]:
+    """Return what stands directly in each folder."""
+    listed: dict[str, set[str]] = {}
+    for path in tree:
+        parent = parent_of(path)
+        if parent is not None:
+            listed.setdefault(parent, set()).add(path)
+    return listed
 
 
 def _timeless(entry: Entry) -> Entry:

@@ -96,11 +96,6 @@ def parent_of(path: str) -> str | None:
     return path.rpartition("/")[0] if path else None
 
 
-def children_of(tree: Tree, folder: str) -> frozenset[str]:
-    """Return the paths directly inside a folder of the tree."""
-    return frozenset(path for path in tree if parent_of(path) == folder)
-
-
 def joined(folder: str, name: str) -> str:
     """Return the path of a name inside a folder of a tree."""
     return f"{folder}/{name}" if folder else name

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from grace.kit.cuts import cut
 from grace.kit.filesystem.entries import NOTHING, Entry, Kind, Tree
 from grace.kit.filesystem.fitness import refuse_database_content, require_fit, require_outside
 from grace.kit.filesystem.paths import NotExactError, Rule, child_folder, opened_folder, to_text
@@ -45,6 +46,7 @@ def scan(root: Path, scope: Scope, taking: Taking = pass_by) -> Tree:
             found = survey(folder, root.name, scope)
             require_fit(root, found, scope)
             tree = dict(_read_all(folder, root.name, found, taking))
+            cut("filesystem.scan.read")
             if survey(folder, root.name, scope) != found:
                 raise _changed(str(root))
     except FileNotFoundError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,7 @@ from grace.act.safehold.contents import Contents, KeptTree, Packing, facts_of
 from grace.act.safehold.difference import describe
 from grace.act.safehold.giving_back import ForeignMeanwhileError, GivingBack, sweep
 from grace.act.safehold.providers import Surroundings
-from grace.act.safehold.three_way import ThreeWay, compare
+from grace.act.safehold.three_way import ThreeWay, compare, folder_times
 from grace.kit.cuts import cut
 from grace.kit.filesystem.changes import applied, difference, recorded
 from grace.kit.filesystem.entries import Kind, Tree, tree_digest
@@ -90,19 +91,24 @@ class FilesProvider:
         """Give back the kept state, object by object; what others changed stays or stops the undo."""
         try:
             undo = self._prepare(taken, ours, changes, vault, rehearse=rehearse)
-        except VaultCorrupt as error:
+        except (VaultCorrupt, NotExactError, ValueError, OSError) as error:
             return _failed(taken, ours, f"nothing was touched: {error}")
-        except (NotExactError, ValueError, OSError) as error:
-            return _failed(taken, ours, f"nothing was touched: {error}")
-        check = None if undo.ours is None else compare(undo.kept.entries, undo.ours, undo.now)
         if tree_digest(undo.now) == taken.digest:
             return undo.ends(RestoreState.UNTOUCHED, undo.now)
-        if check is None or check.conflicts:
+        if undo.ours is None:
+            return undo.ends(RestoreState.FOREIGN, undo.now, self._foreign(undo, None))
+        return self._settle(undo, undo.ours, rehearse=rehearse)
+
+    def _settle(self, undo: _Undo, ours: Tree, *, rehearse: bool) -> Restoration:
+        check = compare(undo.kept.entries, ours, undo.now)
+        if check.conflicts:
             return undo.ends(RestoreState.FOREIGN, undo.now, self._foreign(undo, check))
-        if rehearse or not check.give_back:
-            state = RestoreState.EQUAL if check.give_back else RestoreState.UNTOUCHED
-            return undo.ends(state, undo.now, _beside(check))
-        return self._give_back(undo, check)
+        times = folder_times(undo.kept.entries, ours, undo.now, frozenset(check.give_back))
+        if not check.give_back and not _late(undo.now, times):
+            return undo.ends(RestoreState.UNTOUCHED, undo.now, _beside(check))
+        if rehearse:
+            return undo.ends(RestoreState.EQUAL, undo.now, _beside(check))
+        return self._give_back(undo, ours, check, times)
 
     def change_since(self, taken: SnapshotObject, vault: Vault) -> str | Unknown:
         """Keep what differs now from what was kept as a record of our own change; return what to hand to `restore`.
@@ -145,11 +151,11 @@ class FilesProvider:
             return _Undo(taken, kept, applied(kept.entries, texts), now, vault)
         return _Undo(taken, kept, now if tree_digest(now) == ours else None, now, vault)
 
-    def _give_back(self, undo: _Undo, check: ThreeWay) -> Restoration:
+    def _give_back(self, undo: _Undo, ours: Tree, check: ThreeWay, times: Mapping[str, int]) -> Restoration:
         contents = Contents(undo.kept, undo.vault)
         why, is_foreign = "", False
         try:
-            GivingBack(undo.root, undo.kept, contents, undo.now).perform(check.give_back)
+            GivingBack(undo.root, undo.kept, contents, undo.now).perform(check.give_back, times)
         except ForeignMeanwhileError as error:
             why, is_foreign = str(error), True
         except (NotExactError, VaultCorrupt, OSError) as error:
@@ -160,17 +166,7 @@ class FilesProvider:
             return _failed(undo.taken, None, f"{why} {error}".strip())
         if why:
             return undo.ends(RestoreState.FOREIGN if is_foreign else RestoreState.FAILED, now, why)
-        return self._proven(undo, check, now)
-
-    def _proven(self, undo: _Undo, check: ThreeWay, now: Tree) -> Restoration:
-        """Say `equal` only for what reads equal now; with nothing beside, that is the whole digest."""
-        assert undo.ours is not None, "only a known change is given back"  # noqa: S101
-        left = compare(undo.kept.entries, undo.ours, now)
-        is_equal = not left.give_back and not left.conflicts
-        if not check.beside and not left.beside:
-            is_equal = tree_digest(now) == undo.taken.digest
-        why = _beside(left) if is_equal else describe((*left.give_back, *left.conflicts), undo.kept.entries, now)
-        return undo.ends(RestoreState.EQUAL if is_equal else RestoreState.FAILED, now, why)
+        return _proven(undo, ours, now, times)
 
     def _foreign(self, undo: _Undo, check: ThreeWay | None) -> str:
         """Show what others changed; of a small text also how it reads now against what was kept."""
@@ -190,6 +186,20 @@ class FilesProvider:
         kept = b"".join(Contents(undo.kept, undo.vault).of(""))
         shown = text_diff(kept, bytes(read), ("before", "now"), self._redact)
         return f"{said}\n{shown}" if shown else said
+
+
+def _proven(undo: _Undo, ours: Tree, now: Tree, times: Mapping[str, int]) -> Restoration:
+    """Say `equal` only for what reads equal now, object by object; what is not ours to give back is named."""
+    left = compare(undo.kept.entries, ours, now)
+    wrong = (*left.give_back, *left.conflicts, *_late(now, times))
+    if wrong:
+        return undo.ends(RestoreState.FAILED, now, describe(wrong, undo.kept.entries, now))
+    return undo.ends(RestoreState.EQUAL, now, _beside(left))
+
+
+def _late(now: Tree, times: Mapping[str, int]) -> list[str]:
+    """Return the folders whose time is not the one they are to have."""
+    return [path for path, time in times.items() if path not in now or now[path].mtime_ns != time]
 
 
 def _beside(check: ThreeWay) -> str:
