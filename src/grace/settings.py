@@ -175,6 +175,30 @@ def refuse_unsafe_start(settings: Settings, usable_tokens: int) -> None:
         raise StartRefusedError(message)
 
 
+def command_environment() -> Mapping[str, str]:
+    """Return the variables that commands may be given by name; GRACE's own are never passed on."""
+    return {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
+
+
+def secret_named(reference: str) -> str | None:
+    """Resolve `env:NAME` or `file:/path`; None when it names nothing that can be read."""
+    kind, _, name = reference.partition(":")
+    match kind:
+        case "env":
+            return os.environ.get(name)
+        case "file":
+            return _first_line(Path(name))
+        case _:
+            return None
+
+
+def _first_line(file: Path) -> str | None:
+    try:
+        return file.read_text(encoding="utf-8").partition("\n")[0].strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
 def _refuse_unknown(environment: Mapping[str, str]) -> None:
     known = {f"{PREFIX}{name.upper()}" for name in (*Settings.model_fields, *ClientSettings.model_fields)}
     strange = sorted(

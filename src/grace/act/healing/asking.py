@@ -15,6 +15,8 @@ from grace.model.decision import Decision
 from grace.model.plan import Plan
 from grace.model.settlement import SettlementKind
 
+TOPIC = "approval"
+"""What a waiting run listens to."""
 LONGEST_SILENCE_S = 30.0
 """At the latest after so many seconds a waiting run looks at the record, even if nobody rang."""
 
@@ -44,7 +46,7 @@ class Asking:
             found = cast("dict[str, JsonValue]", await story.engine.step("approval.state", look))
             if found["state"] != ApprovalState.WAITING:
                 break
-            await story.engine.hear("approval", cast("float", found["listen_s"]))
+            await story.engine.hear(TOPIC, cast("float", found["listen_s"]))
         if found["state"] not in {ApprovalState.GRANTED, ApprovalState.USED}:
             raise Stopped(Stop.model_validate(found["stop"]))
         if not await story.engine.step("approval.use", use):

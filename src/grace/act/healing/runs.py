@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pydantic import JsonValue
 from sqlalchemy import text
 
+from grace.act.healing.asking import TOPIC
 from grace.act.healing.engine import DurableEngine, DurableSteps
 from grace.act.healing.heal import Heal
 from grace.act.healing.story import Story, past_of
@@ -87,7 +88,7 @@ class Runs:
             return Refusal(rule="settled", why=f"{run_id} is settled, and a settlement is final")
         request = CancelRequested(run_id=run_id, by=by, reason=reason)
         self.journal.append(_draft(run, "cancel", EventType.RUN_CANCEL_REQUESTED, request.to_json(), by))
-        self.ring(run_id, "approval")
+        self.ring(run_id, TOPIC)
         return None
 
     def run(self, run_id: str) -> Run | None:

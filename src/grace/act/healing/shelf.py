@@ -1,0 +1,61 @@
+"""The shelf: knowledge and playbooks as they were when the server started, pinned to the record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import text
+
+from grace.act.healing.thinker import Shelf
+from grace.kit.documents import Flaw
+from grace.model.events import EventType, PlaybookLoaded
+from grace.model.ledger_entry import Draft
+from grace.record import Journal, Transaction
+from grace.think.knowledge.loading import load_knowledge
+from grace.think.playbooks.loading import check_pins, load_playbooks
+from grace.think.playbooks.means import Means
+
+
+class ShelfFlawedError(RuntimeError):
+    """Knowledge or playbooks that cannot be used stop the start; the text names each flaw with file and line."""
+
+    def __init__(self, flaws: Sequence[Flaw]) -> None:
+        self.flaws = tuple(flaws)
+        super().__init__("\n".join(str(flaw) for flaw in flaws))
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedPins:
+    """Remembers in the ledger which content a version of a playbook has."""
+
+    journal: Journal
+
+    def pin(self, name: str, version: str, digest: str) -> str:
+        """Remember the digest for this version unless one stands; return the one that stands."""
+
+        def unit(tx: Transaction) -> str:
+            standing = tx.connection.execute(
+                text("SELECT digest FROM playbook_versions WHERE name = :name AND version = :version"),
+                {"name": name, "version": version},
+            ).scalar_one_or_none()
+            if standing is None:
+                loaded = PlaybookLoaded(name=name, version=version, digest=digest)
+                key = f"playbook/{name}/{version}"
+                tx.append(Draft(key=key, type=EventType.PLAYBOOK_LOADED, actor="grace", payload=loaded.to_json()))
+            return digest if standing is None else str(standing)
+
+        return self.journal.run(unit)
+
+
+def fill_shelf(
+    knowledge_folders: Sequence[Path], playbook_folders: Sequence[Path], means: Means, journal: Journal
+) -> Shelf:
+    """Load knowledge and playbooks and hold every version to its content; raise ShelfFlawedError naming every flaw."""
+    knowledge = load_knowledge(knowledge_folders)
+    library = load_playbooks(playbook_folders, means.catalogue, knowledge.causes)
+    flaws = (*knowledge.flaws, *library.flaws, *check_pins(library.playbooks, RecordedPins(journal)))
+    if flaws:
+        raise ShelfFlawedError(flaws)
+    return Shelf(knowledge, library, means)

@@ -1,0 +1,258 @@
+"""Open a data folder and put the rooms together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final, Self, TypeVar
+
+from fastapi import FastAPI
+
+from grace.act.executors.authority import RecordedAuthority
+from grace.act.executors.gate import Gate
+from grace.act.executors.telling import TellingHands
+from grace.act.healing.asking import TOPIC as APPROVAL_TOPIC
+from grace.act.healing.asking import Asking
+from grace.act.healing.checking import Checking
+from grace.act.healing.deeds import Deeds
+from grace.act.healing.desk import IncidentDesk
+from grace.act.healing.doing import Doing
+from grace.act.healing.engine import DurableEngine
+from grace.act.healing.guarding import Guarding
+from grace.act.healing.heal import Heal
+from grace.act.healing.looking import Looker
+from grace.act.healing.proofs import Proofs
+from grace.act.healing.runs import Runs, Walks
+from grace.act.healing.safe_points import SafePoints
+from grace.act.healing.settling import Settling
+from grace.act.healing.shelf import fill_shelf
+from grace.act.healing.thinker import RecordedThinker, Shelf
+from grace.act.healing.thinking import Thinking
+from grace.act.healing.undoing import Undoer
+from grace.act.healing.waking import heal_new_incidents
+from grace.act.healing.way_back import KeepRun, UndoRun
+from grace.act.safehold.vault import open_vault
+from grace.act.verification.benchmarks import BenchmarkRunner
+from grace.act.verification.measuring import InThreads
+from grace.act.verification.recorded import RecordedBaselines
+from grace.act.verification.sampler import Sampler
+from grace.api.application import create_app
+from grace.api.house import House, PlaybookCard
+from grace.api.native_door import NativeDoor
+from grace.api.tokens import TokenStore
+from grace.govern.approvals.store import ApprovalStore
+from grace.govern.halt.switch import HaltSwitch
+from grace.govern.policy.live import LivePolicy, PolicySource
+from grace.kit.clock import Clock, SystemClock
+from grace.kit.ids import IdMint
+from grace.kit.sqlite_child import Role, SqliteChild
+from grace.model.catalogue import Catalogue
+from grace.model.events import EventType, ServerStarted
+from grace.model.ledger_entry import Draft
+from grace.model.service import Service
+from grace.record.mesh.delivery import Mesh
+from grace.record.opening import Record, open_record
+from grace.sense.collectors.eyes import Eyes, found_collectors
+from grace.sense.directory import Directory
+from grace.sense.intake.acceptance import Intake
+from grace.settings import (
+    Settings,
+)
+from grace.shipped import ShippedName, shipped_folder
+from grace.think.incidents.grouping import Incidents
+from grace.think.playbooks.means import Means
+from grace.wiring.offline import only_one, places
+from grace.wiring.plugs import load_actions, load_providers
+
+VERSION: Final = version("grace-heal")
+F = TypeVar("F")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A house with its lights on. Close it to put them out in the right order."""
+
+    house: House
+    engine: DurableEngine
+    recovered: tuple[str, ...]
+    _closing: ExitStack
+
+    @property
+    def app(self) -> FastAPI:
+        """Return the application that serves this house."""
+        return create_app(self.house)
+
+    def close(self) -> None:
+        """Stop, innermost first; runs under way are carried on at the next start."""
+        self._closing.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_house(settings: Settings) -> Running:
+    """Open the data folder, put the rooms together, and carry on what was under way.
+
+    Raise what stops a start, each with what to do: an untrusted ledger, a schema that does not fit, broken policies,
+    services or playbooks, a data folder that another GRACE has open.
+    """
+    with ExitStack() as opening:
+        clock = SystemClock()
+        mint = IdMint(clock)
+        folder = settings.data_folder.resolve()
+        opening.enter_context(only_one(folder))
+        record = opening.enter_context(
+            open_record(places(settings), clock=clock, witness_interval_s=settings.witness_interval)
+        )
+        mesh = Mesh(record, record.reader, clock)
+        opening.callback(mesh.close)
+        record.on_commit(mesh.notice)
+        rooms = _Rooms(settings, folder, clock, mint, record, opening)
+        house, runs = _furnish(rooms)
+        engine = DurableEngine(folder / "engine.db", runs.walk)
+        opening.callback(engine.close)
+        runs.use(engine)
+        engine.launch()
+        recovered = runs.recover()
+        _say_started(record, mint, house, recovered)
+        heal_new_incidents(mesh, runs)
+        return Running(house, engine, recovered, opening.pop_all())
+
+
+@dataclass(frozen=True, slots=True)
+class _Rooms:
+    """What everything else is built from."""
+
+    settings: Settings
+    folder: Path
+    clock: Clock
+    mint: IdMint
+    record: Record
+    opening: ExitStack
+
+
+def _furnish(rooms: _Rooms) -> tuple[House, Runs]:
+    settings, record, clock, mint = rooms.settings, rooms.record, rooms.clock, rooms.mint
+    vault = open_vault(rooms.folder / "vault", rooms.folder / "vault.key")
+    eyes = rooms.opening.enter_context(Eyes(found_collectors(clock)))
+    writer_child = rooms.opening.enter_context(SqliteChild(Role.WRITER))
+    directory = Directory()
+    actions = load_actions(settings, rooms.folder, clock, vault, writer_child, directory)
+    providers = load_providers(rooms.folder, writer_child)
+    catalogue = Catalogue(actions={name: action.spec for name, action in actions.items()}, probes=eyes.specs)
+    directory.read(settings.services_file, catalogue)
+    policy = LivePolicy(_policy_source(settings, catalogue), record)
+    looker = Looker(eyes)
+    means = Means(catalogue, looker, TellingHands(actions))
+    shelf = fill_shelf(
+        _folders(settings.knowledge_folders, "knowledge"),
+        _folders(settings.playbook_folders, "playbooks"),
+        means,
+        record,
+    )
+    thinker = RecordedThinker(record, clock, directory, policy, lambda: shelf)
+    halts = HaltSwitch(record, record, mint)
+    safe_points = SafePoints(halts)
+    sampler = Sampler(eyes, clock)
+    deeds = Deeds(Gate(actions, RecordedAuthority(record)), vault)
+    undoer = Undoer(deeds, providers, vault)
+    guard = Guarding(looker, sampler, providers, vault, directory, safe_points, mint)
+    lifetime = settings.approval_timedelta
+    bell = _Bell()
+    approvals = ApprovalStore(record, record, clock, lifetime, bell.ring)
+    end = Settling()
+    heal = Heal(
+        think=Thinking(thinker, policy, directory),
+        ask=Asking(approvals, safe_points),
+        guard=guard,
+        do=Doing(deeds, providers, safe_points),
+        check=Checking(sampler, RecordedBaselines(record)),
+        way_back=undoer,
+        end=end,
+    )
+    walks = Walks(heal=heal, undo=UndoRun(guard, undoer, end), keep=KeepRun(guard, providers, end))
+    runs = Runs(record, record, clock, mint, walks)
+    bell.runs = runs
+    house = House(
+        record=record,
+        clock=clock,
+        tokens=TokenStore(record, record, clock, mint),
+        approvals=approvals,
+        halts=halts,
+        policy=policy,
+        catalogue=catalogue,
+        runs=runs,
+        incidents=IncidentDesk(record, thinker),
+        proofs=Proofs(record, record, mint, directory, BenchmarkRunner(eyes, clock, InThreads()), undoer),
+        declared=_Declared(directory, shelf),
+        door=NativeDoor(Intake(record, Incidents(mint)), clock),
+        version=VERSION,
+        session_lifetime=timedelta(seconds=settings.session_lifetime),
+        body_limit_bytes=settings.body_limit_bytes,
+    )
+    return house, runs
+
+
+class _Bell:
+    """Rings for a run whose question was answered; there is nobody to ring before the runs are put in."""
+
+    def __init__(self) -> None:
+        self.runs: Runs | None = None
+
+    def ring(self, run_id: str) -> None:
+        """Wake the run that waits."""
+        if self.runs is not None:
+            self.runs.ring(run_id, APPROVAL_TOPIC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """What is declared in files, as the API shows it."""
+
+    directory: Directory
+    shelf: Shelf
+
+    def services(self) -> Sequence[Service]:
+        return self.directory.services
+
+    def playbooks(self) -> Sequence[PlaybookCard]:
+        return tuple(
+            PlaybookCard(
+                name=loaded.playbook.name,
+                version=loaded.playbook.version,
+                digest=loaded.digest,
+                summary=loaded.playbook.summary,
+                causes=(loaded.playbook.when.cause,),
+                document=Path(loaded.file).read_text(encoding="utf-8"),
+            )
+            for loaded in self.shelf.library.playbooks
+        )
+
+
+def _policy_source(settings: Settings, catalogue: Catalogue) -> PolicySource:
+    shipped = shipped_folder("policies")
+    return PolicySource(
+        folders=_folders(settings.policy_folders, "policies"),
+        schema=shipped / "grace.cedarschema",
+        known_deeds=frozenset(catalogue.actions),
+        drill_folders=tuple(str(folder) for folder in settings.drill_folders),
+    )
+
+
+def _folders(given: tuple[Path, ...], shipped: ShippedName) -> tuple[Path, ...]:
+    """Return what ships and what was added to it."""
+    return (shipped_folder(shipped), *given)
+
+
+def _say_started(record: Record, mint: IdMint, house: House, recovered: tuple[str, ...]) -> None:
+    started = ServerStarted(version=VERSION, policy_digest=house.policy.digest, recovered=recovered)
+    record.append(
+        Draft(key=mint.mint("start"), type=EventType.SERVER_STARTED, actor="grace", payload=started.to_json())
+    )

@@ -1,0 +1,99 @@
+"""The offline doors to a data folder that no server has open: its lock, its tokens, its store."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from grace.api.roles import Role
+from grace.api.tokens import TokenRow, TokenStore
+from grace.kit.clock import SystemClock, to_rfc3339
+from grace.kit.ids import IdMint
+from grace.model.warrant import Refusal
+from grace.record.opening import RecordPlaces, open_record
+from grace.record.store.engine import open_engine
+from grace.record.store.schema import HEAD, upgrade
+from grace.settings import Settings, StartRefusedError
+
+
+def places(settings: Settings) -> RecordPlaces:
+    """Return where the record of these settings lives."""
+    folder = settings.data_folder.resolve()
+    return RecordPlaces(folder / "grace.db", folder / "ledger.key", settings.witness.resolve())
+
+
+@contextmanager
+def only_one(folder: Path) -> Generator[None]:
+    """Hold the data folder for this process; raise StartRefusedError when another GRACE has it open."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = f"Another GRACE has {folder} open. Stop it first, or name another folder with GRACE_DATA_FOLDER."
+            raise StartRefusedError(message) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderTokens:
+    """The tokens of a data folder that no server has open."""
+
+    store: TokenStore
+
+    def issue(self, name: str, role: str, lifetime_s: float | None) -> dict[str, JsonValue]:
+        """Return the new token and, this once, its secret."""
+        lifetime = None if lifetime_s is None else timedelta(seconds=lifetime_s)
+        issued = self.store.issue(name, Role(role), "offline", lifetime)
+        return _shown(issued.token) | {"secret": issued.secret}
+
+    def listed(self) -> list[dict[str, JsonValue]]:
+        """Return every token without its secret."""
+        return [_shown(row) for row in self.store.listed()]
+
+    def revoke(self, token_id: str) -> None:
+        """Revoke a token; raise LookupError when there is none of this id."""
+        if isinstance(self.store.revoke(token_id, "offline"), Refusal):
+            message = f"there is no token {token_id}"
+            raise LookupError(message)  # noqa: TRY004 - a refusal is no wrong type
+
+
+@contextmanager
+def open_tokens(settings: Settings) -> Generator[FolderTokens]:
+    """Open the tokens of a data folder; raise StartRefusedError when a server has it open."""
+    clock = SystemClock()
+    with only_one(settings.data_folder.resolve()), open_record(places(settings), clock=clock) as record:
+        yield FolderTokens(TokenStore(record, record, clock, IdMint(clock)))
+
+
+def upgrade_store(settings: Settings) -> str:
+    """Bring the schema to this version; return its revision."""
+    with only_one(settings.data_folder.resolve()):
+        engine = open_engine(places(settings).database)
+        try:
+            upgrade(engine)
+        finally:
+            engine.dispose()
+    return HEAD
+
+
+def rebuild_store(settings: Settings) -> int:
+    """Make the read models again from the ledger; return how many entries were replayed."""
+    with only_one(settings.data_folder.resolve()), open_record(places(settings)) as record:
+        return record.rebuild()
+
+
+def _shown(row: TokenRow) -> dict[str, JsonValue]:
+    moments = {"created_at": row.created_at, "expires_at": row.expires_at, "revoked_at": row.revoked_at}
+    told: dict[str, JsonValue] = {"id": row.id, "name": row.name, "role": row.role.value}
+    return told | {name: None if at is None else to_rfc3339(at) for name, at in moments.items()}

@@ -1,0 +1,53 @@
+"""Plug-ins, ours and theirs: found by entry point, put together with what they may know."""
+
+from __future__ import annotations
+
+import socket
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import cast
+
+from grace.act.executors import Action
+from grace.act.executors.workplace import ExecutorFactory, ProcessRules, Workplace
+from grace.act.safehold import Provider, Vault
+from grace.act.safehold.providers import ProviderFactory, Surroundings
+from grace.kit.clock import Clock
+from grace.kit.redaction import redact_text
+from grace.kit.sqlite_child import SqliteChild
+from grace.sense.directory import Directory
+from grace.settings import Settings, command_environment, secret_named
+
+
+def load_actions(
+    settings: Settings, folder: Path, clock: Clock, vault: Vault, child: SqliteChild, directory: Directory
+) -> dict[str, Action]:
+    """Return every action of every installed executor, by name."""
+    handles = folder / "handles"
+    handles.mkdir(mode=0o700, parents=True, exist_ok=True)
+    workplace = Workplace(
+        host=socket.gethostname(),
+        folder=handles,
+        forbidden=(folder,),
+        clock=clock,
+        redact=redact_text,
+        secret=secret_named,
+        fetch=vault.get,
+        sqlite=child,
+        processes=ProcessRules(main_pids=directory.main_pids, allow_as_root=settings.allow_process_control_as_root),
+        environment=command_environment(),
+    )
+    executors = [cast("ExecutorFactory", factory)(workplace) for factory in _plugs("grace.executors")]
+    return {name: action for executor in executors for name, action in executor.actions.items()}
+
+
+def load_providers(folder: Path, child: SqliteChild) -> dict[str, Provider]:
+    """Return every installed snapshot provider, by name."""
+    surroundings = Surroundings(forbidden=(folder,), redact=redact_text, sqlite=child)
+    providers = [cast("ProviderFactory", factory)(surroundings) for factory in _plugs("grace.providers")]
+    return {provider.name: provider for provider in providers}
+
+
+def _plugs(group: str) -> list[object]:
+    """Load every plug of a group; one that cannot be imported stops the start."""
+    points = sorted(entry_points(group=group), key=lambda point: point.name)
+    return [point.load() for point in points]

@@ -1,0 +1,53 @@
+"""Serve a house over HTTP until told to stop."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from grace.settings import Settings, StartRefusedError, arm_cut_points, refuse_unsafe_start
+from grace.wiring.house import open_house
+from grace.wiring.speaking import speak
+
+
+def serve(settings: Settings, ready: Callable[[str], None]) -> None:
+    """Serve until told to stop; `ready` gets the address once requests are answered."""
+    arm_cut_points(settings)
+    speak(settings)
+    with open_house(settings) as running:
+        refuse_unsafe_start(settings, running.house.tokens.usable())
+        listener = _listen(settings)
+        host, port = listener.getsockname()[:2]
+        address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        config = uvicorn.Config(
+            running.app, loop="uvloop", http="httptools", log_config=None, access_log=False, lifespan="off"
+        )
+        _Announcing(config, lambda: ready(address)).run(sockets=[listener])
+
+
+class _Announcing(uvicorn.Server):
+    """Tells when it answers."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        message = f"GRACE cannot listen on {settings.host}:{settings.port}: {error.strerror}. Name another with --port."
+        raise StartRefusedError(message) from None
+    return listener

@@ -1,0 +1,26 @@
+"""How the server speaks to its operator: structured lines on standard error, text or JSON. Truth is in the ledger."""
+
+from __future__ import annotations
+
+import logging
+
+import structlog
+
+from grace.settings import LogFormat, Settings
+
+
+def speak(settings: Settings) -> None:
+    """Send every log line of this process through one renderer."""
+    renderer = (
+        structlog.processors.JSONRenderer()
+        if settings.log_format is LogFormat.JSON
+        else structlog.dev.ConsoleRenderer(colors=False)
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True)],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.basicConfig(level=settings.log_level.value.upper(), handlers=[handler], force=True)
