@@ -1,0 +1,70 @@
+"""Access: the bearer token of a request becomes an identity, and each route names the role it needs."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Final
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
+
+from grace.api.house import House
+from grace.api.problems import ProblemError, ask_for_token
+from grace.api.roles import Identity, Role
+
+SCHEME: Final = HTTPBearer(auto_error=False, description="A token from `grace token create`, or from /api/auth/login.")
+_PREFIX: Final = "bearer "
+_LONGEST_SECRET: Final = 256
+
+
+def house_of(request: Request) -> House:
+    """Return the house that this application serves."""
+    house: House = request.app.state.house
+    return house
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """A dependency that lets a request through when its token has the role, and yields who it is."""
+
+    role: Role
+
+    async def __call__(self, request: Request) -> Identity:
+        identity = await authenticate(request)
+        if not identity.role.may(self.role):
+            raise ProblemError(
+                HTTPStatus.FORBIDDEN,
+                "role",
+                f"{identity.name} is {identity.role}; this needs {self.role}.",
+                f"Ask an admin for a token of that role: `grace token create NAME --role {self.role}`",
+            )
+        return identity
+
+
+async def authenticate(request: Request) -> Identity:
+    """Return whose token the request shows; raise a 401 problem that says how to get one."""
+    shown = request.headers.get("authorization", "")
+    if not shown:
+        ask_for_token("This needs a token, and none was sent.")
+    secret = shown[len(_PREFIX) :].strip()
+    if not shown.lower().startswith(_PREFIX) or not secret or len(secret) > _LONGEST_SECRET:
+        ask_for_token("The Authorization header is not `Bearer TOKEN`.")
+    return await identify(house_of(request), secret)
+
+
+async def identify(house: House, secret: str) -> Identity:
+    """Return whose secret this is; raise a 401 problem for an unknown, expired or revoked one."""
+    identity = house.tokens.remembered(secret) or await asyncio.to_thread(house.tokens.identify, secret)
+    if identity is None:
+        ask_for_token("The token is unknown, expired or revoked.")
+    return identity
+
+
+TheHouse = Annotated[House, Depends(house_of)]
+Sender = Annotated[Identity, Depends(Needs(Role.SENDER))]
+Viewer = Annotated[Identity, Depends(Needs(Role.VIEWER))]
+Operator = Annotated[Identity, Depends(Needs(Role.OPERATOR))]
+Approver = Annotated[Identity, Depends(Needs(Role.APPROVER))]
+Admin = Annotated[Identity, Depends(Needs(Role.ADMIN))]

@@ -1,0 +1,80 @@
+"""The application: every router, with access, limits and problems. A router that cannot be imported stops the start."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import Depends, FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from grace.api.access import SCHEME
+from grace.api.house import House
+from grace.api.limits import BodyLimit
+from grace.api.problems import Problem, answer_with_problems, documented
+from grace.api.routes import (
+    auth,
+    autonomy,
+    benchmarks,
+    declared,
+    events,
+    halt,
+    health,
+    incidents,
+    intake,
+    log,
+    runs,
+    snapshots,
+    verification,
+)
+
+_GUARDED: Final = (
+    intake.router,
+    incidents.router,
+    runs.router,
+    autonomy.router,
+    halt.router,
+    verification.router,
+    snapshots.router,
+    benchmarks.router,
+    log.router,
+    events.router,
+    declared.router,
+)
+_ANYWHERE: Final = documented(
+    HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.SERVICE_UNAVAILABLE
+)
+_WITH_TOKEN: Final = documented(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+
+
+def create_app(house: House) -> FastAPI:
+    """Return the application that serves this house; nothing is opened or started."""
+    app = FastAPI(
+        title="GRACE",
+        version=house.version,
+        summary="Heals running software and can prove that it did no harm.",
+        redirect_slashes=False,
+        responses=_ANYWHERE,
+    )
+    app.state.house = house
+    for router in _GUARDED:
+        app.include_router(router, dependencies=[Depends(SCHEME)], responses=_WITH_TOKEN)
+    app.include_router(auth.router, dependencies=[Depends(SCHEME)], responses=_WITH_TOKEN)
+    app.include_router(health.router)
+    app.add_middleware(BodyLimit, limit_bytes=house.body_limit_bytes)
+    answer_with_problems(app)
+    _describe(app)
+    return app
+
+
+def _describe(app: FastAPI) -> None:
+    """Put the shape of problems into the OpenAPI document, once."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+            schema["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = openapi

@@ -1,0 +1,149 @@
+"""Problems (RFC 9457): every error of the API in one shape, and every status code in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any, Final, NoReturn
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
+
+from grace.model.warrant import Refusal
+from grace.record.store.writer import WriteFailedError, WriterBusyError, WriterClosedError
+from grace.sense.intake.acceptance import IntakeBusyError
+
+MEDIA_TYPE: Final = "application/problem+json"
+HOW_TO_GET_A_TOKEN: Final = (
+    "On the server's machine: `grace token create NAME --role viewer`; then send the header "  # noqa: S105
+    "`Authorization: Bearer TOKEN`."
+)
+_NAMESPACE: Final = "urn:grace:problem:"
+_RETRY_AFTER_S: Final = "1"
+_MISSING: Final = "no-"
+_STATUS_OF_RULE: Final[Mapping[str, HTTPStatus]] = MappingProxyType(
+    {
+        "approval-requester": HTTPStatus.FORBIDDEN,
+        "approval-digest": HTTPStatus.CONFLICT,
+        "body-invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
+        "body-unreadable": HTTPStatus.BAD_REQUEST,
+        "body-too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    }
+)
+
+
+class Problem(BaseModel):
+    """What went wrong, and what to try next."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    next: str
+
+
+class ProblemError(Exception):
+    """Raised by routes; becomes a problem document."""
+
+    def __init__(
+        self, status: HTTPStatus, rule: str, detail: str, next_step: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.problem = Problem(
+            type=_NAMESPACE + rule, title=status.phrase, status=status.value, detail=detail, next=next_step
+        )
+        self.headers = dict(headers or {})
+        super().__init__(detail)
+
+
+def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI responses of the problems that a route can answer with."""
+    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    return {status.value: {"description": status.phrase, "content": {MEDIA_TYPE: schema}} for status in statuses}
+
+
+def refused(refusal: Refusal) -> ProblemError:
+    """Turn a refusal of the house into its problem."""
+    status = HTTPStatus.NOT_FOUND if refusal.rule.startswith(_MISSING) else HTTPStatus.CONFLICT
+    return ProblemError(_STATUS_OF_RULE.get(refusal.rule, status), refusal.rule, refusal.why, refusal.next)
+
+
+def not_found(noun: str, identity: str, next_step: str) -> NoReturn:
+    """Raise that there is no such thing."""
+    raise ProblemError(HTTPStatus.NOT_FOUND, f"no-{noun}", f"There is no {noun} {identity!r}.", next_step)
+
+
+def ask_for_token(detail: str) -> NoReturn:
+    """Raise that a token is needed, and say how to get one."""
+    raise ProblemError(
+        HTTPStatus.UNAUTHORIZED,
+        "unauthorized",
+        detail,
+        HOW_TO_GET_A_TOKEN,
+        {"WWW-Authenticate": 'Bearer realm="grace"'},
+    )
+
+
+def answer_with_problems(app: FastAPI) -> None:
+    """Make every error of the application a problem document."""
+    app.add_exception_handler(ProblemError, _own)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    for trouble in (WriterBusyError, WriteFailedError, WriterClosedError, IntakeBusyError):
+        app.add_exception_handler(trouble, _unavailable)
+    app.add_exception_handler(HTTPStatus.INTERNAL_SERVER_ERROR.value, _fault)
+
+
+def respond(error: ProblemError) -> JSONResponse:
+    """Write one problem."""
+    return JSONResponse(
+        error.problem.model_dump(), status_code=error.problem.status, headers=error.headers, media_type=MEDIA_TYPE
+    )
+
+
+async def _own(_request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, ProblemError):
+        raise error
+    return respond(error)
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        raise error
+    status = HTTPStatus(error.status_code)
+    detail = {
+        HTTPStatus.NOT_FOUND: f"There is nothing at {request.url.path}.",
+        HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not offered at {request.url.path}.",
+    }.get(status, str(error.detail))
+    return respond(
+        ProblemError(status, status.name.lower().replace("_", "-"), detail, "GET /openapi.json", error.headers)
+    )
+
+
+async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    """Name each field that is wrong; never repeat what was sent, it may be a secret."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    wrong = [f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()]
+    return respond(
+        ProblemError(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", "; ".join(wrong[:20]), "GET /openapi.json says the shape"
+        )
+    )
+
+
+async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
+    busy = HTTPStatus.SERVICE_UNAVAILABLE
+    return respond(
+        ProblemError(busy, "record-busy", str(error), "Try again in a second", {"Retry-After": _RETRY_AFTER_S})
+    )
+
+
+async def _fault(_request: Request, _error: Exception) -> JSONResponse:
+    detail = "GRACE failed; the server's log says how. Nothing that was acknowledged is lost."
+    return respond(ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, "fault", detail, "grace status"))

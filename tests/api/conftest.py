@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from grace.api.application import create_app
+from grace.api.house import House
+from grace.api.roles import Role
+from grace.record.opening import Record, RecordPlaces, open_record
+from tests.api.houses import Engine, make_house, tokens_of
+from tests.api.serving import served
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Iterator[Record]:
+    with open_record(RecordPlaces.within(tmp_path / "record")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine()
+
+
+@pytest.fixture
+def house(record: Record, engine: Engine) -> House:
+    return make_house(record, engine)
+
+
+@pytest.fixture
+def app(house: House) -> FastAPI:
+    return create_app(house)
+
+
+@pytest.fixture
+def tokens(house: House) -> dict[Role, str]:
+    return tokens_of(house)
+
+
+@pytest.fixture
+def client(app: FastAPI, tokens: dict[Role, str]) -> Iterator[httpx.Client]:
+    """A client of an admin at a real server; other roles send their own header."""
+    headers = {"Authorization": f"Bearer {tokens[Role.ADMIN]}"}
+    with served(app) as address, httpx.Client(base_url=address, headers=headers, trust_env=False) as opened:
+        yield opened
