@@ -21,6 +21,10 @@ from tests.act.workbench import Bench, file_target, taken
 SEEDS = st.integers(min_value=0, max_value=2**32)
 
 
+def write(file: Path) -> None:
+    file.write_text("written while it was read")
+
+
 @pytest.fixture
 def provider(bench: Bench) -> FilesProvider:
     return FilesProvider(bench.surroundings)
@@ -295,13 +299,13 @@ def test_what_is_too_large_is_refused_before_it_is_read(bench: Bench) -> None:
 
 def test_a_file_that_never_rests_is_refused(bench: Bench, provider: FilesProvider, busy: Path) -> None:
     for nth in range(1, 4):
-        arm("filesystem.scan.read", nth, lambda: busy.write_text("written while it was read"))
+        arm("filesystem.scan.read", nth, lambda: write(busy))
     assert refusal(provider.take(file_target(busy), bench.vault)).rule == "files.changing"
     assert list(bench.vault.addresses()) == []
 
 
 def test_a_file_that_rests_again_is_kept_as_it_is_then(bench: Bench, provider: FilesProvider, busy: Path) -> None:
-    arm("filesystem.scan.read", 1, lambda: busy.write_text("written while it was read"))
+    arm("filesystem.scan.read", 1, lambda: write(busy))
     kept = taken(provider.take(file_target(busy), bench.vault))
     assert kept.digest == digest(provider, busy)
 
