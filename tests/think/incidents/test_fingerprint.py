@@ -208,13 +208,14 @@ def _sentry_signals(folder: Path) -> dict[str, Signal]:
 
 
 def _sentry_raised(event: Any) -> list[Raised]:
-    exception: Any = event.get("exception") or []
-    values = cast("list[Any]", exception.get("values") if isinstance(exception, dict) else exception)
-    return [_raised_of(value) for value in values or [] if value]
+    exception = cast("dict[str, Any] | list[Any]", event.get("exception") or [])
+    values = exception.get("values") if isinstance(exception, dict) else exception
+    return [_raised_of(value) for value in cast("list[Any]", values or []) if value]
 
 
 def _raised_of(value: Any) -> Raised:
-    frames = cast("list[Any]", (value.get("stacktrace") or {}).get("frames") or [])
+    stacktrace: Any = value.get("stacktrace")
+    frames = cast("list[Any]", stacktrace["frames"] or []) if stacktrace else []
     return Raised(
         type=str(value.get("type") or "unknown"),
         module=str(value.get("module") or ""),

@@ -1,0 +1,197 @@
+"""Acceptance: signals become durable rows of their incidents, or nothing happened."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from sqlalchemy import Text, bindparam, insert, select
+
+from grace.kit.attempt import Raised, Returned, attempt
+from grace.model.signal import Signal
+from grace.record import Journal, Transaction
+from grace.record.store.tables import signals as signal_rows
+from grace.sense.intake import Grouper, Kept, Receipt
+
+MOST_WAITING: Final = 20_000
+"""Signals that may wait for the disk; more are turned away at once."""
+_MOST_AT_ONCE: Final = 4_000
+
+# The document is bound as text: the model writes its JSON ten times faster than a canonical form that nobody digests.
+_INSERT: Final = insert(signal_rows).values(doc=bindparam("doc", type_=Text))
+_FIND: Final = select(signal_rows.c.id, signal_rows.c.incident_id).where(
+    signal_rows.c.service == bindparam("service"), signal_rows.c.id.in_(bindparam("ids", expanding=True))
+)
+
+
+class IntakeBusyError(RuntimeError):
+    """Too many signals wait for the disk."""
+
+    def __init__(self, waiting: int) -> None:
+        self.waiting = waiting
+        super().__init__(f"{waiting} signals wait for the disk; none of these was taken. Send them again in a second.")
+
+
+class _Name(NamedTuple):
+    """What makes a signal the same signal when it comes again."""
+
+    service: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    signal: Signal
+    fingerprint: str
+
+    @property
+    def name(self) -> _Name:
+        return _Name(self.signal.service, self.signal.id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    """What one caller handed in, and the promise to that caller."""
+
+    arrivals: tuple[_Arrival, ...]
+    future: Future[Receipt] = field(default_factory=Future[Receipt])
+
+    @property
+    def size(self) -> int:
+        return len(self.arrivals)
+
+
+class Intake:
+    """Keep signals: rows, counters and ledger entries in one durable transaction; all who wait share the next one."""
+
+    def __init__(self, journal: Journal, grouper: Grouper, most_waiting: int = MOST_WAITING) -> None:
+        self._journal = journal
+        self._grouper = grouper
+        self._most_waiting = most_waiting
+        self._lock = threading.Lock()
+        self._waiting: deque[_Delivery] = deque()
+        self._waiting_signals = 0
+        self._is_called = False
+        """Whether a unit is queued that will take what waits."""
+
+    def accept(self, signals: Sequence[Signal]) -> Future[Receipt]:
+        """Promise a receipt once every signal is durable; a signal that was kept before changes nothing.
+
+        Raise IntakeBusyError when too many wait. The future fails with the writer's error, and then nothing was kept.
+        """
+        delivery = _Delivery(tuple(_Arrival(signal, self._grouper.fingerprint(signal)) for signal in signals))
+        # A caller that goes away must not take the promise with it: the unit resolves it.
+        delivery.future.set_running_or_notify_cancel()
+        with self._lock:
+            if self._waiting_signals + len(signals) > self._most_waiting:
+                raise IntakeBusyError(self._waiting_signals)
+            self._waiting.append(delivery)
+            self._waiting_signals += len(signals)
+            must_call, self._is_called = not self._is_called, True
+        if must_call:
+            self._call_writer()
+        return delivery.future
+
+    def _call_writer(self) -> None:
+        """Queue one unit that keeps whatever waits when its turn comes."""
+        taken: list[_Delivery] = []
+
+        def unit(tx: Transaction) -> list[Receipt]:
+            taken.extend(self._take(_MOST_AT_ONCE))
+            return self._keep(tx, taken)
+
+        match attempt(lambda: self._journal.submit(unit)):
+            case Returned(submitted):
+                submitted.add_done_callback(lambda done: self._resolve(done, taken))
+            case Raised(error):
+                _fail(self._take(), error)
+
+    def _take(self, most: int | None = None) -> list[_Delivery]:
+        """Take deliveries from the queue: all, or the first ones with `most` signals in all, but at least one."""
+        taken: list[_Delivery] = []
+        signals = 0
+        with self._lock:
+            self._is_called = False
+            while self._waiting and (most is None or not taken or signals + self._waiting[0].size <= most):
+                taken.append(self._waiting.popleft())
+                signals += taken[-1].size
+            self._waiting_signals -= signals
+        return taken
+
+    def _resolve(self, done: Future[list[Receipt]], taken: Sequence[_Delivery]) -> None:
+        error = done.exception()
+        if error is None:
+            for delivery, receipt in zip(taken, done.result(), strict=True):
+                delivery.future.set_result(receipt)
+        else:
+            # A unit that never ran has taken nothing; what waited for it waits no more.
+            _fail(taken or self._take(), error)
+        with self._lock:
+            must_call = bool(self._waiting) and not self._is_called
+            self._is_called = self._is_called or must_call
+        if must_call:
+            self._call_writer()
+
+    def _keep(self, tx: Transaction, deliveries: Sequence[_Delivery]) -> list[Receipt]:
+        arrivals = [arrival for delivery in deliveries for arrival in delivery.arrivals]
+        incident_ids = _kept_before(tx, arrivals)
+        fresh = _first_of_each(arrival for arrival in arrivals if arrival.name not in incident_ids)
+        grouped = self._grouper.group(tx, [one.signal for one in fresh], [one.fingerprint for one in fresh])
+        if fresh:
+            tx.connection.execute(_INSERT, [_row(one, of) for one, of in zip(fresh, grouped, strict=True)])
+        incident_ids.update(zip((one.name for one in fresh), grouped, strict=True))
+        new = {id(one) for one in fresh}
+        return [
+            _receipt(delivery, incident_ids, sum(id(one) in new for one in delivery.arrivals))
+            for delivery in deliveries
+        ]
+
+
+def _kept_before(tx: Transaction, arrivals: Iterable[_Arrival]) -> dict[_Name, str]:
+    """Find the incidents of the signals that are kept already."""
+    ids: dict[str, list[str]] = {}
+    for arrival in arrivals:
+        ids.setdefault(arrival.signal.service, []).append(arrival.signal.id)
+    return {
+        _Name(service, row.id): row.incident_id
+        for service, some in ids.items()
+        for row in tx.connection.execute(_FIND, {"service": service, "ids": some})
+    }
+
+
+def _first_of_each(arrivals: Iterable[_Arrival]) -> list[_Arrival]:
+    first: dict[_Name, _Arrival] = {}
+    for arrival in arrivals:
+        first.setdefault(arrival.name, arrival)
+    return list(first.values())
+
+
+def _row(arrival: _Arrival, incident_id: str) -> dict[str, object]:
+    signal = arrival.signal
+    return {
+        "service": signal.service,
+        "id": signal.id,
+        "incident_id": incident_id,
+        "environment": signal.environment,
+        "at": signal.at,
+        "received_at": signal.received_at,
+        "kind": signal.kind.value,
+        "severity": signal.severity.value,
+        "fingerprint": arrival.fingerprint,
+        "title": signal.title,
+        "doc": signal.model_dump_json(),
+    }
+
+
+def _receipt(delivery: _Delivery, incident_ids: dict[_Name, str], accepted: int) -> Receipt:
+    kept = tuple(Kept(arrival.signal.id, incident_ids[arrival.name]) for arrival in delivery.arrivals)
+    return Receipt(accepted=accepted, duplicates=delivery.size - accepted, signals=kept)
+
+
+def _fail(deliveries: Iterable[_Delivery], error: BaseException) -> None:
+    for delivery in deliveries:
+        delivery.future.set_exception(error)

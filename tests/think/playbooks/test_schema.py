@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from jsonschema import Draft7Validator
+
+from grace.think.playbooks.schema import playbook_schema
+from tests.think.worlds import CATALOGUE, RELOAD, SHIPPED, STUCK_WRITER, document
+
+
+def validator(*, with_names: bool = True) -> Draft7Validator:
+    return Draft7Validator(playbook_schema(CATALOGUE if with_names else None))
+
+
+@pytest.mark.parametrize("with_names", [True, False])
+def test_the_schema_is_draft_07_and_takes_good_playbooks(with_names: bool) -> None:
+    Draft7Validator.check_schema(playbook_schema(CATALOGUE if with_names else None))
+
+    for text in (STUCK_WRITER, RELOAD):
+        assert list(validator(with_names=with_names).iter_errors(document(text).value)) == []
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("format: 1", "format: 2"),
+        ("summary: End", "summry: End"),
+        ("process.terminate", "process.end"),
+        ("sqlite.integrity", "sqlite.whole"),
+        ("is: ok", "is: ok, is_not: bad"),
+        ("probe: sqlite.integrity", "probe: sqlite.integrity, metric: service.a"),
+        ("for: 3s", "for: soon"),
+        ("with: {path:", "with: {pth:"),
+        ("on_violated: hold", "on_violated: shrug"),
+        ("version: 1.0.0", "version: 1.0"),
+    ],
+)
+def test_an_editor_sees_a_mistake_of_form(old: str, new: str) -> None:
+    assert old in STUCK_WRITER
+
+    assert list(validator().iter_errors(document(STUCK_WRITER.replace(old, new)).value))
+
+
+def test_the_schema_that_ships_is_this_one() -> None:
+    shipped = json.loads((SHIPPED / "playbooks" / "schema.json").read_text())
+
+    assert shipped == playbook_schema(), "write it again: python -m grace playbook schema > playbooks/schema.json"
