@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from grace import wiring
-from grace.cli.addresses import announce, retract
+from grace.cli.addresses import announce, keep_token, retract
 from grace.cli.screen import Screen
+from grace.cli.starting import starting_told
 from grace.cli.visiting import command_file, offline
 from grace.settings import load_settings
 
@@ -31,8 +32,11 @@ def serve(
     """Run the server until it is told to stop; options win over GRACE_ variables (docs/settings.md)."""
     settings = load_settings(host=host, port=port, data_folder=data, services_file=config)
 
-    def ready(address: str) -> None:
+    def ready(address: str, first_token: str | None) -> None:
         announce(settings.data_folder, address)
+        if first_token is not None:
+            kept = keep_token(settings.data_folder, first_token)
+            screen.aside(f"No token existed: one for admin is kept in {kept}, for commands of this machine.")
         if screen.as_json:
             screen.data({"address": address, "data_folder": str(settings.data_folder)})
             return
@@ -40,6 +44,7 @@ def serve(
         screen.line("next: grace status")
 
     try:
-        wiring.serve(settings, ready)
+        with starting_told():
+            wiring.serve(settings, ready)
     finally:
         retract(settings.data_folder)

@@ -9,6 +9,7 @@ from grace.cli.addresses import running
 from grace.cli.calls import CommandFailed
 from grace.cli.exits import Exit
 from grace.cli.screen import Screen
+from grace.cli.starting import starting_told
 from grace.cli.visiting import Data, command_file, offline
 from grace.settings import Settings, load_settings
 
@@ -22,7 +23,9 @@ app.add_typer(store, name="store", help="Maintain the record of a data folder.")
 def upgrade(screen: Screen, *, data: Data = None) -> None:
     """Bring the schema up to this version; copy the database file first."""
     settings = _own(data)
-    _tell(screen, settings, {"revision": wiring.upgrade_store(settings)}, "the schema fits this version")
+    with starting_told():
+        revision = wiring.upgrade_store(settings)
+    _tell(screen, settings, {"revision": revision}, "the schema fits this version")
 
 
 @store.command()
@@ -30,7 +33,8 @@ def upgrade(screen: Screen, *, data: Data = None) -> None:
 def rebuild(screen: Screen, *, data: Data = None) -> None:
     """Make every read model again from the ledger's entries."""
     settings = _own(data)
-    replayed = wiring.rebuild_store(settings)
+    with starting_told():
+        replayed = wiring.rebuild_store(settings)
     _tell(screen, settings, {"replayed": replayed}, f"read models made again from {replayed} entries")
 
 

@@ -16,6 +16,7 @@ from grace.cli.addresses import keep_token, running
 from grace.cli.calls import CommandFailed, JsonObject, Session
 from grace.cli.exits import Exit
 from grace.cli.screen import Screen, marked
+from grace.cli.starting import starting_told
 from grace.cli.views import TokenView
 from grace.cli.visiting import JSON_OPTION, Data, Server, Token, command_file, failures_told, open_session, with_options
 from grace.cli.wording import ago, now
@@ -105,7 +106,7 @@ def _book(screen: Screen, server: str, secret: str, folder: Path) -> Generator[T
         with open_session(screen, server, secret, folder) as session:
             yield ServersBook(session)
         return
-    with wiring.open_tokens(load_settings(data_folder=folder)) as book:
+    with starting_told(), wiring.open_tokens(load_settings(data_folder=folder)) as book:
         yield book
 
 
@@ -162,7 +163,10 @@ def revoke(
     if len(found) != 1:
         why = "more than one token begins" if found else "no token begins"
         raise CommandFailed(Exit.USAGE, f"{why} with {token_id}", "grace token list")
-    desk.book.revoke(found[0])
+    try:
+        desk.book.revoke(found[0])
+    except LookupError as error:
+        raise CommandFailed(Exit.REFUSED, f"{found[0]} is revoked already", "grace token list") from error
     if desk.screen.as_json:
         desk.screen.data({"id": found[0], "revoked": True})
         return

@@ -81,7 +81,7 @@ def failures_told(screen: Screen) -> Generator[None]:
     except SettingsInvalidError as error:
         code, sentence, next_step = Exit.USAGE, "; ".join(error.problems), "read docs/settings.md"
     except StartRefusedError as error:
-        code, sentence, next_step = Exit.REFUSED, str(error), "grace token create NAME --role admin"
+        code, sentence, next_step = Exit.REFUSED, str(error), "do what it says, then start again"
     else:
         return
     screen.error(sentence, next_step, code)

@@ -3,5 +3,21 @@
 from grace.wiring.house import Running, open_house
 from grace.wiring.offline import FolderTokens, open_tokens, rebuild_store, upgrade_store
 from grace.wiring.serving import serve
+from grace.wiring.troubles import FLAWED, UNTRUSTED, UNUSABLE
+from grace.wiring.workbench import catalogue, decider, known_causes
 
-__all__ = ["FolderTokens", "Running", "open_house", "open_tokens", "rebuild_store", "serve", "upgrade_store"]
+__all__ = [
+    "FLAWED",
+    "UNTRUSTED",
+    "UNUSABLE",
+    "FolderTokens",
+    "Running",
+    "catalogue",
+    "decider",
+    "known_causes",
+    "open_house",
+    "open_tokens",
+    "rebuild_store",
+    "serve",
+    "upgrade_store",
+]

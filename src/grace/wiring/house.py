@@ -148,12 +148,12 @@ def _furnish(rooms: _Rooms) -> tuple[House, Runs]:
     providers = load_providers(rooms.folder, writer_child)
     catalogue = Catalogue(actions={name: action.spec for name, action in actions.items()}, probes=eyes.specs)
     directory.read(settings.services_file, catalogue)
-    policy = LivePolicy(_policy_source(settings, catalogue), record)
+    policy = LivePolicy(policy_source(settings, catalogue), record)
     looker = Looker(eyes)
     means = Means(catalogue, looker, TellingHands(actions))
     shelf = fill_shelf(
-        _folders(settings.knowledge_folders, "knowledge"),
-        _folders(settings.playbook_folders, "playbooks"),
+        folders_of(settings.knowledge_folders, "knowledge"),
+        folders_of(settings.playbook_folders, "playbooks"),
         means,
         record,
     )
@@ -236,17 +236,17 @@ class _Declared:
         )
 
 
-def _policy_source(settings: Settings, catalogue: Catalogue) -> PolicySource:
+def policy_source(settings: Settings, catalogue: Catalogue) -> PolicySource:
     shipped = shipped_folder("policies")
     return PolicySource(
-        folders=_folders(settings.policy_folders, "policies"),
+        folders=folders_of(settings.policy_folders, "policies"),
         schema=shipped / "grace.cedarschema",
         known_deeds=frozenset(catalogue.actions),
         drill_folders=tuple(str(folder) for folder in settings.drill_folders),
     )
 
 
-def _folders(given: tuple[Path, ...], shipped: ShippedName) -> tuple[Path, ...]:
+def folders_of(given: tuple[Path, ...], shipped: ShippedName) -> tuple[Path, ...]:
     """Return what ships and what was added to it."""
     return (shipped_folder(shipped), *given)
 

@@ -4,27 +4,37 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from typing import Final
 
 import uvicorn
 
+from grace.api.roles import Role
 from grace.settings import Settings, StartRefusedError, arm_cut_points, refuse_unsafe_start
 from grace.wiring.house import open_house
 from grace.wiring.speaking import speak
 
+FIRST_NAME: Final = "local"
+"""Who the first token belongs to: whoever may read the data folder."""
 
-def serve(settings: Settings, ready: Callable[[str], None]) -> None:
-    """Serve until told to stop; `ready` gets the address once requests are answered."""
+
+def serve(settings: Settings, ready: Callable[[str, str | None], None]) -> None:
+    """Serve until told to stop; `ready` gets the address when it answers, and the first token if one is made.
+
+    It is made where no token opens the door and only this machine reaches it: else nobody could ever log in.
+    """
     arm_cut_points(settings)
     speak(settings)
     with open_house(settings) as running:
         refuse_unsafe_start(settings, running.house.tokens.usable())
+        tokens = running.house.tokens
+        first = None if tokens.usable() else tokens.issue(FIRST_NAME, Role.ADMIN, FIRST_NAME)
         listener = _listen(settings)
         host, port = listener.getsockname()[:2]
         address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         config = uvicorn.Config(
             running.app, loop="uvloop", http="httptools", log_config=None, access_log=False, lifespan="off"
         )
-        _Announcing(config, lambda: ready(address)).run(sockets=[listener])
+        _Announcing(config, lambda: ready(address, first.secret if first else None)).run(sockets=[listener])
 
 
 class _Announcing(uvicorn.Server):

@@ -1,0 +1,23 @@
+"""What stops a start or an offline command, as a sentence, a next step and an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from grace import wiring
+from grace.cli.calls import CommandFailed
+from grace.cli.exits import Exit
+
+
+@contextmanager
+def starting_told() -> Generator[None]:
+    """Tell what a person wrote wrong, what the data folder lacks, or why the ledger is not believed."""
+    try:
+        yield
+    except wiring.FLAWED as error:
+        raise CommandFailed(Exit.USAGE, str(error), "mend the file, then start again") from error
+    except wiring.UNUSABLE as error:
+        raise CommandFailed(Exit.FAULT, str(error), "do what it says, then start again") from error
+    except wiring.UNTRUSTED as error:
+        raise CommandFailed(Exit.LEDGER_INVALID, str(error), "grace ledger verify --help") from error

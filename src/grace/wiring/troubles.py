@@ -1,0 +1,21 @@
+"""What stops a start or an offline command, by what the person has to mend; each says itself what to do."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from grace.act.healing.shelf import ShelfFlawedError
+from grace.act.safehold.vault import VaultKeyUnsafe
+from grace.govern.policy.rules import PolicyInvalidError
+from grace.record.ledger.note import KeyUnusableError
+from grace.record.ledger.witness import LedgerUntrustedError
+from grace.record.store.engine import StoreUnusableError
+from grace.record.store.schema import SchemaMismatchError
+from grace.sense.directory import ServicesFlawedError
+
+FLAWED: Final = (ServicesFlawedError, ShelfFlawedError, PolicyInvalidError)
+"""A file that a person wrote."""
+UNUSABLE: Final = (SchemaMismatchError, StoreUnusableError, KeyUnusableError, VaultKeyUnsafe)
+"""The data folder."""
+UNTRUSTED: Final = (LedgerUntrustedError,)
+"""The ledger."""
