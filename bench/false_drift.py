@@ -2,8 +2,9 @@
 
 Both sides of an A/A comparison are drawn from one long series of real request times against a server on this machine,
 shuffled, so that there is nothing to find: every violation is false. Then one side is slowed down, and every pass is a
-miss. By chance alone Cliff's delta passes 0.2 in 14 % of comparisons of 20 samples, in 4 % of 50 and in 0.7 % of 100: a
-clause that decides wants a hundred. Stretches as they came are told beside it: there the machine's own drift is part of what is found.
+miss. By chance alone Cliff's delta passes 0.2 in 14 % of comparisons of 20 samples, in 4 % of 50 and in 0.7 % of 100:
+a clause that decides wants a hundred. Stretches as they came are told beside it: there the machine's own drift is part
+of what is found.
 """
 
 from __future__ import annotations
