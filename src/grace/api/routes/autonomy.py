@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter
 from pydantic import Field, JsonValue
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from grace.api.access import Admin, Approver, TheHouse, Viewer
 from grace.api.paging import AskedPage, Page, rows_of
@@ -22,6 +23,7 @@ from grace.govern.policy.rules import PERMITTING
 from grace.model.approval import ApprovalState
 from grace.model.decision import Decision
 from grace.model.events import PolicyChanged
+from grace.model.incident import IncidentState
 from grace.model.warrant import Refusal
 from grace.record.store.tables import approval_answers, approvals
 
@@ -34,16 +36,28 @@ class Tier(View):
     rules: int
 
 
+class QuarantineView(View):
+    """A target that stays closed until a person keeps or undoes the run."""
+
+    target: str
+    run_id: str
+    since: datetime
+
+
 class AutonomyStatus(View):
-    """How far GRACE may go now."""
+    """How far GRACE may go now, and what is open."""
 
     tiers: list[Tier]
+    open_incidents: int
+    open_runs: int
     pending_approvals: int
+    quarantines: list[QuarantineView]
     policies: int
     policy_digest: str
     policy_problems: list[str]
     """What is wrong with the policy files while the last good ones stay in force."""
     halts: list[HaltView]
+    ledger_size: int
     ledger_trouble: str | None
     """Why the newest entries are not witnessed at the moment."""
 
@@ -91,18 +105,24 @@ def status(_viewer: Viewer, house: TheHouse) -> AutonomyStatus:
     """Show tiers, what waits, what is stopped, and which policy is in force."""
     rules = house.policy.current.rules
     with house.record.read() as connection:
-        waiting = select(func.count()).select_from(approvals).where(approvals.c.state == ApprovalState.WAITING.value)
-        pending = connection.execute(waiting).scalar_one()
+        pending = _count(connection, approvals.c.state == ApprovalState.WAITING.value)
+        open_incidents = _count(connection, incidents.c.state == IncidentState.OPEN.value)
+        open_runs = _count(connection, runs.c.settlement.is_(None))
+        closed = connection.execute(select(quarantines).where(quarantines.c.ended_at.is_(None))).all()
     return AutonomyStatus(
         tiers=[
             Tier(tier=ruling.tier or 0, ruling=ruling.value, rules=sum(ruling in rule.rulings for rule in rules))
             for ruling in PERMITTING
         ],
+        open_incidents=open_incidents,
+        open_runs=open_runs,
         pending_approvals=pending,
+        quarantines=[QuarantineView.model_validate(fields_of(row)) for row in closed],
         policies=len(rules),
         policy_digest=house.policy.digest,
         policy_problems=list(house.policy.problems),
         halts=[HaltView.model_validate(halt, from_attributes=True) for halt in house.halts.standing()],
+        ledger_size=house.record.head().size,
         ledger_trouble=house.record.checkpointer.trouble,
     )
 
@@ -189,6 +209,11 @@ def answer(approval_id: Identifier, body: Answering, approver: Approver, house: 
     if isinstance(answered, Refusal):
         raise refused(answered)
     return get_approval(approval_id, approver, house)
+
+
+def _count(connection: Connection, condition: ColumnElement[bool]) -> int:
+    """Count the rows of the one table that the condition is about."""
+    return connection.execute(select(func.count()).where(condition)).scalar_one()
 
 
 def _answers(connection: Connection, approval_id: str) -> list[dict[Any, Any]]:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from sqlalchemy import select
 
+from grace.act.healing.telling import Telling, tell
 from grace.api.access import Operator, TheHouse, Viewer
 from grace.api.house import DryPlan, House
 from grace.api.paging import AskedPage, Page, rows_of
@@ -81,6 +82,13 @@ def list_signals(incident_id: Identifier, _viewer: Viewer, house: TheHouse, want
         mine = signals.c.incident_id == incident_id
         rows, following = rows_of(connection, signals, "received_at", wanted, mine)
     return Page(items=[SignalView.model_validate(row) for row in rows], next_cursor=following)
+
+
+@router.get("/{incident_id}/explain", responses=documented(HTTPStatus.NOT_FOUND))
+def explain(incident_id: Identifier, _viewer: Viewer, house: TheHouse) -> Telling:
+    """Tell the whole story: what was detected, every run of it, and why nothing was done where nothing was."""
+    read_incident(house, incident_id)
+    return tell(incident_id, house.record.entries(incident_id=incident_id))
 
 
 @router.post("/{incident_id}/plan", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))

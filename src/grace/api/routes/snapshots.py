@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from sqlalchemy import RowMapping, select
 
 from grace.api.access import Operator, TheHouse, Viewer
@@ -38,10 +39,13 @@ class Restored(View):
 
 
 @router.get("")
-def list_snapshots(_viewer: Viewer, house: TheHouse, wanted: AskedPage) -> Page[SnapshotView]:
+def list_snapshots(
+    _viewer: Viewer, house: TheHouse, wanted: AskedPage, run_id: Annotated[str | None, Query(max_length=64)] = None
+) -> Page[SnapshotView]:
     """List snapshots, newest first."""
+    where = [safe_hold_snapshots.c.run_id == run_id] if run_id else []
     with house.record.read() as connection:
-        rows, following = rows_of(connection, safe_hold_snapshots, "taken_at", wanted)
+        rows, following = rows_of(connection, safe_hold_snapshots, "taken_at", wanted, *where)
     return Page(items=[SnapshotView.model_validate(row) for row in rows], next_cursor=following)
 
 
