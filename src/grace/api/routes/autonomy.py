@@ -25,7 +25,7 @@ from grace.model.decision import Decision
 from grace.model.events import PolicyChanged
 from grace.model.incident import IncidentState
 from grace.model.warrant import Refusal
-from grace.record.store.tables import approval_answers, approvals
+from grace.record.store.tables import approval_answers, approvals, incidents, quarantines, runs
 
 router = APIRouter(prefix="/api/autonomy", tags=["autonomy"])
 
@@ -117,7 +117,7 @@ def status(_viewer: Viewer, house: TheHouse) -> AutonomyStatus:
         open_incidents=open_incidents,
         open_runs=open_runs,
         pending_approvals=pending,
-        quarantines=[QuarantineView.model_validate(fields_of(row)) for row in closed],
+        quarantines=[QuarantineView(target=row.target, run_id=row.run_id, since=row.since) for row in closed],
         policies=len(rules),
         policy_digest=house.policy.digest,
         policy_problems=list(house.policy.problems),
