@@ -10,11 +10,12 @@ from typing import Final, Self, TypeVar
 
 from sqlalchemy import Connection, Engine, insert, select
 
+from grace.kit.canonical import canonical
 from grace.kit.clock import Clock, SystemClock
 from grace.kit.ids import new_id
 from grace.model.events import EventType
 from grace.model.ledger_entry import Draft, LedgerEntry
-from grace.record.ledger.entries import Prepared
+from grace.record.ledger.entries import Prepared, header_of
 from grace.record.ledger.erasure import erase
 from grace.record.ledger.export import export_lines, write_export
 from grace.record.ledger.log import LedgerLog
@@ -29,7 +30,7 @@ from grace.record.ledger.note import (
 )
 from grace.record.ledger.reading import ConsistencyProof, InclusionProof, LedgerReader
 from grace.record.ledger.rebuild import rebuild
-from grace.record.ledger.tree import TreeHead
+from grace.record.ledger.tree import TreeHead, leaf_hash
 from grace.record.ledger.witness import (
     Checkpointer,
     FileWitness,
@@ -240,6 +241,7 @@ def _signer(places: RecordPlaces, origin: str, witness: Witness) -> Signer:
 def _require_witnessed(reader: LedgerReader, key: VerifierKey, witness: Witness, *, adopt: bool) -> None:
     """Check the log against the newest checkpoint that is held outside; O(log n) rows."""
     note, head = witness.newest(), reader.head()
+    _require_newest_entry(reader, head.size)
     if note is None:
         if head.size > 0 and not adopt:
             what = f"it has {head.size} entries, but the witness holds no checkpoint"
@@ -248,6 +250,14 @@ def _require_witnessed(reader: LedgerReader, key: VerifierKey, witness: Witness,
             )
         return
     require_continuation(reader, _witnessed(note, key).head, head)
+
+
+def _require_newest_entry(reader: LedgerReader, size: int) -> None:
+    """Check that the newest entry is the one in the tree: what a careless hand changes first."""
+    newest = reader.entry(size - 1)
+    if newest is not None and reader.inclusion(size - 1).leaf_hash != leaf_hash(canonical(header_of(newest))):
+        what = f"entry {size - 1} is not the one in the tree: it was changed in the database"
+        raise LedgerUntrustedError(what, "Put back the newest copy of the database.")
 
 
 def _witnessed(note: str, key: VerifierKey) -> Checkpoint:

@@ -15,7 +15,7 @@ from grace.record import Transaction
 from grace.record.ledger import tiles
 from grace.record.ledger.entries import header_of, payload_digest, prepare
 from grace.record.ledger.tree import CompactRange, leaf_hash
-from grace.record.opening import Record, open_record, RecordPlaces
+from grace.record.opening import Record, RecordPlaces, open_record
 from tests.record.drafts import draft, drafts
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))

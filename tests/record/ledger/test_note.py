@@ -120,7 +120,7 @@ def test_extension_lines_are_allowed_and_mean_nothing() -> None:
         CHECKPOINT.text.removesuffix("\n"),
         CHECKPOINT.text.replace("7\n", "07\n", 1),
         CHECKPOINT.text.replace("7\n", "-7\n", 1),
-        CHECKPOINT.text.replace("7\n", "٧\n", 1),
+        CHECKPOINT.text.replace("7\n", "\u0667\n", 1),
         CHECKPOINT.text.replace("7\n", "\n", 1),
         CHECKPOINT.text.replace("=", ""),
         "o\n1\nAAAA\n",

@@ -33,7 +33,7 @@ class Exported:
     """What the file witness holds: checkpoints of 0, 20 and 40 entries."""
     key: str
 
-    def changed(self, change: Callable[[list[Line]], None]) -> list[bytes]:
+    def changed(self, change: Callable[[list[Line]], object]) -> list[bytes]:
         values = [json.loads(line) for line in self.lines]
         change(values)
         return [canonical(value) + b"\n" for value in values]
@@ -131,22 +131,22 @@ def _drop(*names: str) -> Callable[[Line], None]:
     return change
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda line: line["payload"].update({"key": "forged"}),
-        lambda line: line["payload"].update({"more": 1}),
-        lambda line: line.update({"payload": {}}),
-        _other_salt,
-        lambda line: line.update({"salt": ""}),
-        lambda line: line.update({"salt": "?"}),
-        _drop("salt"),
-        _drop("payload"),
-        _drop("payload", "salt"),
-        _pretend_erased,
-    ],
-)
-def test_a_changed_payload_is_found_with_its_index(exported: Exported, change: Callable[[Line], None]) -> None:
+PAYLOAD_CHANGES: list[Callable[[Line], object]] = [
+    lambda line: line["payload"].update({"key": "forged"}),
+    lambda line: line["payload"].update({"more": 1}),
+    lambda line: line.update({"payload": {}}),
+    _other_salt,
+    lambda line: line.update({"salt": ""}),
+    lambda line: line.update({"salt": "?"}),
+    _drop("salt"),
+    _drop("payload"),
+    _drop("payload", "salt"),
+    _pretend_erased,
+]
+
+
+@pytest.mark.parametrize("change", PAYLOAD_CHANGES)
+def test_a_changed_payload_is_found_with_its_index(exported: Exported, change: Callable[[Line], object]) -> None:
     report = exported.verify(exported.changed(lambda lines: change(lines[FIRST + 7])))
     assert [(finding.fault, finding.index) for finding in report.findings] == [(Fault.PAYLOAD_CHANGED, 7)]
     assert report.findings[0].line == FIRST + 8
@@ -267,48 +267,45 @@ def test_a_log_rewritten_with_its_own_stolen_key_is_found_by_the_checkpoint_outs
     assert {finding.fault for finding in report.findings} == {Fault.HISTORY_CHANGED}
 
 
-@pytest.mark.parametrize(
-    ("change", "fault"),
-    [
-        (lambda lines: lines[-1].update({"checkpoint": "x"}), Fault.UNSIGNED),
-        (
-            lambda lines: lines[-1].update({"checkpoint": lines[-1]["checkpoint"].replace("\n40\n", "\n41\n")}),
-            Fault.UNSIGNED,
-        ),
-        (lambda lines: lines[-1].update({"more": 1}), Fault.UNSIGNED),
-        (lambda lines: lines[HEADER].update({"origin": "grace.local/other"}), Fault.OTHER_LOG),
-        (lambda lines: lines[HEADER].update({"size": 41}), Fault.TRUNCATED),
-        (lambda lines: lines[HEADER].update({"size": 39}), Fault.OUT_OF_ORDER),
-        (lambda lines: lines[HEADER].update({"format": "other/1"}), Fault.UNREADABLE),
-        (lambda lines: lines[HEADER].update({"key": "nonsense"}), Fault.UNREADABLE),
-        (lambda lines: lines.pop(HEADER), Fault.UNREADABLE),
-        (lambda lines: lines.append(lines[FIRST]), Fault.UNREADABLE),
-        (lambda lines: lines[FIRST + 2].update({"more": 1}), Fault.UNREADABLE),
-        (lambda lines: lines[FIRST + 2]["entry"].update({"more": 1}), Fault.UNREADABLE),
-        (lambda lines: lines[FIRST + 2]["entry"].pop("actor"), Fault.UNREADABLE),
-        (lambda lines: lines[FIRST + 2]["entry"].update({"at": "yesterday"}), Fault.UNREADABLE),
-        (lambda lines: lines.insert(FIRST + 2, lines[-1]), Fault.UNREADABLE),
-    ],
-)
+FRAME_CHANGES: list[tuple[Callable[[list[Line]], object], Fault]] = [
+    (lambda lines: lines[-1].update({"checkpoint": "x"}), Fault.UNSIGNED),
+    (
+        lambda lines: lines[-1].update({"checkpoint": lines[-1]["checkpoint"].replace("\n40\n", "\n41\n")}),
+        Fault.UNSIGNED,
+    ),
+    (lambda lines: lines[-1].update({"more": 1}), Fault.UNSIGNED),
+    (lambda lines: lines[HEADER].update({"origin": "grace.local/other"}), Fault.OTHER_LOG),
+    (lambda lines: lines[HEADER].update({"size": 41}), Fault.TRUNCATED),
+    (lambda lines: lines[HEADER].update({"size": 39}), Fault.OUT_OF_ORDER),
+    (lambda lines: lines[HEADER].update({"format": "other/1"}), Fault.UNREADABLE),
+    (lambda lines: lines[HEADER].update({"key": "nonsense"}), Fault.UNREADABLE),
+    (lambda lines: lines.pop(HEADER), Fault.UNREADABLE),
+    (lambda lines: lines.append(lines[FIRST]), Fault.UNREADABLE),
+    (lambda lines: lines[FIRST + 2].update({"more": 1}), Fault.UNREADABLE),
+    (lambda lines: lines[FIRST + 2]["entry"].update({"more": 1}), Fault.UNREADABLE),
+    (lambda lines: lines[FIRST + 2]["entry"].pop("actor"), Fault.UNREADABLE),
+    (lambda lines: lines[FIRST + 2]["entry"].update({"at": "yesterday"}), Fault.UNREADABLE),
+    (lambda lines: lines.insert(FIRST + 2, lines[-1]), Fault.UNREADABLE),
+]
+
+
+@pytest.mark.parametrize(("change", "fault"), FRAME_CHANGES)
 def test_a_changed_frame_is_found(exported: Exported, change: Callable[[list[Line]], object], fault: Fault) -> None:
-    def changed(lines: list[Line]) -> None:
-        change(lines)
-
-    assert fault in {finding.fault for finding in exported.verify(exported.changed(changed)).findings}
+    assert fault in {finding.fault for finding in exported.verify(exported.changed(change)).findings}
 
 
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda line: line.replace(b'":', b'": ', 1),
-        lambda line: line.rstrip(b"\n"),
-        lambda line: line[:20] + b"\n",
-        lambda line: b"\xff" + line,
-        lambda line: line.replace(b'{"entry":', b'{"entry":{},"entry":', 1),
-        lambda line: b"\n",
-        lambda line: b"[]\n",
-    ],
-)
+SPOILS: list[Callable[[bytes], bytes]] = [
+    lambda line: line.replace(b'":', b'": ', 1),
+    lambda line: line.rstrip(b"\n"),
+    lambda line: line[:20] + b"\n",
+    lambda line: b"\xff" + line,
+    lambda line: line.replace(b'{"entry":', b'{"entry":{},"entry":', 1),
+    lambda _: b"\n",
+    lambda _: b"[]\n",
+]
+
+
+@pytest.mark.parametrize("spoil", SPOILS)
 def test_a_line_that_is_not_canonical_is_found(exported: Exported, spoil: Callable[[bytes], bytes]) -> None:
     lines = list(exported.lines)
     lines[FIRST + 4] = spoil(lines[FIRST + 4])

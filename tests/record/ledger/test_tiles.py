@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from grace.record.ledger.tiles import RightEdge, StoredNodes, TileMissingError
 from grace.record.ledger.tree import (
     CompactRange,
+    TreeHead,
     consistency_proof,
     inclusion_proof,
     root,
     verify_consistency,
     verify_inclusion,
-    TreeHead,
 )
 
 

@@ -25,7 +25,8 @@ def _raw(text: str | None) -> bytes:
 
 
 def _proof(case: Case) -> list[bytes]:
-    return [_raw(step) for step in case["proof"] or []]
+    steps: list[str] = case["proof"] or []
+    return [_raw(step) for step in steps]
 
 
 def _inclusion(case: Case) -> None:

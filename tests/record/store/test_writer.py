@@ -21,13 +21,12 @@ from grace.record.store.projection import NO_PROJECTIONS
 from grace.record.store.schema import upgrade
 from grace.record.store.writer import (
     UnitMisbehavedError,
+    WriteFailedError,
     Writer,
     WriterBusyError,
     WriterClosedError,
-    WriteFailedError,
 )
 from tests.record.drafts import draft, drafts
-
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -211,7 +210,7 @@ def test_a_full_disk_fails_the_whole_group_and_writes_nothing_of_it(record: Reco
     unit = record.submit(put("a", "1"))
     gate.open()
     for future in (*big, unit):
-        with pytest.raises(WriteFailedError, match="Nothing was written: .*full"):
+        with pytest.raises(WriteFailedError, match=r"Nothing was written: .*full"):
             future.result(10)
     assert [entry.key for entry in record.entries()] == ["before"]
     assert stored(record) == {}

@@ -217,7 +217,8 @@ class Writer(Generic[P]):
                     job.future.set_exception(error)
 
     def _commit(self, connection: Connection, jobs: Sequence[_Job[P]]) -> tuple[list[_Outcome], int]:
-        if all(isinstance(job, _Append) for job in jobs):
+        # Only where nothing but the log is written may a standing key be noticed as late as in its insert.
+        if all(isinstance(job, _Append) and not job.may_fail for job in jobs):
             try:
                 return self._write(connection, jobs, fresh_keys=True)
             except KeyStandsError:
