@@ -45,4 +45,4 @@ def test_an_editor_sees_a_mistake_of_form(old: str, new: str) -> None:
 def test_the_schema_that_ships_is_this_one() -> None:
     shipped = json.loads((SHIPPED / "playbooks" / "schema.json").read_text())
 
-    assert shipped == playbook_schema(), "write it again: python -m grace playbook schema > playbooks/schema.json"
+    assert shipped == playbook_schema(), "write `playbook_schema()` into it again"

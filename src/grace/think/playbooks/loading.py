@@ -17,7 +17,7 @@ from grace.think.playbooks.format import Playbook
 from grace.think.playbooks.lint import lint_document
 
 SUFFIXES: Final = (".yaml", ".yml")
-TEST_SUFFIXES: Final = (".test.yaml", ".test.yml")
+CASE_SUFFIXES: Final = (".test.yaml", ".test.yml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +85,12 @@ def load_playbooks(folders: Iterable[Path], catalogue: Catalogue, causes: Collec
 
 def playbook_files(paths: Iterable[Path]) -> list[Path]:
     """Return the playbook files below folders, and files named themselves; tests of playbooks are none."""
-    return [path for path in _files(paths) if not path.name.endswith(TEST_SUFFIXES)]
+    return [path for path in _files(paths) if not path.name.endswith(CASE_SUFFIXES)]
 
 
-def test_files(paths: Iterable[Path]) -> list[Path]:
+def case_files(paths: Iterable[Path]) -> list[Path]:
     """Return the tests of playbooks below folders, and files named themselves."""
-    return [path for path in _files(paths) if path.name.endswith(TEST_SUFFIXES)]
+    return [path for path in _files(paths) if path.name.endswith(CASE_SUFFIXES)]
 
 
 def check_pins(playbooks: Iterable[LoadedPlaybook], pins: Pins) -> tuple[Flaw, ...]:

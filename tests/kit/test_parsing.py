@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from grace.kit.documents import Document, Flaw, did_you_mean
+from grace.kit.parsing import parse
+from grace.kit.yaml import read_yaml
+from grace.model.quantities import Duration
+
+
+class Wheel(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    radius: float = Field(gt=0)
+
+
+class Car(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    wheels: tuple[Wheel, ...] = ()
+    spare: Wheel | None = None
+    delay: Duration = 0.0
+    is_open: bool = False
+
+
+def flaws_of(text: str) -> list[Flaw]:
+    document = read_yaml(text, "car.yaml")
+    assert isinstance(document, Document)
+    outcome = parse(document, Car)
+    return [] if isinstance(outcome, Car) else list(outcome)
+
+
+def test_a_document_without_flaws_is_its_model() -> None:
+    document = read_yaml("name: a\nwheels: [{radius: 1}]\ndelay: 3s\n", "car.yaml")
+
+    assert isinstance(document, Document)
+    assert parse(document, Car) == Car(name="a", wheels=(Wheel(radius=1),), delay=3.0)
+
+
+def test_every_flaw_is_told_at_once_in_the_order_of_the_file() -> None:
+    found = flaws_of("name: 7\nwheels:\n  - radius: 0\n  - {radius: 1, raduis: 2}\n")
+
+    assert [(one.line, one.rule) for one in found] == [(1, "wrong-type"), (3, "wrong-value"), (4, "unknown-key")]
+
+
+def test_an_unknown_key_names_the_one_that_was_meant() -> None:
+    (flaw,) = flaws_of("name: a\nspare: {radius: 1, raduis: 2}\n")
+
+    assert "raduis" in flaw.message
+    assert flaw.next == "Did you mean 'radius'?"
+
+
+def test_a_missing_key_is_told_where_it_should_stand() -> None:
+    (flaw,) = flaws_of("name: a\nwheels:\n  - {}\n")
+
+    assert (flaw.line, flaw.rule, flaw.next) == (3, "missing-key", "Add `radius:`.")
+
+
+def test_nothing_is_coerced() -> None:
+    assert [one.rule for one in flaws_of("name: a\nis_open: off")] == ["wrong-value"]
+    assert [one.rule for one in flaws_of("name: a\nwheels: [{radius: '1'}]")] == ["wrong-value"]
+    assert [one.rule for one in flaws_of("name: a\nwheels: [{radius: true}]")] == ["wrong-value"]
+
+
+def test_a_number_where_text_belongs_says_to_quote_it() -> None:
+    (flaw,) = flaws_of("name: 1.0")
+
+    assert flaw.next == "Write it in quotes."
+
+
+def test_a_validator_speaks_in_its_own_words() -> None:
+    (flaw,) = flaws_of("name: a\ndelay: soon")
+
+    assert "write it like 500ms" in flaw.message
+
+
+def test_a_suggestion_is_the_nearest_name_or_the_choice() -> None:
+    assert did_you_mean("file.writ", ["file.write", "file.read"]) == "Did you mean 'file.write'?"
+    assert did_you_mean("zzz", ["b", "a"]) == "Known: a, b."
+    assert did_you_mean("zzz", []) == "None is known here."
