@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import itertools
 import socket
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -23,10 +20,35 @@ from grace.kit.clock import SystemClock
 from grace.model.catalogue import Answers, ProbeSpec
 from grace.model.reading import Known, Unknown
 from grace.sense.collectors.eyes import Eyes, found_collectors
-from tests.conformance.collector_cases import CASES, World, metrics_page
+from tests.conformance.collector_cases import CASES, World
 from tests.sense.collectors.conftest import holding, make_database, running
 
 PAGE = b'{"pool": {"size": 5}}'
+
+SERVER = f"""
+import itertools
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from tests.conformance.collector_cases import metrics_page
+
+scrapes = itertools.count(1)
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = metrics_page(next(scrapes)) if self.path == "/metrics" else {PAGE!r}
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *words):
+        pass
+
+server = HTTPServer(("127.0.0.1", 0), Handler)
+print("ready", flush=True)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+"""In a process of its own, so that its sockets are not counted among ours."""
 
 
 def _names() -> list[str]:
@@ -48,40 +70,23 @@ def eyes() -> Iterator[Eyes]:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("world")
     (folder / "a.json").write_bytes(PAGE)
-    scrapes = itertools.count(1)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = PAGE
-            if self.path == "/metrics":
-                body = metrics_page(next(scrapes))
-            self.send_response(200)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as in the base class
-            pass
-
     with ExitStack() as stack:
-        server = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        stack.callback(thread.join)
-        stack.callback(server.shutdown)
+        server = stack.enter_context(running(SERVER))
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
         with socket.create_server(("127.0.0.1", 0)) as closed:
             closed_port = closed.getsockname()[1]
         database, locked = make_database(folder / "orders.db"), make_database(folder / "locked.db", "delete")
         child = stack.enter_context(running(holding(locked)))
         (folder / "child.pid").write_text(str(child.pid))
-        url = f"http://127.0.0.1:{server.server_address[1]}"
+        url = f"http://127.0.0.1:{port}"
         yield World(
             folder=folder,
             database=database,
             locked=locked,
             url=url,
             metrics_url=f"{url}/metrics",
-            port=int(server.server_address[1]),
+            port=port,
             closed_url=f"http://127.0.0.1:{closed_port}",
             closed_port=closed_port,
             child=child.pid,

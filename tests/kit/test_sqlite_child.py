@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from queue import SimpleQueue
@@ -192,7 +193,7 @@ def test_this_process_never_opens_the_database(child: SqliteChild, path: Path) -
 def test_an_operation_may_ask_its_parent_before_it_goes_on() -> None:
     sent: list[object] = []
     replies: SimpleQueue[JsonValue | None] = SimpleQueue()
-    request = Request(1, "write", {}, deadline=float("inf"), send=sent.append, replies=replies)
+    request = Request(1, "write", {}, deadline=time.monotonic() + 60, send=sent.append, replies=replies)
     replies.put({"go": True})
     assert request.ask({"changeset": "abc"}) == {"go": True}
     assert sent == [{"id": 1, "ask": {"changeset": "abc"}}]
