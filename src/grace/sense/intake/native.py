@@ -82,7 +82,7 @@ class _WireSignal(_Wire):
 
 
 class _WireBatch(_Wire):
-    signals: Annotated[tuple[_WireSignal, ...], Field(min_length=1, max_length=MOST_SIGNALS)]
+    signals: Annotated[tuple[_WireSignal, ...], Field(max_length=MOST_SIGNALS)]
 
 
 _ONE: Final = TypeAdapter(_WireSignal)
@@ -97,9 +97,13 @@ def parse(body: bytes, received_at: datetime) -> tuple[Signal, ...] | Unacceptab
         return _refused(Fault.TOO_LARGE, Flawed("body", f"has {len(body)} bytes; at most {LARGEST_BODY} are taken"))
     is_batch = _IS_BATCH.match(body) is not None
     try:
-        wires = _BATCH.validate_json(body, strict=True).signals if is_batch else (_ONE.validate_json(body, strict=True),)
+        wires = (
+            _BATCH.validate_json(body, strict=True).signals if is_batch else (_ONE.validate_json(body, strict=True),)
+        )
     except ValidationError as error:
         return _unacceptable(error)
+    if not wires:
+        return _refused(Fault.INVALID, Flawed("signals", "is empty; send at least one"))
     flaws = [flaw for index, wire in enumerate(wires) for flaw in _flaws(wire, ("signals", index) if is_batch else ())]
     return _refused(Fault.INVALID, *flaws) if flaws else tuple(_signal(wire, received_at) for wire in wires)
 
@@ -174,8 +178,28 @@ def _unacceptable(error: ValidationError) -> Unacceptable:
 
 
 def _flaw_of(details: ErrorDetails) -> Flawed:
-    why = details["msg"].removeprefix("Input ").removeprefix("Value error, ")
-    return Flawed(_dotted(details["loc"]) or "body", f"{why[:1].lower()}{why[1:]}")
+    """Say it about the field: `title is missing`, `kind should be ...`."""
+    match details["type"]:
+        case "missing":
+            why = "is missing"
+        case "extra_forbidden":
+            why = "is unknown"
+        case "too_long":
+            why = (
+                f"has more items than the {MOST_SIGNALS} that are taken"
+                if details["loc"] == ("signals",)
+                else _said(details)
+            )
+        case _:
+            why = _said(details)
+    return Flawed(_dotted(details["loc"]) or "body", why)
+
+
+def _said(details: ErrorDetails) -> str:
+    """Begin pydantic's sentence with its verb: `should have at most 128 characters`."""
+    said = details["msg"].removeprefix("Value error, ")
+    before, should, rest = said.partition("should ")
+    return f"{should}{rest}" if should and " " not in before.strip() else f"is refused: {said}"
 
 
 def _refused(fault: Fault, *flaws: Flawed) -> Unacceptable:
