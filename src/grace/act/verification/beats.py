@@ -1,0 +1,102 @@
+"""When each clause wants its next sample. No clock and no probe in here: the sampler brings both.
+
+Times are seconds on the sampler's own axis, which never goes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from grace.act.verification import Meter
+from grace.act.verification.clauses import begins_in_time, fewest_samples, judge_window, runs_in, samples_of
+from grace.act.verification.comparison import Held
+from grace.act.verification.judge import THROUGHOUT_BEAT_S
+from grace.act.verification.measuring import Found
+from grace.model.contract import Clause, ClauseSource, Comparator, Phase
+from grace.model.reading import Reading
+from grace.model.verdict import Finding
+
+RETRY_S: Final = 0.1
+"""How long a clause without a beat of its own waits after a sample that did not hold."""
+
+
+@dataclass(slots=True)
+class Beat:
+    """The sampling of one clause: what it has seen, what is under way, when it wants to look again."""
+
+    clause: Clause
+    meter: Meter
+    due_s: float = math.inf
+    began_s: float = -math.inf
+    under_way: asyncio.Future[Found] | None = None
+    readings: list[Reading] = field(default_factory=list[Reading])
+    finding: Finding = Finding.INCONCLUSIVE
+    is_exhausted: bool = False
+
+    @property
+    def is_benchmark(self) -> bool:
+        return self.clause.source is ClauseSource.BENCHMARK or self.clause.comparator is Comparator.WORSENS_AT_MOST
+
+    @property
+    def is_settled(self) -> bool:
+        """Tell whether more samples could not change what is found, or none are to be taken."""
+        return self.is_exhausted or self.finding is not Finding.INCONCLUSIVE
+
+    def record(self, reading: Reading, now_s: float, ended_at: datetime | None) -> None:
+        """Add a finished sample and decide when the next one is due."""
+        self.readings.append(reading)
+        if self.clause.phase is Phase.THROUGHOUT:
+            self._record_throughout(reading, now_s)
+        elif ended_at is not None:
+            self._record_after(now_s, ended_at)
+
+    def _record_throughout(self, reading: Reading, now_s: float) -> None:
+        (sample,) = samples_of(self.clause, (reading,), reading.at)
+        if sample.held is Held.CONTRARY:
+            self.finding = Finding.VIOLATED
+        self.due_s = max(self.began_s + (self.clause.every_s or THROUGHOUT_BEAT_S), now_s)
+
+    def _record_after(self, now_s: float, ended_at: datetime) -> None:
+        since_s = (self.readings[-1].at - ended_at).total_seconds()
+        if self.is_benchmark:
+            self.is_exhausted = len(self.readings) >= fewest_samples(self.clause)
+        else:
+            self.finding = judge_window(self.clause, self.readings, ended_at, since_s).finding
+            self.is_exhausted = _is_exhausted(self.clause, self.readings, ended_at)
+        self.due_s = math.inf if self.is_settled else self._next_due_s(now_s, since_s, ended_at)
+
+    def _next_due_s(self, now_s: float, since_s: float, ended_at: datetime) -> float:
+        """Return the next beat, or the moment when the current run covers F, if that comes first."""
+        if self.is_benchmark:
+            return max(self.began_s + self.clause.every_s, now_s)
+        run_began_s = _current_run_began_s(self.clause, self.readings, ended_at)
+        if self.clause.for_s == 0:
+            return now_s if run_began_s is not None else now_s + (self.clause.every_s or RETRY_S)
+        due_s = self.began_s + self.clause.every_s
+        if run_began_s is not None:
+            covers_s = self.began_s - since_s + run_began_s + self.clause.for_s
+            due_s = min(due_s, covers_s) if covers_s > self.began_s else due_s
+        return max(due_s, now_s)
+
+
+def _current_run_began_s(clause: Clause, readings: Sequence[Reading], ended_at: datetime) -> float | None:
+    """Return when the run began that the last sample belongs to; None when that sample did not hold."""
+    samples = samples_of(clause, readings, ended_at)
+    return runs_in(clause, samples)[-1].start_s if samples[-1].held is Held.HOLDS else None
+
+
+def _is_exhausted(clause: Clause, readings: Sequence[Reading], ended_at: datetime) -> bool:
+    """Tell whether the deadline has passed and no run that began in time is still going."""
+    samples = samples_of(clause, readings, ended_at)
+    if clause.for_s == 0 and clause.within_s == 0:
+        return len(samples) >= fewest_samples(clause)
+    if samples[-1].at_s < clause.within_s:
+        return False
+    if samples[-1].held is not Held.HOLDS:
+        return True
+    return not begins_in_time(clause, runs_in(clause, samples)[-1], samples[0].at_s)
