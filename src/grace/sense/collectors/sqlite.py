@@ -91,7 +91,9 @@ class SqliteCollector:
                     self._rows,
                 ),
                 self._probe(
-                    ProbeSpec("sqlite.journal_mode", "How it journals, such as `wal` or `delete`.", Database, Answers.TEXT),
+                    ProbeSpec(
+                        "sqlite.journal_mode", "How it journals, such as `wal` or `delete`.", Database, Answers.TEXT
+                    ),
                     Database,
                     lambda given: self._ask("journal_mode", given, {}),
                 ),
