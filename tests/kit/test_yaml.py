@@ -26,7 +26,7 @@ def refused(text: str | bytes) -> Flaw:
 
 
 @pytest.mark.parametrize(
-    "written, meant",
+    ("written", "meant"),
     [
         ("off", "off"),
         ("yes", "yes"),
@@ -72,7 +72,7 @@ def test_a_part_that_is_missing_points_at_what_is_around_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "written, rule, line",
+    ("written", "rule", "line"),
     [
         ("a: 1\nb: 2\na: 3", "yaml.duplicate-key", 3),
         ("a: {b: 1, b: 2}", "yaml.duplicate-key", 1),

@@ -1,4 +1,4 @@
-"""A small world for the tests of thought: names with parameters, a service, an incident, eyes and hands that only tell."""
+"""A small world for the tests of thought: names with parameters, a service, an incident, eyes and hands."""
 
 from __future__ import annotations
 

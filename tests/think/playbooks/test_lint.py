@@ -30,7 +30,7 @@ def test_a_configuration_change_with_a_reload_after_the_way_back_has_no_flaw() -
 
 
 @pytest.mark.parametrize(
-    "old, new, rule, hint",
+    ("old", "new", "rule", "hint"),
     [
         ("version: 1.0.0", "version: 1.0", "wrong-type", "quotes"),
         ("version: 1.0.0", "version: 1.0.0-beta", "wrong-value", "pattern"),

@@ -54,6 +54,12 @@ def changed(old: str, new: str, text: str = STUCK_WRITER) -> str:
     return text.replace(old, new, 1)
 
 
+def telling(parameters: str) -> str:
+    """Return the playbook with one more write after the first, which cannot be taken back."""
+    step = f"value: 4}}\n  - {{id: tell, uses: http.request, with: {{{parameters}}}}}"
+    return changed("value: 4}", step, RELOAD).replace("roll_back", "hold")
+
+
 def with_labels(**labels: str) -> Occasion:
     return Occasion(INCIDENT.model_copy(update={"labels": {**INCIDENT.labels, **labels}}), DIAGNOSIS, SERVICE)
 
@@ -118,7 +124,7 @@ def test_a_metric_that_is_sampled_too_seldom_for_its_window_is_refused() -> None
     assert refusal(occasion=Occasion(INCIDENT, DIAGNOSIS, slow)).rule == "timing"
 
 
-@pytest.mark.parametrize("section, name", [("indicators", "error_rate"), ("benchmarks", "smoke")])
+@pytest.mark.parametrize(("section", "name"), [("indicators", "error_rate"), ("benchmarks", "smoke")])
 def test_what_the_service_does_not_declare_is_refused(section: str, name: str) -> None:
     bare = SERVICE.model_copy(update={section: {}})
     no = refusal(occasion=Occasion(INCIDENT, DIAGNOSIS, bare))
@@ -178,7 +184,7 @@ def test_an_input_comes_from_a_person_then_the_incident_then_the_default() -> No
 
 
 @pytest.mark.parametrize(
-    "inputs, why",
+    ("inputs", "why"),
     [
         ({"patience": "soon"}, "500ms"),
         ({"patience": "-3s"}, "500ms"),
@@ -272,12 +278,7 @@ def test_the_way_back_of_a_reload_comes_after_the_file_is_restored() -> None:
 
 
 def test_an_output_of_an_earlier_write_stays_open_until_it_is_there() -> None:
-    text = changed(
-        "value: 4}",
-        "value: 4}\n  - id: tell\n    uses: http.request\n    with: {url: 'http://127.0.0.1:9/cache', body: \"wrote ${{ do.set_pool.size }}\"}",
-        RELOAD,
-    )
-    text = text.replace("roll_back", "hold")
+    text = telling("url: http://127.0.0.1:9/cache, body: 'wrote ${{ do.set_pool.size }}'")
     made = plan(text, eyes=reload_eyes())
     tell = made.steps[1]
 
@@ -288,13 +289,9 @@ def test_an_output_of_an_earlier_write_stays_open_until_it_is_there() -> None:
 
 
 def test_an_output_cannot_name_a_target() -> None:
-    text = changed(
-        "value: 4}",
-        'value: 4}\n  - id: tell\n    uses: http.request\n    with: {url: "http://${{ do.set_pool.digest }}/"}',
-        RELOAD,
-    )
+    text = telling("url: 'http://${{ do.set_pool.digest }}/'")
 
-    assert refusal(text.replace("roll_back", "hold"), eyes=reload_eyes()).rule == "target"
+    assert refusal(text, eyes=reload_eyes()).rule == "target"
 
 
 def test_what_the_hands_refuse_is_refused_with_their_words() -> None:
@@ -313,14 +310,8 @@ def test_what_the_hands_refuse_is_refused_with_their_words() -> None:
     ],
 )
 def test_a_plan_that_would_show_a_secret_is_refused(headers: str) -> None:
-    text = changed(
-        "value: 4}",
-        "value: 4}\n  - id: tell\n    uses: http.request\n    with: {url: 'http://127.0.0.1:9/cache', headers: "
-        + headers
-        + "}",
-        RELOAD,
-    )
-    no = refusal(text.replace("roll_back", "hold"), eyes=reload_eyes())
+    text = telling(f"url: http://127.0.0.1:9/cache, headers: {headers}")
+    no = refusal(text, eyes=reload_eyes())
 
     assert no.rule == "secret"
     assert "ghp_" not in no.why
@@ -329,15 +320,9 @@ def test_a_plan_that_would_show_a_secret_is_refused(headers: str) -> None:
 
 @pytest.mark.parametrize("value", ["env:CACHE_TOKEN", "file:/run/secrets/token", "Bearer env:CACHE_TOKEN"])
 def test_a_reference_to_a_secret_may_stand_in_a_plan(value: str) -> None:
-    text = changed(
-        "value: 4}",
-        "value: 4}\n  - id: tell\n    uses: http.request\n    with: {url: 'http://127.0.0.1:9/cache', headers: {Authorization: '"
-        + value
-        + "'}}",
-        RELOAD,
-    )
+    text = telling(f"url: http://127.0.0.1:9/cache, headers: {{Authorization: {value}}}")
 
-    assert plan(text.replace("roll_back", "hold"), eyes=reload_eyes()).steps
+    assert plan(text, eyes=reload_eyes()).steps
 
 
 @given(

@@ -105,8 +105,8 @@ def _lint_finds(work: Linting, finds: Sequence[FindStep], scope: Scope) -> Scope
     for index, step in enumerate(finds):
         path: Path = ("find", index)
         earlier = with_finds(scope, finds[:index], work.catalogue)
-        if spec := _probe(work, (*path, "uses"), step.uses):
-            work.parameters((*path, "with"), step.parameters, spec.parameters, earlier)
+        spec = _probe(work, (*path, "uses"), step.uses)
+        work.parameters((*path, "with"), step.parameters, spec and spec.parameters, earlier)
     return with_finds(scope, finds, work.catalogue)
 
 
@@ -117,9 +117,8 @@ def _lint_steps(work: Linting, steps: Sequence[DoStep], scope: Scope) -> None:
         if step.condition is not None:
             _lint_condition(work, (*path, "if"), step.condition, scope)
         spec = _action(work, (*path, "uses"), step.uses)
-        if spec:
-            earlier = with_outputs(scope, steps[:index], work.catalogue)
-            work.parameters((*path, "with"), step.parameters, spec.parameters, earlier)
+        earlier = with_outputs(scope, steps[:index], work.catalogue)
+        work.parameters((*path, "with"), step.parameters, spec and spec.parameters, earlier)
         if step.undo:
             own = with_outputs(scope, steps[: index + 1], work.catalogue)
             _lint_undo(work, (*path, "undo"), spec, step.undo, own)
@@ -144,8 +143,8 @@ def _lint_undo(work: Linting, path: Path, spec: ActionSpec | None, undo: UndoSte
             Reversibility.IRREVERSIBLE: "is irreversible: no call takes it back",
         }[spec.reversibility]
         work.add(path, "undo", f"{spec.name} {because}", "Remove `undo`.")
-    if way_back := _action(work, (*path, "uses"), undo.uses):
-        work.parameters((*path, "with"), undo.parameters, way_back.parameters, scope)
+    way_back = _action(work, (*path, "uses"), undo.uses)
+    work.parameters((*path, "with"), undo.parameters, way_back and way_back.parameters, scope)
 
 
 def _lint_remedies(work: Linting, playbook: Playbook) -> None:

@@ -50,6 +50,7 @@ def _lint_probe(work: Linting, path: Path, clause: ClauseForm, scope: Scope) -> 
     if spec is None:
         message = f"there is no probe {clause.name!r}"
         work.add((*path, "probe"), "unknown-probe", message, did_you_mean(clause.name, work.catalogue.probes))
+        work.parameters((*path, "with"), clause.parameters, None, scope)
         return
     work.parameters((*path, "with"), clause.parameters, spec.parameters, scope)
     if clause.comparator is Comparator.WORSENS_AT_MOST:

@@ -67,9 +67,14 @@ class Linting:
         found = [self.value((*path, key), item, scope, _inside(wanted, key)) for key, item in _items(value)]
         return any(found)
 
-    def parameters(self, path: Path, value: dict[str, JsonValue], model: type[BaseModel], scope: Scope) -> None:
-        """Check the `with` of a call: literals by the model itself, references by their shape."""
-        has_reference = self.value(path, value, scope, shape_of_model(model))
+    def parameters(self, path: Path, value: dict[str, JsonValue], model: type[BaseModel] | None, scope: Scope) -> None:
+        """Check the `with` of a call: literals by the model itself, references by their shape.
+
+        Without a model, because the call has an unknown name, references are still followed.
+        """
+        has_reference = self.value(path, value, scope, shape_of_model(model) if model else ANYTHING)
+        if model is None:
+            return
         referring = set(_references(value, ())) if has_reference else set[Path]()
         try:
             validate(model, value)

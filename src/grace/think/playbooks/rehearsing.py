@@ -25,7 +25,7 @@ from grace.model.target import Target
 from grace.model.warrant import Refusal
 from grace.think.playbooks.calls import literal
 from grace.think.playbooks.evaluation import equal
-from grace.think.playbooks.loading import LoadedPlaybook, load_playbook, case_files
+from grace.think.playbooks.loading import LoadedPlaybook, case_files, load_playbook
 from grace.think.playbooks.means import Means
 from grace.think.playbooks.render import Occasion, render
 
