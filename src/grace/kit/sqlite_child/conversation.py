@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
 from pydantic import JsonValue
@@ -59,7 +59,10 @@ class Request:
         A transaction that must not commit before its changeset is durable asks here, inside the transaction.
         """
         self.send({"id": self.id, "ask": question})
-        answer = self.replies.get()
+        try:
+            answer = self.replies.get(timeout=self.remaining_s)
+        except Empty:
+            answer = None  # A lock must not be held for ever because the parent is stuck.
         if answer is None:
             raise SqliteFault(FaultKind.CANCELLED, f"{self.operation} was called off before it was complete.")
         return answer

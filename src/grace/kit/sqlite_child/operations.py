@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from grace.kit.sqlite_child.conversation import Operation
 from grace.kit.sqlite_child.protocol import Role
 from grace.kit.sqlite_child.reading import READ_OPERATIONS
+from grace.kit.sqlite_child.undoing import UNDO_OPERATIONS
+from grace.kit.sqlite_child.writing import WRITE_OPERATIONS
 
 
 def operations_of(role: Role) -> Mapping[str, Operation]:
@@ -15,4 +17,4 @@ def operations_of(role: Role) -> Mapping[str, Operation]:
         case Role.READER:
             return READ_OPERATIONS
         case Role.WRITER:
-            return READ_OPERATIONS
+            return {**READ_OPERATIONS, **WRITE_OPERATIONS, **UNDO_OPERATIONS}
