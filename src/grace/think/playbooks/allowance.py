@@ -22,29 +22,29 @@ def outside_allowance(
 ) -> str | None:
     """Say why a call may not write this target; None when the service allows it.
 
-    A process has no name that could be declared. It is allowed where it was found by what it holds or listens on, and
-    that is a path or port which the service declares.
+    A process has no name that could be declared. It is allowed by what ties it to the service: the paths and ports
+    that the call names, for the executor holds it to them, else those at which it was found. Each must be declared.
     """
     if any(allowed.covers(target.kind, target.id) for allowed in service.targets):
         return None
     if target.kind != PROCESS:
         return f"{target.kind} {target.id} is not among the targets of {service.name}"
-    ties = [*_named_ties(parameters), *_found_ties(parameters, finds)]
-    if any(_declares(service, tie) for tie in ties):
-        return None
+    ties = list(_named_ties(parameters)) or list(_found_ties(parameters, finds))
     if not ties:
         return f"process {target.id} is tied to no path or port of {service.name}"
-    shown = ", ".join(sorted({str(tie) for tie in ties}))
-    return f"process {target.id} is tied to {shown}, which {service.name} does not declare"
+    foreign = sorted({str(tie) for tie in ties if not _declares(service, tie)})
+    return (
+        f"process {target.id} is tied to {', '.join(foreign)}, which {service.name} does not declare"
+        if foreign
+        else None
+    )
 
 
 def _named_ties(parameters: Mapping[str, JsonValue]) -> Iterator[str | int]:
-    process = parameters.get("process")
-    for holder in (parameters, process if isinstance(process, dict) else {}):
-        for word in ("holds", "listens"):
-            tie = holder.get(word)
-            if isinstance(tie, str | int) and not isinstance(tie, bool):
-                yield tie
+    for word in ("holds", "listens", "pid_file"):
+        tie = parameters.get(word)
+        if isinstance(tie, str | int) and not isinstance(tie, bool):
+            yield tie
 
 
 def _found_ties(parameters: Mapping[str, JsonValue], finds: Iterable[Found]) -> Iterator[str | int]:
