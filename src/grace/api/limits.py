@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Final
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from grace.api.problems import ProblemError, respond
@@ -38,22 +40,36 @@ class BodyLimit:
         if self._claims_too_much(scope):
             await respond(BodyTooLargeError(self.limit_bytes))(scope, receive, send)
             return
-        await self.app(scope, self._counted(receive), send)
+        counting = _Counting(receive, send, self.limit_bytes)
+        # Either we cut the body off, or the caller went away and nobody is left to answer.
+        with suppress(ClientDisconnect):
+            await self.app(scope, counting.receive, counting.send)
+        if counting.is_over:
+            await respond(BodyTooLargeError(self.limit_bytes))(scope, receive, send)
 
     def _claims_too_much(self, scope: Scope) -> bool:
         headers: list[tuple[bytes, bytes]] = scope["headers"]
         claimed = next((value for name, value in headers if name == _LENGTH), b"0")
         return claimed.isdigit() and int(claimed) > self.limit_bytes
 
-    def _counted(self, receive: Receive) -> Receive:
-        seen = 0
 
-        async def counted() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > self.limit_bytes:
-                raise BodyTooLargeError(self.limit_bytes)
-            return message
+class _Counting:
+    """One request: cuts it off at the limit, and then holds back whatever the application makes of the stump."""
 
-        return counted
+    def __init__(self, receive: Receive, send: Send, limit_bytes: int) -> None:
+        self._receive = receive
+        self._send = send
+        self._left = limit_bytes
+        self.is_over = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._left -= len(message.get("body", b""))
+        if self._left < 0:
+            self.is_over = True
+            return {"type": "http.disconnect"}
+        return message
+
+    async def send(self, message: Message) -> None:
+        if not self.is_over:
+            await self._send(message)

@@ -79,7 +79,11 @@ def issue_token(body: NewToken, admin: Admin, house: TheHouse) -> IssuedView:
     return IssuedView(**shown.model_dump(), secret=issued.secret)
 
 
-@router.delete("/tokens/{token_id}", status_code=HTTPStatus.NO_CONTENT, responses=documented(HTTPStatus.CONFLICT))
+@router.delete(
+    "/tokens/{token_id}",
+    status_code=HTTPStatus.NO_CONTENT,
+    responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+)
 def revoke_token(token_id: Identifier, admin: Admin, house: TheHouse) -> Response:
     """End a token and every session of its name."""
     revoked = house.tokens.revoke(token_id, admin.name)
