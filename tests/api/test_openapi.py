@@ -77,7 +77,7 @@ CHECKS: Any = [
 ]
 OPERATIONS: Any = [
     found.ok()
-    for found in schemathesis.openapi.from_path(SNAPSHOT).get_all_operations()  # as it is kept, so as served
+    for found in fuzzing.openapi.from_path(SNAPSHOT).get_all_operations()  # as it is kept, so as served
 ]
 
 

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from grace.model.warrant import Refusal
-from grace.record.store.writer import WriteFailedError, WriterBusyError, WriterClosedError
+from grace.record.store.commit import WriteFailedError
+from grace.record.store.writer import WriterBusyError, WriterClosedError
 from grace.sense.intake.acceptance import IntakeBusyError
 
 MEDIA_TYPE: Final = "application/problem+json"
