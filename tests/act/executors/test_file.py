@@ -85,7 +85,7 @@ def test_the_prediction_shows_the_change_without_secrets_and_touches_nothing(ben
 
 
 @pytest.mark.parametrize(
-    "uses, parameters, says",
+    ("uses", "parameters", "says"),
     [
         ("file.replace_text", {"old": "absent", "new": "x"}, "occurs 0 times"),
         ("file.replace_text", {"old": "a", "new": "x", "count": 1}, "occurs 2 times"),
@@ -262,7 +262,7 @@ port: 8080
 
 
 @pytest.mark.parametrize(
-    "name, text, key, value, expected",
+    ("name", "text", "key", "value", "expected"),
     [
         ("a.yaml", YAML, "database.pool.size", 50, YAML.replace("size: 5", "size: 50")),
         ("a.yml", YAML, "database.path", "/x y", YAML.replace("/var/lib/orders.db ", '"/x y" ')),
@@ -293,7 +293,7 @@ def test_one_value_changes_and_everything_else_stays(
 
 
 @pytest.mark.parametrize(
-    "name, text, key, value, says",
+    ("name", "text", "key", "value", "says"),
     [
         ("a.txt", "a: 1", "a", 2, "none of"),
         ("a.yaml", "a: 1\na: 2\n", "a", 3, "cannot be edited"),

@@ -82,11 +82,12 @@ def undo(request: Request) -> JsonValue:
     """
     changes = [_Change.from_json(one) for one in cast("list[JsonValue]", request.arguments["changes"])]
     commit = request.arguments.get("rehearse") is not True
-    with locking(request.text("path"), request, request.number("patience_s", 5.0)) as database:
+    with locking(request.text("path"), request, request.number("patience_s", 10.0)) as database:
         prepare(database, foreign_keys=False)
         try:
             with transaction(database, commit=commit):
-                taken_back = [_take_back(database, change) for change in changes]
+                is_back = _reads_as_before_all(database, changes)
+                taken_back = [] if is_back else [_take_back(database, change) for change in changes]
         except _ForeignError as foreign:
             return {"state": "foreign", "why": str(foreign), "rows": foreign.difference}
     return {"state": "equal" if any(taken_back) else "untouched", "why": "", "rows": []}
@@ -103,6 +104,14 @@ def facts(request: Request) -> JsonValue:
         described = {name: shown[name] for name in ("encoding", "user_version", "application_id")}
         tables = sum(kind == "table" for kind, *_ in objects)
         return {**shown, "tables": tables, "schema_digest": digest_of({"schema": objects, **described})}
+
+
+def _reads_as_before_all(database: Database, changes: list[_Change]) -> bool:
+    """Tell whether every row reads as before the oldest change that touched it: an undo may be done again."""
+    oldest = {(row.table.name, row.key): row for change in changes for row in change.rows}
+    return all(
+        Table.read(database, row.table.name) == row.table and row.now(database) == row.before for row in oldest.values()
+    )
 
 
 def _take_back(database: Database, change: _Change) -> bool:

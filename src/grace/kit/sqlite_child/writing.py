@@ -19,6 +19,7 @@ from grace.kit.sqlite_child.protocol import FaultKind, SqliteFault, SqliteValue,
 
 _WRITES: Final = frozenset({apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE})
 _READS: Final = frozenset({apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE})
+_COLUMN_PRAGMAS: Final = frozenset({"table_info", "table_xinfo"})
 _LARGEST_COPY_BYTES: Final = 64 * 1024 * 1024
 _CHECKPOINTS: Final = {
     "passive": apsw.SQLITE_CHECKPOINT_PASSIVE,
@@ -38,7 +39,8 @@ class _Watch:
         self, action: int, first: str | None, second: str | None, database: str | None, trigger: str | None
     ) -> int:
         """Let statements read, compute and change rows of the main database; nothing else."""
-        if action in _READS:
+        # The recording of changes itself asks for the columns of a table when it first sees it.
+        if action in _READS or (action == apsw.SQLITE_PRAGMA and first in _COLUMN_PRAGMAS):
             return apsw.SQLITE_OK
         if action in _WRITES and database == "main" and first is not None and not _is_own(first):
             self.prepared.add(first)

@@ -28,6 +28,7 @@ from grace.model.warrant import Refusal
 
 NAME: Final = "sqlite"
 _TIMEOUT_S: Final = 15.0
+_UNDO_TIMEOUT_S: Final = 30.0
 _LARGEST_DIGEST_BYTES: Final = 64 * 1024 * 1024
 """Of a larger database the digest covers the schema alone: reading every row would hold its readers' lock too long."""
 
@@ -89,7 +90,7 @@ class SqliteProvider:
             "changes": list(reversed(recorded)),
             "rehearse": rehearse,
         }
-        return cast("dict[str, JsonValue]", self._child.call("undo", arguments, timeout_s=_TIMEOUT_S))
+        return cast("dict[str, JsonValue]", self._child.call("undo", arguments, timeout_s=_UNDO_TIMEOUT_S))
 
     def _facts(self, target: Target) -> dict[str, JsonValue]:
         answer = self._child.call("facts", {"path": target.id}, timeout_s=_TIMEOUT_S)
