@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from grace.act.healing.doing import Doing
 from grace.act.healing.engine import DurableEngine
 from grace.act.healing.guarding import Guarding
 from grace.act.healing.heal import Heal
+from grace.act.healing.keeping_watch import Watchkeeper
 from grace.act.healing.looking import Looker
 from grace.act.healing.proofs import Proofs
 from grace.act.healing.runs import Runs, Walks
@@ -123,6 +125,9 @@ def open_house(settings: Settings) -> Running:
         recovered = runs.recover()
         _say_started(record, mint, house, recovered)
         heal_new_incidents(mesh, runs)
+        watchkeeper = Watchkeeper(runs.recover)
+        opening.callback(watchkeeper.close)
+        watchkeeper.start()
         return Running(house, engine, recovered, opening.pop_all())
 
 
@@ -176,6 +181,7 @@ def _furnish(rooms: _Rooms) -> tuple[House, Runs]:
         check=Checking(sampler, RecordedBaselines(record)),
         way_back=undoer,
         end=end,
+        slots=asyncio.Semaphore(settings.run_concurrency),
     )
     walks = Walks(heal=heal, undo=UndoRun(guard, undoer, end), keep=KeepRun(guard, providers, end))
     runs = Runs(record, record, clock, mint, walks)

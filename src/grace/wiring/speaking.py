@@ -23,4 +23,6 @@ def speak(settings: Settings) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
+    for chatty in ("alembic", "httpx", "httpcore", "dbos"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.basicConfig(level=settings.log_level.value.upper(), handlers=[handler], force=True)

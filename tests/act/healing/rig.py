@@ -248,6 +248,7 @@ class Room:
             check=Checking(sampler, NoBaselines()),
             way_back=undoer,
             end=end,
+            slots=asyncio.Semaphore(4),
         )
         walks = Walks(heal=heal, undo=UndoRun(guard, undoer, end), keep=KeepRun(guard, providers, end))
         self.runs = Runs(self.record, self.record, self.clock, self.mint, walks)

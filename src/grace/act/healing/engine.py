@@ -19,6 +19,10 @@ from grace.kit.clock import SystemClock
 APPLICATION_VERSION: Final = "1"
 """Raised when a stage is added, removed or renamed: runs of an older version are then carried on from the ledger."""
 
+MOST_LIVES: Final = 50
+"""A run that fell over so often is left to a person; every life begins where the ledger stands."""
+
+_LOG: Final = logging.getLogger(__name__)
 _EXECUTOR: Final = "grace"
 _LIVE: Final = ["PENDING", "ENQUEUED", "DELAYED"]
 _NOTICE_S: Final = 0.05
@@ -74,7 +78,11 @@ class DurableEngine:
         )
         _route_log()
         DBOS(config=config)
-        self._walk = DBOS.workflow(name="walk")(walk)
+
+        async def carry_on(run_id: str) -> str:
+            return await walk(run_id)
+
+        self._walk = DBOS.workflow(name="walk")(carry_on)
 
     def launch(self) -> None:
         """Open the engine's tables and carry on what its own records say was under way."""
@@ -84,6 +92,9 @@ class DurableEngine:
         """Carry a run on, unless it is being carried on already; safe to call again."""
         attempts = DBOS.list_workflows(workflow_id_prefix=run_id)
         if any(attempt.status in _LIVE and attempt.app_version == APPLICATION_VERSION for attempt in attempts):
+            return
+        if len(attempts) >= MOST_LIVES:
+            _LOG.error("%s fell over %d times and is left open: grace explain %s", run_id, len(attempts), run_id)
             return
         for attempt in attempts:
             if attempt.status in _LIVE:

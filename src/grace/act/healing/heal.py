@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from grace.act.healing import settling
@@ -30,6 +31,8 @@ class Heal:
     check: Checking
     way_back: Undoer
     end: Settling
+    slots: asyncio.Semaphore
+    """How many runs may act at one time."""
 
     async def __call__(self, story: Story) -> Settlement:
         """Walk a run to its one settlement."""
@@ -46,7 +49,8 @@ class Heal:
             snapshot = await self.guard.snapshot(story, plan)
         except Stopped as stopped:
             return await self.end.settle(story, stopped.stop)
-        return await self._act(story, plan, snapshot, locks)
+        async with self.slots:
+            return await self._act(story, plan, snapshot, locks)
 
     async def _act(self, story: Story, plan: Plan, snapshot: Snapshot, locks: LocksTaken) -> Settlement:
         # From here on nothing raises: faults are values, so the way back is always reached.

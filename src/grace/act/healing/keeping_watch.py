@@ -1,0 +1,38 @@
+"""Keep watch: a run that fell over while the server lives is picked up again, not left open until the next start."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from grace.kit.attempt import Raised, attempt
+
+BEAT_S = 10.0
+_LOG = logging.getLogger(__name__)
+
+
+class Watchkeeper:
+    """Calls `recover` on a beat from a thread of its own; where every open run is carried on, that changes nothing."""
+
+    def __init__(self, recover: Callable[[], object], beat_s: float = BEAT_S) -> None:
+        self._recover = recover
+        self._beat_s = beat_s
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="watchkeeper", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End, after the beat that is under way."""
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _keep(self) -> None:
+        while not self._over.wait(self._beat_s):
+            tried = attempt(self._recover)
+            if isinstance(tried, Raised):
+                _LOG.error("Open runs could not be looked for: %s", tried.error)
