@@ -33,7 +33,7 @@ COMMANDS: Final[Mapping[str, Shelved]] = {
     "status": Shelved("status", "Show mode, halt, what is open and what waits."),
     "incidents": Shelved("incidents", "List incidents, or show one."),
     "runs": Shelved("runs", "List runs, or show one."),
-    "explain": Shelved("explain", "Tell the whole story of a run or an incident."),
+    "explain": Shelved("runs", "Tell the whole story of a run or an incident."),
     "plan": Shelved("heal", "Show what a heal of an incident would do; change nothing."),
     "heal": Shelved("heal", "Heal an incident and follow the run to its end."),
     "approve": Shelved("approve", "Say yes to exactly the plan that is shown."),
@@ -66,6 +66,14 @@ class CommandUnknownError(typer.TyperException):
         super().__init__(f"There is no command {name!r}." + (f" Did you mean {close[0]!r}?" if close else ""))
 
 
+def command_named(name: str) -> TyperCommand | TyperGroup:
+    """Import the file of a command and return the command; raise CommandUnknownError."""
+    if name not in COMMANDS:
+        raise CommandUnknownError(name, COMMANDS)
+    file = get_group(importlib.import_module(f"grace.cli.{COMMANDS[name].file}").app)
+    return cast("TyperCommand | TyperGroup", file.commands[name])
+
+
 class Program(TyperGroup):
     """All commands; each is imported when it is called."""
 
@@ -73,12 +81,7 @@ class Program(TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: object, cmd_name: str) -> TyperCommand | TyperGroup | None:
-        if cmd_name.startswith("-"):
-            return None
-        if cmd_name not in COMMANDS:
-            raise CommandUnknownError(cmd_name, COMMANDS)
-        file = get_group(importlib.import_module(f"grace.cli.{COMMANDS[cmd_name].file}").app)
-        return cast("TyperCommand | TyperGroup", file.commands[cmd_name])
+        return None if cmd_name.startswith("-") else command_named(cmd_name)
 
     def format_commands(self, ctx: object, formatter: Pages) -> None:
         with formatter.section("Commands"):

@@ -38,6 +38,9 @@ MARKS: Final[Mapping[str, tuple[str, str]]] = {
     "invalid": ("✗", "bold white on red"),
 }
 _GAP: Final = "  "
+_CONTROL: Final = [*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+"""Letters that would drive the terminal or turn the reading direction: titles and messages are written by strangers."""
+_HARMLESS: Final = dict.fromkeys(_CONTROL, "·") | {ord("\n"): " ", ord("\t"): " "}
 
 Cell = str | Text
 
@@ -54,13 +57,17 @@ class Screen:
         """Print one JSON document."""
         print(json.dumps(value, indent=2, ensure_ascii=False))  # noqa: T201 - the program's answer
 
+    def record(self, value: Json) -> None:
+        """Print one JSON document on a line of its own, at once: more may follow."""
+        print(json.dumps(value, ensure_ascii=False), flush=True)  # noqa: T201 - the program's answer
+
     def raw(self, text: str) -> None:
-        """Print a text exactly as it is."""
+        """Print a text of GRACE's own exactly as it is."""
         sys.stdout.write(text)
 
     def line(self, text: Cell = "", style: str = "") -> None:
         """Print one line, of any length."""
-        self._out.print(text if isinstance(text, Text) else Text(text, style=style))
+        self._out.print(_harmless(text if isinstance(text, Text) else Text(text, style=style)))
 
     def heading(self, text: str) -> None:
         """Print an empty line and a line that says what follows."""
@@ -70,7 +77,8 @@ class Screen:
     def bullets(self, lines: Iterable[str], indent: int = 1) -> None:
         """Print lines below a heading."""
         for line in lines:
-            self.line(_GAP * indent + line)
+            for part in line.splitlines():
+                self.line(_GAP * indent + part)
 
     def facts(self, rows: Iterable[tuple[str, Cell]]) -> None:
         """Print names with their values beside them."""
@@ -92,14 +100,15 @@ class Screen:
         if self.as_json:
             print(json.dumps({"error": sentence, "next": next_step, "exit": code}), file=sys.stderr)  # noqa: T201
             return
-        self._err.print(Text(sentence, style="red"))
+        for part in sentence.splitlines():
+            self._err.print(_harmless(Text(part, style="red")))
         if next_step:
-            self._err.print(Text(f"next: {next_step}"))
+            self._err.print(_harmless(Text(f"next: {next_step}")))
 
     def aside(self, text: str) -> None:
         """Tell a person something that is not part of the answer."""
         if not self.as_json:
-            self._err.print(Text(text, style="bright_black"))
+            self._err.print(_harmless(Text(text, style="bright_black")))
 
     def confirm(self, question: str) -> bool | None:
         """Ask for the word yes; None where nobody can be asked."""
@@ -116,7 +125,13 @@ def marked(word: str, rest: str = "") -> Text:
 
 
 def _as_text(cell: Cell) -> Text:
-    return cell if isinstance(cell, Text) else Text(cell)
+    return _harmless(cell if isinstance(cell, Text) else Text(cell))
+
+
+def _harmless(text: Text) -> Text:
+    """Make every letter one that is only read; lengths, and with them styles, stay where they are."""
+    text.plain = text.plain.translate(_HARMLESS)
+    return text
 
 
 def _padded(row: Sequence[Text], widths: Sequence[int]) -> Text:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import typer
 
 from grace import wiring
 from grace.cli.addresses import announce, keep_token, retract
+from grace.cli.exits import Exit
 from grace.cli.screen import Screen
 from grace.cli.starting import starting_told
 from grace.cli.visiting import command_file, offline
@@ -38,13 +42,19 @@ def serve(
             kept = keep_token(settings.data_folder, first_token)
             screen.aside(f"No token existed: one for admin is kept in {kept}, for commands of this machine.")
         if screen.as_json:
-            screen.data({"address": address, "data_folder": str(settings.data_folder)})
+            screen.record({"address": address, "data_folder": str(settings.data_folder), "pid": os.getpid()})
             return
         screen.line(f"GRACE listens at {address}, data in {settings.data_folder}")
         screen.line("next: grace status")
 
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, _stop)  # uvicorn raises it again when it is done; then what we opened is closed
     try:
         with starting_told():
             wiring.serve(settings, ready)
     finally:
         retract(settings.data_folder)
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise typer.Exit(Exit.DONE)

@@ -35,11 +35,13 @@ def undo(
     session: Session,
     run: RunId,
     *,
-    reason: Reason,
+    reason: Reason = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be restored; change nothing.")] = False,
     wait: Wait = True,
 ) -> None:
     """Take back exactly what a run wrote; changes of others stay, and stop it where they are in the way."""
+    if not reason and not dry_run:
+        raise CommandFailed(Exit.USAGE, "the record wants to know why", f"grace undo {run} --reason WHY")
     run_id = session.resolve("/api/runs", run, "run")
     if dry_run:
         _rehearse(session, run_id)

@@ -92,10 +92,13 @@ def failures_told(screen: Screen) -> Generator[None]:
 def open_session(screen: Screen, server: str, token: str, data: Path | None = None) -> Generator[Session]:
     """Open a way to the server that is named, or to that of the data folder."""
     address = find_address(server, token, data)
+    if not (address.token.isascii() and address.token.isprintable()):
+        raise CommandFailed(Exit.USAGE, "the token has letters that no token has", _GET_TOKEN)
     try:
         client = Client(address.url, address.token)
     except ValueError as error:
-        raise CommandFailed(Exit.USAGE, str(error), f"--server {DEFAULT}") from error
+        sentence = f"{address.url!r} is not the address of a server: {error}"
+        raise CommandFailed(Exit.USAGE, sentence, f"--server {DEFAULT}") from error
     with client:
         yield Session(client=client, screen=screen)
 

@@ -1,0 +1,190 @@
+"""Commands that need no server: tokens and the store of a data folder, and playbooks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from grace import wiring
+from grace.api.roles import Role
+from grace.cli.addresses import announce, announced, retract, running
+from grace.cli.exits import Exit
+from grace.cli.token import RoleName
+from grace.settings import load_settings
+from tests.cli.conftest import Grace
+from tests.cli.world import PLAYBOOK, POLICY
+
+TUNE = PLAYBOOK.format(name="alone", expects="is: 5", remedy="hold")
+CASES = """\
+format: 1
+playbook: tune.yaml
+service: {name: shop, targets: [{kind: file, id: /srv/shop/}]}
+cases:
+  - name: it widens the pool
+    incident: {labels: {playbook: alone, file: /srv/shop/shop.json}}
+    cause: dependency_unavailable
+    expect:
+      steps:
+        - {id: widen, uses: file.set_value, with: {key: pool, value: 5}}
+      ruling: RULING
+"""
+
+
+@pytest.fixture
+def playbooks(tmp_path: Path) -> Path:
+    folder = tmp_path / "playbooks"
+    folder.mkdir()
+    (folder / "tune.yaml").write_text(TUNE)
+    return folder
+
+
+def test_the_roles_of_the_command_line_are_those_of_the_server() -> None:
+    assert [role.value for role in RoleName] == [role.value for role in Role]
+
+
+def test_tokens_are_made_listed_and_revoked_on_the_data_folder(grace: Grace) -> None:
+    said = grace("token", "create", "ann", "--role", "admin", "--expires", "1h")
+    assert said.code == Exit.DONE
+    assert said.out.strip()
+    assert "expires in 59 min" in said.err
+    assert grace("token", "create", "ben", "--role", "viewer", "--json").json["secret"]
+    names = {one["name"]: one["id"] for one in grace("token", "list", "--json").json["items"]}
+    assert set(names) == {"ann", "ben"}
+    assert grace("token", "revoke", names["ben"].lower()).code == Exit.DONE
+    assert "revoked" in grace("token", "list").out
+    assert grace("token", "revoke", names["ben"]).code == Exit.REFUSED
+    assert grace("token", "revoke", "nobody").code == Exit.USAGE
+
+
+def test_a_kept_token_is_for_later_commands_and_private(grace: Grace, data_folder: Path) -> None:
+    secret = grace("token", "create", "ann", "--role", "admin", "--keep").out.strip()
+    kept = data_folder / "token"
+    assert kept.read_text() == f"{secret}\n"
+    assert kept.stat().st_mode & 0o077 == 0
+
+
+def test_a_folder_that_another_grace_has_open_is_left_alone(grace: Grace, data_folder: Path) -> None:
+    with wiring.open_tokens(load_settings(data_folder=data_folder)):
+        for line in ("token list", "store rebuild", "store upgrade"):
+            said = grace(*line.split())
+            assert said.code == Exit.REFUSED, line
+            assert "Another GRACE has" in said.err
+
+
+def test_what_a_killed_server_left_behind_is_not_believed(grace: Grace, data_folder: Path) -> None:
+    announce(data_folder, "http://127.0.0.1:9")
+    assert announced(data_folder) is not None
+    assert running(data_folder) is None
+    assert grace("token", "list").code == Exit.DONE
+    retract(data_folder)
+    assert announced(data_folder) is None
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"address": 1}', "\x00", '{"address": "http://x", "pid": "y"}'])
+def test_a_broken_announcement_is_as_good_as_none(data_folder: Path, content: str) -> None:
+    (data_folder / "server.json").write_text(content)
+    assert announced(data_folder) is None
+
+
+def test_read_models_are_made_again_from_the_ledger(grace: Grace) -> None:
+    grace("token", "create", "ann", "--role", "admin")
+    said = grace("store", "rebuild", "--json")
+    assert (said.code, said.json["replayed"]) == (Exit.DONE, 1)
+    assert grace("store", "upgrade").code == Exit.DONE
+
+
+def test_a_store_that_is_not_there_is_a_usage_error(grace: Grace, tmp_path: Path) -> None:
+    said = grace("store", "rebuild", "--data", str(tmp_path / "nowhere"))
+    assert said.code == Exit.USAGE
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_ledger_that_its_witness_contradicts_is_not_opened(grace: Grace, data_folder: Path) -> None:
+    grace("token", "create", "ann", "--role", "admin")
+    (data_folder / "grace.db").unlink()
+    for left in data_folder.glob("grace.db-*"):
+        left.unlink()
+    said = grace("token", "list")
+    assert said.code == Exit.LEDGER_INVALID
+    assert "witness" in said.err
+
+
+def test_a_setting_that_is_wrong_is_a_usage_error(grace: Grace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRACE_PROT", "8000")
+    said = grace("token", "list")
+    assert said.code == Exit.USAGE
+    assert "did you mean GRACE_PORT?" in said.err
+
+
+@pytest.mark.slow
+def test_a_playbook_without_a_flaw_passes(grace: Grace, playbooks: Path) -> None:
+    said = grace("playbook", "lint", str(playbooks))
+    assert (said.code, said.err) == (Exit.DONE, "")
+    assert "1 playbook without a flaw" in said.out
+
+
+@pytest.mark.slow
+def test_a_flaw_is_told_with_file_and_line(grace: Grace, playbooks: Path) -> None:
+    (playbooks / "tune.yaml").write_text(TUNE.replace("file.set_value", "file.set_valeu"))
+    said = grace("playbook", "lint", str(playbooks))
+    line = 1 + TUNE.splitlines().index("    uses: file.set_value")
+    assert said.code == Exit.USAGE
+    assert f"{playbooks / 'tune.yaml'}:{line}:" in said.out
+    assert "file.set_value" in said.out, "what was probably meant"
+    (flaw, *_) = grace("playbook", "lint", str(playbooks), "--json").json["flaws"]
+    assert flaw["line"] == line
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"- 1", b"a: &a [*a]", b"format: 1\n" * 3, b"\x00"])
+def test_a_file_that_is_no_playbook_is_told_and_never_a_traceback(
+    grace: Grace, playbooks: Path, content: bytes
+) -> None:
+    (playbooks / "tune.yaml").write_bytes(content)
+    said = grace("playbook", "lint", str(playbooks / "tune.yaml"))
+    assert said.code == Exit.USAGE
+    assert "tune.yaml:" in said.out
+
+
+def test_paths_that_hold_no_playbook_are_usage_errors(grace: Grace, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert grace("playbook", "lint", str(tmp_path / "nowhere")).code == Exit.USAGE
+    assert grace("playbook", "lint", str(tmp_path / "empty")).code == Exit.USAGE
+    assert grace("playbook", "test", str(tmp_path / "nowhere")).code == Exit.USAGE
+
+
+@pytest.mark.slow
+def test_the_schema_names_actions_and_probes(grace: Grace) -> None:
+    said = grace("playbook", "schema")
+    assert said.json["$schema"] == "http://json-schema.org/draft-07/schema#"
+    assert "file.set_value" in said.out
+    assert "file.value" in said.out
+
+
+@pytest.mark.slow
+def test_tests_of_playbooks_ask_the_policy_of_the_settings(
+    grace: Grace, playbooks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (playbooks / "tune.test.yaml").write_text(CASES.replace("RULING", "act_alone"))
+    said = grace("playbook", "test", str(playbooks))
+    assert said.code == Exit.FAULT
+    assert "expected the ruling act_alone, got act_with_approval" in said.out
+    policies = tmp_path / "policies"
+    policies.mkdir()
+    (policies / "tuning.cedar").write_text(POLICY)
+    monkeypatch.setenv("GRACE_POLICY_FOLDERS", str(policies))
+    said = grace("playbook", "test", str(playbooks))
+    assert (said.code, "✓ met" in said.out) == (Exit.DONE, True)
+    assert json.loads(grace("playbook", "test", str(playbooks), "--json").out)["passed"] is True
+    (policies / "broken.cedar").write_text("permit (")
+    said = grace("playbook", "test", str(playbooks))
+    assert said.code == Exit.USAGE
+    assert "broken.cedar" in said.err
+
+
+@pytest.mark.slow
+def test_a_folder_without_tests_proves_nothing(grace: Grace, playbooks: Path) -> None:
+    said = grace("playbook", "test", str(playbooks))
+    assert said.code == Exit.USAGE

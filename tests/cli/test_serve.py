@@ -1,0 +1,111 @@
+"""`grace serve` as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from grace.cli.exits import Exit
+from tests.cli.conftest import Grace, Said
+
+pytestmark = pytest.mark.slow
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GRACE_")}
+    return {**kept, "GRACE_DATA_FOLDER": str(folder / "data"), "GRACE_SERVICES_FILE": str(folder / "grace.yaml")}
+
+
+def _serve(folder: Path, *options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "grace", "serve", "--port", "0", "--json", *options]
+    return subprocess.Popen(
+        command, env=_environment(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def _refusal(folder: Path, *options: str) -> Said:
+    with _serve(folder, *options) as process:
+        out, err = process.communicate()
+        return Said(process.returncode, out, err)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Generator[tuple[subprocess.Popen[str], str]]:
+    """Start a server on a folder that was never used; return its process and address."""
+    with _serve(tmp_path) as process:
+        try:
+            assert process.stdout is not None
+            yield process, json.loads(process.stdout.readline())["address"]
+        finally:
+            process.kill()
+
+
+def test_a_first_start_can_be_used_at_once(
+    grace: Grace, server: tuple[subprocess.Popen[str], str], data_folder: Path
+) -> None:
+    process, address = server
+    announced = json.loads((data_folder / "server.json").read_text())
+    assert announced == {"address": address, "pid": process.pid}
+    for private in ("server.json", "token"):
+        assert (data_folder / private).stat().st_mode & 0o077 == 0
+    said = grace("status")
+    assert said.code == Exit.DONE
+    assert address in said.out
+    assert "none declared" in said.out
+    assert grace("token", "create", "ann", "--role", "approver").code == Exit.DONE
+    assert grace("incidents").out.startswith("No incident yet.")
+    assert grace("runs").out.startswith("No run yet.")
+    assert grace("explain", "@last").code == Exit.USAGE
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_server_leaves_nothing_behind_and_starts_again(
+    grace: Grace, server: tuple[subprocess.Popen[str], str], tmp_path: Path, data_folder: Path, stop: signal.Signals
+) -> None:
+    process, address = server
+    process.send_signal(stop)
+    assert process.wait() == Exit.DONE
+    assert not (data_folder / "server.json").exists()
+    assert grace("status", "--server", address).code == Exit.UNREACHABLE
+    assert [one["name"] for one in grace("token", "list", "--json").json["items"]] == ["local"]
+    with _serve(tmp_path) as again:
+        assert again.stdout is not None
+        again.stdout.readline()
+        assert grace("status").code == Exit.DONE, "the kept token still opens the door"
+        assert len(grace("token", "list", "--json").json["items"]) == 1, "no second first token"
+        again.kill()
+
+
+def test_one_data_folder_has_one_server(server: tuple[subprocess.Popen[str], str], tmp_path: Path) -> None:
+    said = _refusal(tmp_path)
+    assert said.code == Exit.REFUSED
+    assert "Another GRACE has" in said.err
+    assert (tmp_path / "data" / "server.json").exists(), "the first one is still announced"
+
+
+def test_an_address_for_others_needs_a_token_first(tmp_path: Path) -> None:
+    said = _refusal(tmp_path, "--host", "0.0.0.0")
+    assert said.code == Exit.REFUSED
+    assert "grace token create" in said.err
+
+
+def test_a_port_that_is_taken_is_told(server: tuple[subprocess.Popen[str], str], tmp_path: Path) -> None:
+    port = server[1].rpartition(":")[2]
+    said = _refusal(tmp_path, "--data", str(tmp_path / "other"), "--port", port)
+    assert said.code == Exit.REFUSED
+    assert port in said.err
+
+
+def test_services_that_are_flawed_stop_the_start(tmp_path: Path) -> None:
+    (tmp_path / "grace.yaml").write_text("format: 1\nservices:\n  - name: shop\n    mod: auto\n")
+    said = _refusal(tmp_path)
+    assert said.code == Exit.USAGE
+    assert "grace.yaml:4:" in said.err
+    assert "mode" in said.err

@@ -1,0 +1,330 @@
+"""Commands against a real server with real runs."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grace.cli.exits import Exit
+from grace.model.plan import Plan
+from tests.cli.conftest import Grace, Said
+from tests.cli.world import World, open_world
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Generator[World]:
+    with open_world(tmp_path_factory.mktemp("world")) as opened:
+        yield opened
+
+
+class _Person:
+    """Types commands with a token of their own."""
+
+    def __init__(self, grace: Grace, world: World, token: str) -> None:
+        self._grace = grace
+        self._options = ("--server", world.address, "--token", token)
+
+    def __call__(self, *arguments: str, answer: str | None = None) -> Said:
+        return self._grace(*arguments, *self._options, answer=answer)
+
+
+@pytest.fixture
+def ann(grace: Grace, world: World) -> _Person:
+    return _Person(grace, world, world.tokens["ann"])
+
+
+@pytest.fixture
+def ben(grace: Grace, world: World) -> _Person:
+    return _Person(grace, world, world.tokens["ben"])
+
+
+@pytest.fixture
+def eve(grace: Grace, world: World) -> _Person:
+    return _Person(grace, world, world.tokens["eve"])
+
+
+def _pool(file: Path) -> int:
+    return json.loads(file.read_text())["pool"]
+
+
+def _settled(world: World, playbook: str, settlement: str) -> tuple[str, str, Path]:
+    """Report trouble, wait for the run that GRACE opens by itself, and return incident, run and file."""
+    incident, file = world.incident(playbook)
+    run = world.settled_run(incident)
+    assert run["settlement"] == settlement
+    return incident, run["id"], file
+
+
+def test_a_committed_run_is_shown_with_its_contract(ann: _Person, world: World) -> None:
+    _, run, file = _settled(world, "alone", "committed")
+    assert _pool(file) == 5
+    said = ann("runs", run)
+    assert said.code == Exit.DONE
+    assert "✓ committed" in said.out
+    assert "✓ met" in said.out
+    assert f"next: grace explain {run}" in said.out
+    assert ann("runs", run, "--json").json["settlement"] == "committed"
+
+
+def test_a_story_is_told_for_a_run_and_for_its_incident(ann: _Person, world: World) -> None:
+    incident, run, _ = _settled(world, "alone", "committed")
+    for subject in (run, incident, run[:20].lower()):
+        said = ann("explain", subject)
+        assert said.code == Exit.DONE
+        assert "diagnosis: dependency_unavailable" in said.out
+        assert "settled: committed" in said.out
+    assert ann("explain", "@last", "--json").json["chapters"]
+
+
+def test_why_nothing_was_done_is_told_too(ann: _Person, world: World) -> None:
+    incident, _ = world.incident("nobody-has-this-one")
+    world.run_of(incident)
+    said = ann("explain", incident)
+    assert "no plan was made" in said.out
+
+
+def test_lists_show_beginnings_that_can_be_used(ann: _Person, world: World) -> None:
+    incident, run, _ = _settled(world, "alone", "committed")
+    for command, noun in (("runs", run), ("incidents", incident)):
+        _, *lines = ann(command).out.splitlines()
+        shown = next(line.split()[0] for line in lines if noun.startswith(line.split()[0]))
+        assert ann(command, shown, "--json").json["id"] == noun
+    assert ann("runs", "--incident", incident, "--json").json["items"][0]["id"] == run
+    assert ann("incidents", incident).out.count("✓ committed") == 1
+
+
+def test_an_id_that_is_none_or_not_unique_is_a_usage_error(ann: _Person, world: World) -> None:
+    _settled(world, "alone", "committed")
+    _settled(world, "alone", "committed")
+    for written, says in (("run_zzz", "no run begins with run_zzz"), ("run_", "begins more than one run: run_")):
+        said = ann("runs", written)
+        assert said.code == Exit.USAGE
+        assert says in said.err
+        assert said.err.splitlines()[-1] == "next: grace runs"
+
+
+def test_status_tells_modes_and_what_waits(ann: _Person, world: World) -> None:
+    incident, _ = world.incident("asked")
+    run = world.run_of(incident)
+    said = ann("status")
+    assert said.code == Exit.DONE
+    assert "2 services: 1 in auto, 1 in observe" in said.out
+    assert "Waits for a person" in said.out
+    assert "next: grace approve @last" in said.out
+    assert ann("status", "--json").json["pending_approvals"] >= 1
+    assert ann("reject", run["id"], "--yes", "--reason", "a test").code == Exit.DONE
+
+
+def test_a_plan_is_shown_and_nothing_is_changed(ann: _Person, world: World) -> None:
+    incident, file = world.untouched("alone")
+    said = ann("plan", incident, "--playbook", "tune-alone", "--set", "pool=7")
+    assert "widen: file.set_value" in said.out
+    assert "act_alone" in said.out
+    assert "tuning-alone" in said.out
+    document = ann("plan", incident, "--playbook", "tune-alone", "--set", "pool=7", "--json").json
+    assert Plan.from_json(document["plan"]).digest in said.out
+    assert _pool(file) == 1
+
+
+def test_no_plan_is_refused_with_its_reason(ann: _Person, world: World) -> None:
+    incident, _ = world.incident("nobody-has-this-one")
+    world.run_of(incident)
+    said = ann("plan", incident)
+    assert said.code == Exit.REFUSED
+    assert "no plan: " in said.out
+
+
+@pytest.mark.parametrize("bad", ["pool", "=5"])
+def test_an_input_that_is_no_pair_is_a_usage_error(ann: _Person, world: World, bad: str) -> None:
+    incident, _ = world.incident("nobody-has-this-one")
+    said = ann("heal", incident, "--set", bad)
+    assert (said.code, "--set" in said.err) == (Exit.USAGE, True)
+
+
+@pytest.mark.parametrize(
+    ("playbook", "code", "pool"),
+    [("alone", Exit.DONE, 5), ("held", Exit.WAITING, 5), ("harmful", Exit.ROLLED_BACK, 1)],
+)
+def test_a_heal_is_followed_to_its_end_and_exits_by_its_settlement(
+    ann: _Person, world: World, playbook: str, code: Exit, pool: int
+) -> None:
+    incident, file = world.untouched(playbook)
+    said = ann("heal", incident)
+    assert said.code == code
+    assert _pool(file) == pool
+    assert said.out.index("plan sha256:") < said.out.index("settled: ")
+    assert said.out.splitlines()[-1].startswith("next: grace ")
+    if playbook == "held":
+        assert "grace keep" in said.out
+
+
+def test_a_heal_that_waits_for_a_person_exits_and_says_so(ann: _Person, ben: _Person, world: World) -> None:
+    incident, file = world.untouched("asked")
+    said = ann("heal", incident, "--playbook", "tune-asked")
+    assert said.code == Exit.WAITING
+    run = ann("runs", "@last", "--json").json["id"]
+    assert f"next: grace approve {run}" in said.out
+    assert ann("approve", run, "--yes").code == Exit.REFUSED, "who asked may not answer"
+    assert _pool(file) == 1
+
+    said = ben("approve", run, answer="no")
+    assert (said.code, _pool(file)) == (Exit.REFUSED, 1)
+    said = ben("approve", run)
+    assert said.code == Exit.USAGE, "nobody can be asked without a terminal"
+    assert "--digest sha256:" in said.err
+    said = ben("approve", run, "--digest", "sha256:" + "0" * 64, "--yes")
+    assert said.code == Exit.REFUSED
+    said = ben("approve", run, "--json", "--yes")
+    assert said.code == Exit.USAGE, "what was not shown is not approved"
+
+    said = ben("approve", run, "--reason", "looks right", answer="yes")
+    assert said.code == Exit.DONE
+    digest = ann("runs", run, "--json").json["plan_digest"]
+    assert digest in said.out
+    assert "1 of 1 yes" in said.out
+    assert world.settled_run(incident)["settlement"] == "committed"
+    assert _pool(file) == 5
+    assert ben("approve", run, "--yes").code == Exit.REFUSED, "an answer is final"
+
+
+def test_a_rejected_run_is_refused(ann: _Person, ben: _Person, world: World) -> None:
+    incident, file = world.incident("asked")
+    run = world.run_of(incident)["id"]
+    digest = ann("runs", run, "--json").json["plan_digest"]
+    said = ben("reject", run.replace("run_", "apr_"), "--yes", "--json", "--digest", digest, "--reason", "not now")
+    assert (said.code, said.json["state"]) == (Exit.DONE, "rejected")
+    assert world.settled_run(incident)["settlement"] == "denied"
+    assert _pool(file) == 1
+
+
+def test_a_committed_run_is_undone_after_a_rehearsal(ann: _Person, world: World) -> None:
+    _, run, file = _settled(world, "alone", "committed")
+    said = ann("undo", run, "--dry-run")
+    assert said.code == Exit.DONE
+    assert "Nothing was changed." in said.out
+    assert str(file) in said.out
+    assert _pool(file) == 5
+    said = ann("undo", run, "--reason", "a test")
+    assert said.code == Exit.ROLLED_BACK
+    assert _pool(file) == 1
+    assert ann("undo", run, "--reason", "again").code == Exit.REFUSED
+
+
+def test_a_held_run_is_kept(ann: _Person, world: World) -> None:
+    _, run, file = _settled(world, "held", "held")
+    assert f"{file}" in ann("status").out, "its target is quarantined"
+    said = ann("keep", run, "--reason", "it is fine")
+    assert said.code == Exit.DONE
+    assert _pool(file) == 5
+    assert f"{file}" not in ann("status").out
+
+
+def test_a_halt_stops_new_deeds_until_it_is_ended(ann: _Person, world: World) -> None:
+    assert ann("halt", "--service", "shop", "--reason", "a test").code == Exit.DONE
+    assert "■ halted" in ann("status").out
+    incident, file = world.incident("alone")
+    assert world.settled_run(incident)["settlement"] == "aborted"
+    assert _pool(file) == 1
+    assert ann("halt", "--end").code == Exit.REFUSED, "nothing stands for everywhere"
+    assert ann("halt", "--end", "--service", "shop").code == Exit.DONE
+    assert ann("halt", "--end", "--service", "shop").code == Exit.REFUSED
+
+
+def test_a_role_that_is_too_small_is_refused_with_the_way_to_a_larger_one(eve: _Person, world: World) -> None:
+    assert eve("status").code == Exit.DONE
+    said = eve("halt", "--reason", "mischief")
+    assert said.code == Exit.REFUSED
+    assert "grace token create" in said.err
+
+
+def test_without_a_token_a_command_says_how_to_get_one(grace: Grace, world: World) -> None:
+    said = grace("status", "--server", world.address)
+    assert said.code == Exit.REFUSED
+    assert "grace token create" in said.err
+    assert grace("status", "--server", world.address, "--token", "x\ny").code == Exit.USAGE
+
+
+def test_the_log_is_exported_and_verified(ann: _Person, grace: Grace, world: World, tmp_path: Path) -> None:
+    said = ann("ledger", "checkpoint")
+    (tmp_path / "old").write_text(said.out)
+    _settled(world, "alone", "committed")
+    assert ann("ledger", "export", str(tmp_path / "log")).code == Exit.DONE
+    said = grace("ledger", "verify", str(tmp_path / "log"), "--checkpoint", str(tmp_path / "old"))
+    assert said.code == Exit.DONE
+    assert "held to 1 older checkpoint" in said.out
+    assert ann("ledger", "export", str(tmp_path / "log")).code == Exit.USAGE, "nothing is overwritten"
+    assert ann("ledger", "export", str(tmp_path / "no" / "log")).code == Exit.USAGE
+
+
+def test_entries_are_listed_in_order_and_proved(ann: _Person, world: World) -> None:
+    _, run, _ = _settled(world, "alone", "committed")
+    items = ann("ledger", "entries", "--run", run, "--json").json["items"]
+    indexes = [one["index"] for one in items]
+    assert indexes == sorted(indexes)
+    (settled,) = ann("ledger", "entries", "--run", run, "--type", "run.settled", "--json").json["items"]
+    said = ann("ledger", "proof", str(settled["index"]))
+    assert said.code == Exit.DONE
+    assert f"✓ valid  entry {settled['index']} is in the log" in said.out
+    assert ann("ledger", "proof", "99999999").code == Exit.REFUSED
+    assert ann("ledger", "entries", "--type", "nonsense").code == Exit.REFUSED
+    assert (
+        ann("ledger", "entries", "--after", str(indexes[0]), "--limit", "1", "--json").json["items"][0]["index"]
+        == indexes[0] + 1
+    )
+
+
+def test_tokens_are_made_listed_and_revoked_through_the_server(ann: _Person, grace: Grace, world: World) -> None:
+    said = ann("token", "create", "zoe", "--role", "viewer", "--expires", "1h")
+    secret = said.out.strip()
+    assert said.code == Exit.DONE
+    zoe = _Person(grace, world, secret)
+    assert zoe("status").code == Exit.DONE
+    assert secret not in ann("token", "list", "--json").out
+    (token,) = [one for one in ann("token", "list", "--json").json["items"] if one["name"] == "zoe"]
+    assert ann("token", "revoke", token["id"]).code == Exit.DONE
+    assert zoe("status").code == Exit.REFUSED
+    assert ann("token", "revoke", token["id"]).code == Exit.REFUSED
+    assert ann("token", "revoke", "tok_").code == Exit.USAGE
+    assert ann("token", "create", "zoe", "--role", "viewer", "--expires", "soon").code == Exit.USAGE
+    assert ann("token", "create", "zoe", "--role", "king").code == Exit.USAGE
+
+
+def test_the_data_folder_tells_where_its_server_is_and_keeps_a_token(
+    grace: Grace, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRACE_DATA_FOLDER", str(world.data))
+    said = grace("token", "create", "local", "--role", "viewer", "--keep", "--token", world.tokens["ann"])
+    assert said.code == Exit.DONE
+    kept = world.data / "token"
+    try:
+        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+        assert grace("status").code == Exit.DONE
+        assert grace("status", "--server", "http://127.0.0.1:9").code == Exit.UNREACHABLE
+    finally:
+        kept.unlink()
+
+
+def test_playbooks_are_listed(ann: _Person) -> None:
+    said = ann("playbook", "list")
+    assert "tune-alone" in said.out
+    assert "dependency_unavailable" in said.out
+
+
+def test_observe_mode_touches_nothing(ann: _Person, world: World) -> None:
+    incident, file = world.incident("alone", service="quiet")
+    assert world.settled_run(incident)["settlement"] == "observed"
+    assert _pool(file) == 1
+
+
+def test_json_and_screen_agree_on_every_list(ann: _Person, world: World) -> None:
+    _settled(world, "alone", "committed")
+    for command in (["incidents"], ["runs"], ["playbook", "list"], ["ledger", "entries"], ["token", "list"]):
+        page: Any = ann(*command, "--json").json
+        assert len(ann(*command).out.splitlines()) == len(page["items"]) + 1, command
