@@ -18,6 +18,7 @@ from grace.act.executors.gate import Gate
 from grace.act.executors.telling import TellingHands
 from grace.act.healing.asking import TOPIC as APPROVAL_TOPIC
 from grace.act.healing.asking import Asking
+from grace.act.healing.baselines import RecordedBaselines
 from grace.act.healing.checking import Checking
 from grace.act.healing.deeds import Deeds
 from grace.act.healing.desk import IncidentDesk
@@ -40,7 +41,6 @@ from grace.act.healing.way_back import KeepRun, UndoRun
 from grace.act.safehold.vault import open_vault
 from grace.act.verification.benchmarks import BenchmarkRunner
 from grace.act.verification.measuring import InThreads
-from grace.act.verification.recorded import RecordedBaselines
 from grace.act.verification.sampler import Sampler
 from grace.api.application import create_app
 from grace.api.house import House, PlaybookCard
