@@ -9,7 +9,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from grace.kit.secrets import EMAIL, MARK, SHAPES, Shape, names_a_secret
+from grace.kit.secrets import EMAIL, MARK, SHAPES, Shape, may_hold_a_secret, names_a_secret
 
 TOO_DEEP: Final = "[too deep]"
 TOO_MUCH: Final = "[too much]"
@@ -95,7 +95,7 @@ class _Walk:
         if is_usual and cut in _clean:
             return cut
         folded, redacted = cut.lower(), cut
-        for shape in self._shapes:
+        for shape in self._shapes if not is_usual or may_hold_a_secret(folded) else ():
             if shape.may_be_in(folded):
                 redacted, found = shape.redact(redacted)
                 self.count += found
