@@ -150,6 +150,25 @@ def test_a_step_may_refer_only_to_earlier_writes() -> None:
     assert "Did you mean 'digest'?" in flaws_of(unknown)[0].next
 
 
+@pytest.mark.parametrize(
+    ("written", "is_allowed"),
+    [
+        ('"${{ do.set_pool.digest }}"', True),
+        ('"wrote ${{ do.set_pool.size }} bytes"', True),
+        ('"${{ do.set_pool.size }}"', False),
+        ('"${{ do.set_pool.digest | upper }}"', False),
+        ('"${{ do.set_pool }}"', False),
+    ],
+)
+def test_an_output_stands_plainly_and_where_text_is_expected(written: str, is_allowed: bool) -> None:
+    tell = f"value: 4}}\n  - {{id: tell, uses: http.request, with: {{url: http://a, body: {written}}}}}"
+    text = changed("value: 4}", tell, RELOAD).replace("roll_back", "hold")
+    number = changed("body:", "retries:", text)
+
+    assert (flaws_of(text) == []) is is_allowed
+    assert flaws_of(number)
+
+
 def test_an_exact_or_irreversible_step_takes_no_undo() -> None:
     undo = "\n    undo: {uses: file.write, with: {path: /a, content: x}}\n  - id: reload"
     exact = changed("\n  - id: reload", undo, RELOAD)

@@ -7,11 +7,9 @@ from pydantic import JsonValue
 
 from grace.model.contract import ClauseSource, Phase
 from grace.model.plan import Plan, Reversibility
-from grace.model.reading import Unknown
 from grace.model.service import AllowedTarget
 from grace.model.warrant import Refusal
 from grace.think.playbooks.means import Means
-from grace.think.playbooks.outputs import fill_outputs
 from grace.think.playbooks.render import Occasion, render
 from tests.think.worlds import (
     CATALOGUE,
@@ -284,8 +282,15 @@ def test_an_output_of_an_earlier_write_stays_open_until_it_is_there() -> None:
 
     assert tell.parameters["body"] == "wrote ${{ do.set_pool.size }}"
     assert tell.predicted is None
-    assert fill_outputs(tell.parameters, {"set_pool": {"size": 12}}) == {**tell.parameters, "body": "wrote 12"}
-    assert isinstance(fill_outputs(tell.parameters, {}), Unknown)
+
+
+def test_an_output_of_a_skipped_step_is_not_waited_for() -> None:
+    text = telling("url: http://127.0.0.1:9/cache, body: 'wrote ${{ do.set_pool.size }}'")
+    skipping = changed("    uses: file.set_value", "    if: 'false'\n    uses: file.set_value", text)
+    no = refusal(skipping, eyes=reload_eyes())
+
+    assert no.rule == "reference"
+    assert "set_pool" in no.why
 
 
 def test_an_output_cannot_name_a_target() -> None:

@@ -14,8 +14,8 @@ LONGEST_TEXT: Final = 8192
 _SHOWN: Final = 120
 _AROUND: Final = 30
 _TYPE_AT_START: Final = re.compile(
-    r"^[ \t]*(?:Caused by:[ \t]*)?(?P<type>[A-Za-z_][\w.]{2,150}(?:Error|Exception|Timeout|Warning|Expired|Refused)\w{0,40})"
-    r"(?::\s|\s*$)",
+    r"^[ \t]*(?:Caused by:[ \t]*)?"
+    r"(?P<type>[A-Za-z_][\w.]{2,150}(?:Error|Exception|Timeout|Warning|Expired|Refused)\w{0,40})(?::\s|[ \t]*$)",
     re.MULTILINE,
 )
 

@@ -90,6 +90,21 @@ def fill(value: JsonValue, values: Values) -> JsonValue:
             return value
 
 
+def awaited_steps(value: JsonValue) -> frozenset[str]:
+    """Return the ids of the steps whose outputs a filled value still waits for."""
+    match value:
+        case str():
+            template = parse_template(value)
+            paths = [getattr(one.operand, "steps", ()) for one in template.references] if template else []
+            return frozenset(str(path[1]) for path in paths if len(path) > 1 and path[0] == OUTPUTS)
+        case list():
+            return frozenset[str]().union(*map(awaited_steps, value))
+        case dict():
+            return frozenset[str]().union(*map(awaited_steps, value.values()))
+        case _:
+            return frozenset()
+
+
 def equal(left: JsonValue, right: JsonValue) -> bool:
     """Tell whether two JSON values are the same; True is not 1, and 1 is 1.0."""
     if kind_of(left) != kind_of(right):

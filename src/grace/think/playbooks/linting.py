@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from grace.kit.documents import Document, Flaw, Path
 from grace.kit.parsing import flaw_of, validate
 from grace.model.catalogue import Catalogue
+from grace.think.playbooks.evaluation import OUTPUTS
 from grace.think.playbooks.expressions import (
     ExpressionInvalidError,
     Piped,
@@ -50,7 +52,9 @@ class Linting:
         except UntypableError as error:
             self.add(path, "reference", str(error), error.remedy)
             return
-        if why := mismatch(given, wanted):
+        if piped.root == OUTPUTS and (why_not := _not_an_output(piped, wanted)):
+            self.add(path, "reference", why_not)
+        elif why := mismatch(given, wanted):
             self.add(path, "reference-type", f"{piped} {why}")
 
     def note_use(self, piped: Piped) -> None:
@@ -104,7 +108,20 @@ class Linting:
             self.piped(path, piped, scope, _IN_TEXT)
 
 
-_IN_TEXT = Shape(frozenset({"text", "number", "boolean"}))
+_STEPS_OF_OUTPUT: Final = 3
+_IN_TEXT: Final = Shape(frozenset({"text", "number", "boolean"}))
+
+
+def _not_an_output(piped: Piped, wanted: Shape) -> str | None:
+    """Say why this reference cannot wait in a plan until the output is there; None when it can.
+
+    It waits as text: so it must be in the plainest form, and stand where text is taken.
+    """
+    if piped.filters or len(getattr(piped.operand, "steps", ())) != _STEPS_OF_OUTPUT:
+        return f"{piped}: an output of an earlier write is referred to as do.ID.FIELD, without filters"
+    if "text" not in wanted.kinds:
+        return f"{piped}: an output of an earlier write can stand only where text is expected, not {wanted}"
+    return None
 
 
 def _items(value: list[JsonValue] | dict[str, JsonValue]) -> list[tuple[str | int, JsonValue]]:

@@ -15,7 +15,7 @@ from grace.model.target import Target
 from grace.model.warrant import Refusal
 from grace.think.playbooks.allowance import outside_allowance
 from grace.think.playbooks.calls import call_of, literal
-from grace.think.playbooks.evaluation import AbsentError, Values, holds, mentions_reference
+from grace.think.playbooks.evaluation import AbsentError, Values, awaited_steps, holds, mentions_reference
 from grace.think.playbooks.expressions import OPEN, parse_condition
 from grace.think.playbooks.format import DoStep
 from grace.think.playbooks.means import Means
@@ -47,7 +47,17 @@ def render_steps(site: Site, steps: Sequence[DoStep]) -> tuple[tuple[PlannedStep
     if not planned:
         reasons = "; ".join(f"{one.id}: {one.why}" for one in skipped)
         raise refused(Rule.NOTHING_TO_DO, f"no step is left to do ({reasons})")
+    _check_outputs(planned, skipped)
     return tuple(planned), tuple(skipped)
+
+
+def _check_outputs(planned: Sequence[PlannedStep], skipped: Sequence[Skipped]) -> None:
+    absent = {one.id for one in skipped}
+    for step in planned:
+        awaited = awaited_steps(step.parameters) | awaited_steps(step.undo.parameters if step.undo else {})
+        if missing := sorted(awaited & absent):
+            why = f"step {step.id} needs the output of {', '.join(missing)}, which is skipped"
+            raise refused(Rule.REFERENCE, why, "Give both steps the same `if`.")
 
 
 def _is_wanted(step: DoStep, condition: str, values: Values) -> bool:
