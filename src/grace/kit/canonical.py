@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, Never, TypeAlias, cast
 
 import orjson
@@ -15,6 +15,7 @@ Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json
 JsonObject: TypeAlias = "Mapping[str, Json]"
 
 _FAST: Final = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
+_PLAIN_SCALARS: Final = frozenset({str, int, bool, type(None)})
 _SAFE_INTEGER: Final = 2**53 - 1
 _LONGEST_INTEGER: Final = len("-9007199254740991")
 
@@ -33,7 +34,7 @@ def canonical(value: Json) -> bytes:
         if _is_plain(value):
             # Ten times faster than rfc8785 and equal to it on plain values (a property test holds both to that).
             return orjson.dumps(value, option=_FAST)
-    except (orjson.JSONEncodeError, RecursionError):
+    except (TypeError, RecursionError):
         pass  # The slow path says what is wrong, in its own words.
     try:
         return rfc8785.dumps(_builtin(value))
@@ -65,22 +66,22 @@ def parse_json(text: bytes | str) -> JsonValue:
 
 
 def _is_plain(value: object) -> bool:
-    """Say whether orjson writes exactly the RFC 8785 bytes: ASCII keys, no floats, built-in types only."""
+    """Say whether orjson writes exactly the RFC 8785 bytes: ASCII keys, no floats, built-in types only.
+
+    Keys that are not text raise TypeError.
+    """
     kind = type(value)
     if kind is dict:
-        members = cast("dict[object, object]", value)
-        return all(type(key) is str and key.isascii() for key in members) and _are_plain(members.values())
+        members = cast("dict[str, object]", value)
+        return "".join(members).isascii() and _are_plain(members.values())
     if kind is list or kind is tuple:
-        return _are_plain(cast("Iterable[object]", value))
-    return kind is str or kind is int or kind is bool or value is None
+        return _are_plain(cast("Collection[object]", value))
+    return kind in _PLAIN_SCALARS
 
 
-def _are_plain(values: Iterable[object]) -> bool:
-    for value in values:
-        kind = type(value)
-        if kind is not str and kind is not int and not _is_plain(value):
-            return False
-    return True
+def _are_plain(values: Collection[object]) -> bool:
+    # Most objects hold scalars alone, and then no loop of ours runs.
+    return _PLAIN_SCALARS.issuperset(map(type, values)) or all(_is_plain(value) for value in values)
 
 
 def _builtin(value: Json) -> JsonValue:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Self
+from typing import Final, Self
 
 from pydantic import JsonValue
 
@@ -58,7 +58,7 @@ class LedgerEntry(Noun):
             "payload": draft.payload,
         }
         object.__setattr__(entry, "__dict__", fields)
-        object.__setattr__(entry, "__pydantic_fields_set__", set(fields))
+        object.__setattr__(entry, "__pydantic_fields_set__", _ALL_FIELDS)
         object.__setattr__(entry, "__pydantic_extra__", None)
         object.__setattr__(entry, "__pydantic_private__", None)
         return entry
@@ -66,3 +66,6 @@ class LedgerEntry(Noun):
     @property
     def is_erased(self) -> bool:
         return self.payload is None
+
+
+_ALL_FIELDS: Final = set(LedgerEntry.model_fields)

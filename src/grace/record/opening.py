@@ -43,7 +43,8 @@ from grace.record.store.projection import Projections
 from grace.record.store.read_models import PROJECTIONS
 from grace.record.store.schema import RevisionState, require_current, revision_state, upgrade
 from grace.record.store.tables import meta
-from grace.record.store.writer import UnitTransaction, Writer
+from grace.record.store.units import UnitTransaction
+from grace.record.store.writer import Writer
 
 T = TypeVar("T")
 WITNESS_INTERVAL_S: Final = 1.0

@@ -16,16 +16,12 @@ from grace.record import Transaction
 from grace.record.ledger.entries import Prepared
 from grace.record.ledger.log import LedgerLog
 from grace.record.opening import Record, RecordPlaces, open_record
+from grace.record.store.commit import WriteFailedError
 from grace.record.store.engine import open_engine
 from grace.record.store.projection import NO_PROJECTIONS
 from grace.record.store.schema import upgrade
-from grace.record.store.writer import (
-    UnitMisbehavedError,
-    WriteFailedError,
-    Writer,
-    WriterBusyError,
-    WriterClosedError,
-)
+from grace.record.store.units import UnitMisbehavedError
+from grace.record.store.writer import Writer, WriterBusyError, WriterClosedError, WriterInterruptedError
 from tests.record.drafts import draft, drafts
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -145,6 +141,45 @@ def test_a_transaction_that_escapes_its_unit_is_dead(record: Record) -> None:
     escaped = record.run(lambda tx: tx)
     with pytest.raises(UnitMisbehavedError, match="ends with the unit"):
         escaped.append(draft("late"))
+
+
+@pytest.mark.parametrize("submits", [True, False])
+def test_a_unit_that_waits_for_its_own_writer_is_told_so(record: Record, submits: bool) -> None:
+    def waits_for_itself(_: Transaction) -> LedgerEntry:
+        return record.append(draft("inside"))
+
+    def submitted() -> LedgerEntry:
+        return record.submit(waits_for_itself).result(10)
+
+    with pytest.raises(UnitMisbehavedError, match="use the transaction"):
+        submitted() if submits else record.run(waits_for_itself)
+    assert record.append(draft("outside")).index == 0
+
+
+def test_an_interrupted_write_leaves_nothing_and_nobody_waiting(record: Record) -> None:
+    def interrupted(tx: Transaction) -> None:
+        tx.append(draft("lost"))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        record.run(interrupted)
+    assert record.append(draft("next")).index == 0
+
+
+def test_what_shares_a_group_with_an_interrupted_write_is_told_to_write_again(record: Record) -> None:
+    """Whoever leads takes along what others submitted; when the leader is interrupted they must not wait for ever."""
+
+    def interrupted(_: Transaction) -> None:
+        raise KeyboardInterrupt
+
+    with record.writer._turn:  # pyright: ignore[reportPrivateUsage]
+        shared = record.writer.submit_append(draft("shared"))
+        record.submit(interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            record.writer._settle_next()  # pyright: ignore[reportPrivateUsage]
+    with pytest.raises(WriterInterruptedError, match="Write it again"):
+        shared.result(10)
+    assert record.append(draft("shared")).index == 0
 
 
 def test_a_cancelled_unit_is_not_run(record: Record) -> None:

@@ -76,7 +76,7 @@ def prepare(draft: Draft, entropy: Callable[[int], bytes] = random_bytes) -> Pre
     _require_text(draft)
     salt = entropy(SALT_SIZE)
     payload = canonical(draft.payload)
-    return Prepared(draft, draft.type.value, salt, payload.decode(), payload_digest(salt, payload))
+    return Prepared(draft, str(draft.type), salt, payload.decode(), payload_digest(salt, payload))
 
 
 def payload_digest(salt: bytes, payload: bytes) -> str:

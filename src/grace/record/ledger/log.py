@@ -1,7 +1,7 @@
 """Append to the log inside the writer's transactions: one page per group, written with three statements."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -13,7 +13,7 @@ from grace.model.ledger_entry import Draft, LedgerEntry
 from grace.record.ledger.entries import ENTRY_COLUMNS, Prepared, entry_from_row, prepare
 from grace.record.ledger.tiles import RightEdge, StoredNodes, leaf_hashes
 from grace.record.store import KeyStandsError
-from grace.record.store.projection import Projections, project
+from grace.record.store.projection import Projection, Projections
 
 _SIZE: Final = 'SELECT coalesce(max("index"), -1) + 1 FROM ledger_entries'
 _STANDING: Final = f"""
@@ -32,7 +32,8 @@ class LedgerLog:
 
     def __init__(self, clock: Clock, projections: Projections, entropy: Callable[[int], bytes] = random_bytes) -> None:
         self._clock = clock
-        self._projections = projections
+        # By their plain names: an enum's members are hashed by a Python function, once for every entry.
+        self._projections = {event_type.value: steps for event_type, steps in projections.items()}
         self._entropy = entropy
         self._edge: RightEdge | None = None
         self._page: LedgerPage | None = None
@@ -40,8 +41,8 @@ class LedgerLog:
     def prepare(self, draft: Draft) -> Prepared:
         return prepare(draft, self._entropy)
 
-    def projects(self, draft: Draft) -> bool:
-        return draft.type in self._projections
+    def projects(self, prepared: Prepared) -> bool:
+        return prepared.type in self._projections
 
     def page(self, connection: Connection, driver: sqlite3.Connection, *, fresh_keys: bool) -> "LedgerPage":
         size = driver.execute(_SIZE).fetchone()[0]
@@ -68,7 +69,7 @@ class LedgerPage:
         driver: sqlite3.Connection,
         edge: RightEdge,
         at: datetime,
-        projections: Projections,
+        projections: Mapping[str, tuple[Projection, ...]],
         *,
         fresh_keys: bool,
     ) -> None:
@@ -94,7 +95,8 @@ class LedgerPage:
         entry = prepared.entry(self._base + len(self._placed), self._at)
         self._placed.append(prepared)
         self._entries[draft.key] = entry
-        project(self._connection, entry, self._projections)
+        for projection in self._projections.get(prepared.type, ()):
+            projection(self._connection, entry)
         return entry
 
     def find(self, key: str) -> LedgerEntry | None:

@@ -45,7 +45,7 @@ class Log(Protocol[P]):
         """Do, in any thread, all work on a draft that needs neither its place nor the time."""
         ...
 
-    def projects(self, draft: Draft) -> bool:
+    def projects(self, prepared: P) -> bool:
         """Say whether placing this draft writes to read models, and so may fail."""
         ...
 

@@ -1,0 +1,135 @@
+"""Durable ledger appends against raw SQLite writing the same rows, both with full sync, at the same group size."""
+
+from __future__ import annotations
+
+import gc
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.rows import Row
+from grace.kit.clock import SystemClock
+from grace.model.events import EventType
+from grace.model.ledger_entry import Draft
+from grace.record.ledger.entries import Prepared
+from grace.record.ledger.log import LedgerLog
+from grace.record.store.engine import open_engine
+from grace.record.store.projection import NO_PROJECTIONS
+from grace.record.store.schema import upgrade
+from grace.record.store.writer import Writer
+
+GROUP = 64
+GROUPS = 40
+ROUNDS = 15
+AIM = "≥ 70 %"
+NOTE = "peer: sqlite3, the same rows and indexes, synchronous=FULL, ready-made rows; median of alternating rounds"
+
+
+class Peer:
+    """What a program without ledger, idempotency or proofs would do: insert ready rows and commit."""
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "peer.db"
+        upgrade(open_engine(path))
+        self.connection = sqlite3.connect(path, isolation_level=None)
+        self.connection.execute("PRAGMA journal_mode = WAL")
+        self.connection.execute("PRAGMA synchronous = FULL")
+        self.size = 0
+
+    def append(self, group: list[Draft]) -> None:
+        first, run = self.size, self.connection
+        self.size += len(group)
+        run.execute("BEGIN IMMEDIATE")
+        run.executemany(
+            "INSERT INTO ledger_entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (n, d.key, d.type.value, _AT, d.actor, d.run_id, d.incident_id, d.service, _DIGEST)
+                for n, d in enumerate(group, first)
+            ],
+        )
+        run.executemany(
+            "INSERT INTO ledger_payloads VALUES (?, ?, ?)", [(n, _SALT, _PAYLOAD) for n, _ in enumerate(group, first)]
+        )
+        tile = (0, first // 256, bytes(32 * (first % 256 + len(group))))
+        run.execute("INSERT OR REPLACE INTO ledger_tiles VALUES (?, ?, ?)", tile)
+        run.execute("COMMIT")
+
+
+def measure() -> list[Row]:
+    """Append groups through the writer, beside the peer: large ones, and single entries."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        engine = open_engine(folder / "grace.db")
+        upgrade(engine)
+        writer = Writer(engine, LedgerLog(SystemClock(), NO_PROJECTIONS))
+        peer = Peer(folder)
+
+        rows = [_row(writer, peer, GROUP, GROUPS), _row(writer, peer, 1, GROUPS)]
+        writer.close()
+        engine.dispose()
+        peer.connection.close()
+        return rows
+
+
+def _row(writer: Writer[Prepared], peer: Peer, size: int, count: int) -> Row:
+    """Alternate between ours and the peer, because the disk's mood changes by the second."""
+    rates: list[tuple[float, float]] = []
+    for number in range(ROUNDS):
+        groups = [_group(f"{size}-{number}-{group}", size) for group in range(count)]
+        rates.append((_rate(writer.append_all, groups), _rate(peer.append, groups)))
+    return Row(
+        name=f"durable ledger append, {size} a group",
+        ours=statistics.median(mine for mine, _ in rates),
+        peer=statistics.median(theirs for _, theirs in rates),
+        ratio=statistics.median(mine / theirs for mine, theirs in rates),
+        unit="entries/s",
+        aim=AIM,
+        note=NOTE,
+    )
+
+
+def _rate(append: Callable[[list[Draft]], object], groups: list[list[Draft]]) -> float:
+    gc.collect()
+    started = time.perf_counter()
+    for group in groups:
+        append(group)
+    return sum(map(len, groups)) / (time.perf_counter() - started)
+
+
+def _group(prefix: str, size: int) -> list[Draft]:
+    return [
+        Draft(
+            key=f"run_01JABCDEFGHJKMNPQRSTVWXYZ0/{prefix}/{number}",
+            type=EventType.STEP_INTENDED,
+            actor="grace",
+            run_id=f"run_01JABCDEFGHJKMNPQRST{prefix}",
+            incident_id="inc_01JABCDEFGHJKMNPQRSTVWXYZ0",
+            service="orders",
+            payload={
+                "run_id": f"run_01JABCDEFGHJKMNPQRST{prefix}",
+                "step_id": "end_holder",
+                "uses": "process.terminate",
+                "compensates": False,
+                "plan_digest": _DIGEST,
+                "at": _AT,
+            },
+        )
+        for number in range(size)
+    ]
+
+
+_AT = "2026-01-01T12:00:00.000000Z"
+_DIGEST = "sha256:" + "a" * 64
+_SALT = bytes(range(32))
+_PAYLOAD = (
+    '{"at":"2026-01-01T12:00:00.000000Z","compensates":false,"plan_digest":"sha256:' + "a" * 64 + '",'
+    '"run_id":"run_01JABCDEFGHJKMNPQRSTmany-00-00","step_id":"end_holder","uses":"process.terminate"}'
+)
+
+
+if __name__ == "__main__":
+    for row in measure():
+        print(f"{row.name}: {row.ours:,.0f} against {row.peer or 0:,.0f} {row.unit}, {row.ratio or 0:.0%} ({row.aim})")
