@@ -42,4 +42,6 @@ class NativeDoor:
 
 def _refusal(found: Unacceptable) -> Refusal:
     flaws = "; ".join(f"{flaw.field} {flaw.why}" for flaw in found.flaws)
-    return Refusal(rule=_RULES[found.fault], why=flaws, next="The shape of a signal: docs/intake.md")
+    return Refusal(
+        rule=_RULES[found.fault], why=flaws, next="Mend it and send it again; the SDK sends signals in the right shape"
+    )

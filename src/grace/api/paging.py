@@ -40,7 +40,7 @@ class Wanted:
     begins: str | None
 
 
-def _wanted(
+async def _wanted(
     limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 50,
     cursor: Annotated[str | None, Query(max_length=_LONGEST_CURSOR, description="`next_cursor` of a page")] = None,
     begins: Annotated[str | None, Query(max_length=64, description="beginning of an id")] = None,
