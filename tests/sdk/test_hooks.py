@@ -8,6 +8,7 @@ from types import TracebackType
 import grace_sdk
 import pytest
 
+from tests.sdk import hostile
 from tests.sdk.sink import Sink
 
 
@@ -61,6 +62,20 @@ def test_the_previous_hook_is_called_and_put_back(sink: Sink, monkeypatch: pytes
     assert len(sink.signals) == 1
     grace_sdk.close()
     assert sys.excepthook is previous
+
+
+def test_the_previous_hook_is_called_for_an_exception_that_fights_back(
+    sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[type[BaseException]] = []
+
+    def previous(kind: type[BaseException], exc: BaseException, traceback: TracebackType | None) -> None:
+        seen.append(kind)
+
+    monkeypatch.setattr(sys, "excepthook", previous)
+    grace_sdk.init(sink.dsn())
+    sys.excepthook(hostile.Hostile, hostile.Hostile(), None)
+    assert seen == [hostile.Hostile]
 
 
 def test_a_hook_that_came_later_is_not_removed(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:

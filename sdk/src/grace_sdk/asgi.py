@@ -56,7 +56,7 @@ class _Request:
 
     def __exit__(self, kind: object, exc: BaseException | None, traceback: object) -> None:
         if isinstance(exc, Exception):
-            recorder().record_once(exc)
+            attempt(recorder().record_once, exc)
         current_scope.reset(self._token)
 
     async def send(self, message: Message) -> None:

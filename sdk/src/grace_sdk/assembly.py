@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from grace_sdk.buffer import Buffer
 from grace_sdk.delivery import Delivery
-from grace_sdk.dsn import DsnError, parse_dsn
+from grace_sdk.dsn import Dsn, DsnError, parse_dsn
 from grace_sdk.outbox import Outbox
 from grace_sdk.recorder import Recorder
 from grace_sdk.rendering import Origin, runtime_facts
 from grace_sdk.reporter import Reporter
+from grace_sdk.safety import Fault, attempt
 from grace_sdk.sighting import copy_labels
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Assembly(NamedTuple):
 
 
 def assemble(options: Options) -> Assembly | None:
-    """Start a recorder and its reporter; return None, and log why, when the DSN cannot be used."""
+    """Start a recorder and its reporter; return None, and log why, when that cannot be done."""
     if not options.dsn:
         return None
     try:
@@ -52,6 +53,14 @@ def assemble(options: Options) -> Assembly | None:
     except DsnError as error:
         _log.error("%s Nothing is sent to GRACE.", error)
         return None
+    started = attempt(_start, dsn, options)
+    if isinstance(started, Fault):
+        _log.error("The SDK could not start (%s). Nothing is sent to GRACE.", started.type)
+        return None
+    return started
+
+
+def _start(dsn: Dsn, options: Options) -> Assembly:
     buffer = Buffer(options.buffer_size)
     recorder = Recorder(buffer)
     labels = {**copy_labels(options.labels), **({} if options.release is None else {"release": options.release})}

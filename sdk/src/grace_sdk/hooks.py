@@ -6,6 +6,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+from grace_sdk.safety import attempt
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -34,10 +36,11 @@ class ExceptHooks:
 
     def _uncaught(self, kind: type[BaseException], exc: BaseException, traceback: TracebackType | None) -> None:
         if not isinstance(exc, KeyboardInterrupt):
-            self._recorder.record_once(exc, severity="critical", labels={"uncaught": "process"})
+            attempt(self._recorder.record_once, exc, severity="critical", labels={"uncaught": "process"})
         self._previous(kind, exc, traceback)
 
     def _uncaught_in_thread(self, arguments: threading.ExceptHookArgs) -> None:
-        if arguments.exc_value is not None and not isinstance(arguments.exc_value, SystemExit):
-            self._recorder.record_once(arguments.exc_value, severity="critical", labels={"uncaught": "thread"})
+        exc = arguments.exc_value
+        if exc is not None and not isinstance(exc, SystemExit):
+            attempt(self._recorder.record_once, exc, severity="critical", labels={"uncaught": "thread"})
         self._previous_of_threads(arguments)

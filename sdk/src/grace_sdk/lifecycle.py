@@ -67,8 +67,7 @@ def init(
         spool_bytes=spool_bytes,
         request_timeout_s=_REQUEST_TIMEOUT_S,
     )
-    assembly = attempt(assemble, options)
-    _installed.assembly = None if isinstance(assembly, Fault) else assembly
+    _installed.assembly = assemble(options)
     if excepthooks and _installed.assembly is not None:
         _installed.hooks = ExceptHooks(_installed.recorder)
 

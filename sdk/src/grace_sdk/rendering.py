@@ -25,6 +25,7 @@ LARGEST_SIGNAL: Final = 128 * 1024
 """Bytes; what is larger loses first its context, then its frames and causes."""
 _LONGEST_TITLE: Final = 200
 _LONGEST_LABEL: Final = 256
+_LONGEST_NAME: Final = 512
 _MOST_LABELS: Final = 32
 _NS: Final = 1_000_000_000
 _LIBRARY_FOLDERS: Final = frozenset({"site-packages", "dist-packages"})
@@ -97,8 +98,8 @@ def _exception(raised: tuple[RaisedCopy, ...], *, with_frames: bool) -> dict[str
 def _raised(one: RaisedCopy, *, with_frames: bool) -> dict[str, Plain]:
     name = class_name(one.type)
     return {
-        "type": name,
-        "module": name.rpartition(".")[0] or "builtins",
+        "type": _name(name),
+        "module": _name(name.rpartition(".")[0] or "builtins"),
         "message": _text(one.message),
         "frames": [_frame(*code) for code in one.frames] if with_frames else [],
     }
@@ -107,9 +108,9 @@ def _raised(one: RaisedCopy, *, with_frames: bool) -> dict[str, Plain]:
 def _frame(code: CodeType, line: int | None, module: object) -> Plain:
     place = _place(code.co_filename)
     return {
-        "module": module if isinstance(module, str) else "",
-        "function": code.co_qualname,
-        "file": place.file,
+        "module": _name(module) if isinstance(module, str) else "",
+        "function": _name(code.co_qualname),
+        "file": _name(place.file),
         "line": line,
         "in_app": place.in_app,
     }
@@ -157,6 +158,10 @@ def _cleaned(value: Plain) -> Plain:
             return {_clean(name): _cleaned(item) for name, item in value.items()}
         case _:
             return value
+
+
+def _name(name: str) -> str:
+    return _clean(name)[:_LONGEST_NAME]
 
 
 def _text(text: str) -> str:

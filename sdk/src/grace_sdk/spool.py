@@ -64,7 +64,11 @@ class Spool:
 
     def remove(self, file: JournalFile) -> None:
         """Forget a journal file, and the folder of a dead process with its last one."""
-        file.path.unlink(missing_ok=True)
+        try:
+            file.path.unlink(missing_ok=True)
+        except OSError:
+            # It stays and is sent again some day; the server will know its signals.
+            return
         folder = file.path.parent
         if folder != self._own and not any(folder.glob(f"*{_SUFFIX}")):
             self._give_up(folder)
