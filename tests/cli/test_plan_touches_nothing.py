@@ -107,5 +107,5 @@ def test_the_watch_sees_what_a_heal_does(grace: Grace, world: World) -> None:
 def _is_of_the_record(deed: tuple[str, tuple[object, ...]], world: World) -> bool:
     event, args = deed
     if event == "socket.connect":
-        return isinstance(args[1], tuple) and args[1][1] == urlsplit(world.address).port  # the command's own visit
+        return args[1] == (urlsplit(world.address).hostname, urlsplit(world.address).port)  # the command's own visit
     return str(args[0]).startswith(str(world.data))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from grace_sdk.client import Client
+from grace_sdk.client import Client, Json
 
 from grace import wiring
 from grace.cli.addresses import announce
@@ -101,7 +101,7 @@ class World:
         if is_there:
             file.write_text(json.dumps({"pool": 1}))
         word = "".join(chr(ord("a") + int(digit)) for digit in str(number))
-        signal = {
+        signal: dict[str, Json] = {
             "format": 1,
             "id": f"signal-{number}",
             "service": service,
