@@ -1,0 +1,311 @@
+"""HTTP: `http.request`, one request that changes something, sent once.
+
+The connection comes first, then the note, then the request: so without a note nothing was sent. What was sent and not
+answered is asked after with `check`, or stays unknown; it is never sent again in the hope that it was lost.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal, Self, TypeAlias
+from urllib.parse import unquote, urlsplit
+
+from pydantic import AfterValidator, BaseModel, Field, JsonValue, model_validator
+
+from grace.act.executors import Action, Applied, Journal
+from grace.act.executors.references import SecretReference, is_unfilled, read_secret, without
+from grace.act.executors.sending import Answer, Exchange, NotAnsweredError, NotConnectedError, Place
+from grace.act.executors.workplace import Parameters, Workplace, failed, own, unknown
+from grace.kit.cuts import cut
+from grace.kit.digests import digest_of_bytes
+from grace.kit.ids import IdMint
+from grace.kit.redaction import redact_text
+from grace.kit.secrets import names_a_secret
+from grace.kit.text_diff import bounded
+from grace.model.catalogue import ActionSpec
+from grace.model.execution import Outcome, StepState
+from grace.model.noun import Noun
+from grace.model.plan import Reversibility
+from grace.model.quantities import Duration
+from grace.model.target import Target
+from grace.model.warrant import Refusal
+
+KIND: Final = "http"
+_USER_AGENT: Final = "grace"
+_KEY_HEADER: Final = "idempotency-key"
+_OURS: Final = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", _KEY_HEADER})
+_LARGEST_BODY: Final = 256 * 1024
+_SEARCHED_FOR_SECRETS: Final = 64 * 1024
+_URL: Final = re.compile(r"https?://[A-Za-z0-9.\-_~:/?\[\]@!$&'()*+,;=%]+")
+_TOKEN: Final = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"  # noqa: S105 - what RFC 9110 calls a token
+_IN_A_HEADER: Final = r"^[\t\x20-\x7e\xa0-\xff]*$"
+_GONE: Final = frozenset({404, 410})
+
+
+def _plain_address(written: str) -> str:
+    """Check that a URL leads to one place, under one name, with no secret in it."""
+    parts = urlsplit(written) if _URL.fullmatch(written) else None
+    if parts is None or not parts.hostname:
+        message = f"not an http or https address in plain characters: {written!r}"
+        raise ValueError(message)
+    if parts.username is not None or parts.password is not None or redact_text(written) != written:
+        message = "an address carries no user, password or token: it would stand in plans and ledgers"
+        raise ValueError(message)
+    if ".." in unquote(parts.path).split("/"):
+        message = f"a path without '..' is needed: {written!r}"
+        raise ValueError(message)
+    if parts.port == 0:
+        message = f"there is no port 0: {written!r}"
+        raise ValueError(message)
+    return written
+
+
+def _not_secret(name: str) -> str:
+    if names_a_secret(name):
+        message = f"{name} holds a secret: name where it is kept under `headers_from`, like `Bearer env:TOKEN`"
+        raise ValueError(message)
+    return name
+
+
+def _not_ours(name: str) -> str:
+    if name.lower() in _OURS:
+        message = f"{name} is set by GRACE"
+        raise ValueError(message)
+    return name
+
+
+Url: TypeAlias = Annotated[str, Field(max_length=2000), AfterValidator(_plain_address)]
+HeaderName: TypeAlias = Annotated[str, Field(pattern=_TOKEN, max_length=100), AfterValidator(_not_ours)]
+PlainHeaderName: TypeAlias = Annotated[HeaderName, AfterValidator(_not_secret)]
+HeaderValue: TypeAlias = Annotated[str, Field(pattern=_IN_A_HEADER, max_length=4096)]
+Status: TypeAlias = Annotated[int, Field(ge=200, le=599)]
+SecretHeaders: TypeAlias = Annotated[
+    dict[HeaderName, SecretReference],
+    Field(default_factory=dict, max_length=10, description="Headers whose value is read just before it is sent."),
+]
+
+
+class Check(Parameters):
+    """How to see afterwards whether the request took effect: a GET."""
+
+    url: Url
+    expect_status: tuple[Status, ...] = Field(default=(200,), min_length=1, max_length=16)
+    contains: str | None = Field(default=None, min_length=1, max_length=4096)
+    headers_from: SecretHeaders
+    timeout: Duration = Field(default=5.0, gt=0, le=60)
+
+
+class RequestParameters(Parameters):
+    """What `http.request` takes."""
+
+    method: Literal["POST", "PUT", "PATCH", "DELETE"]
+    url: Url
+    headers: dict[PlainHeaderName, HeaderValue] = Field(default_factory=dict, max_length=50)
+    headers_from: SecretHeaders
+    body: JsonValue = Field(default=None, description="A text is sent as it is, anything else as JSON.")
+    expect_status: tuple[Status, ...] = Field(default=(200, 201, 202, 204), min_length=1, max_length=16)
+    timeout: Duration = Field(default=10.0, gt=0, le=300, description="For the whole exchange.")
+    idempotency_key: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.:/-]{1,255}$")
+    check: Check | None = None
+
+    @model_validator(mode="after")
+    def _is_sendable(self) -> Self:
+        names = [name.lower() for name in (*self.headers, *self.headers_from)]
+        if len(set(names)) < len(names):
+            message = "a header is given twice"
+            raise ValueError(message)
+        if len(_encoded(self.body) or b"") > _LARGEST_BODY:
+            message = f"the body is longer than {_LARGEST_BODY} bytes"
+            raise ValueError(message)
+        return self
+
+
+class RequestAnswered(Noun):
+    """What `http.request` reports: the status, and the beginning of the body without secrets."""
+
+    status: int
+    content_type: str
+    body: str
+    body_kept: str | None
+    """Address in the vault of the whole body, up to 1 MiB; None when it was empty."""
+    idempotency_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Secrets:
+    """Secrets for the length of one exchange: the bare values, and the headers made of them."""
+
+    values: tuple[str, ...]
+    headers: Mapping[str, str]
+
+
+class HttpRequest:
+    """`http.request`: send one request and hold its status against what was expected."""
+
+    spec = ActionSpec(
+        name="http.request",
+        summary="Send one HTTP request that changes something",
+        parameters=RequestParameters,
+        outputs=RequestAnswered,
+        reversibility=Reversibility.COMPENSABLE,
+        provider=None,
+        blast_radius="whatever the server at that address does with the request",
+    )
+
+    def __init__(self, workplace: Workplace) -> None:
+        self._workplace = workplace
+        self._mint = IdMint(workplace.clock)
+
+    def targets(self, parameters: BaseModel) -> tuple[Target, ...] | Refusal:
+        """Return `host:port/path` of the address; the query does not make another target."""
+        place = Place.of(own(parameters, RequestParameters).url)
+        return (Target(kind=KIND, host=self._workplace.host, id=place.name),)
+
+    def predict(self, parameters: BaseModel) -> Mapping[str, JsonValue] | Refusal:
+        """Return what would be sent, secrets by reference; nothing is sent and nothing is looked up."""
+        wanted = own(parameters, RequestParameters)
+        secrets = self._secrets(wanted.headers_from)
+        if isinstance(secrets, Refusal):
+            return secrets
+        body = _encoded(wanted.body)
+        return {
+            "request": f"{wanted.method} {wanted.url}",
+            "headers_from": dict(wanted.headers_from),
+            "body": None if body is None else {"bytes": len(body), "digest": digest_of_bytes(body)},
+            "effect": "known only to the server",
+        }
+
+    def apply(self, parameters: BaseModel, journal: Journal) -> Outcome:
+        """Send it once; done means that an expected status came back."""
+        wanted = own(parameters, RequestParameters)
+        if is_unfilled(wanted):
+            return Outcome(state=StepState.REFUSED, why="parameters: a reference to an earlier output stands unfilled")
+        secrets = self._secrets(wanted.headers_from)
+        if isinstance(secrets, Refusal):
+            return Outcome(state=StepState.REFUSED, why=f"{secrets.rule}: {secrets.why} {secrets.next}")
+        key = wanted.idempotency_key or self._mint.mint("request")
+        try:
+            answer = self._send(wanted, secrets, key, journal)
+        except NotConnectedError as error:
+            return failed(f"nothing was sent: {error}")
+        except NotAnsweredError as error:
+            return unknown(str(error))
+        cut("executor.http.request.answered")
+        answered = self._told(answer, secrets, key, journal)
+        journal.note(answered.to_json())
+        cut("executor.http.request.answer_noted")
+        return _judged(wanted, answered)
+
+    def probe(self, parameters: BaseModel, handle: Mapping[str, JsonValue] | None) -> Applied:
+        """Tell from an expected answer that was noted, else from the check; without either it stays unknown."""
+        if handle is None:
+            return Applied.NO
+        wanted = own(parameters, RequestParameters)
+        if handle.get("status") in wanted.expect_status:
+            return Applied.YES
+        return Applied.UNKNOWN if wanted.check is None else self._ask(wanted.check)
+
+    def _send(self, wanted: RequestParameters, secrets: _Secrets, key: str, journal: Journal) -> Answer:
+        place = Place.of(wanted.url)
+        headers = {
+            "user-agent": _USER_AGENT,
+            **_content_type(wanted.body),
+            **{name.lower(): value for name, value in wanted.headers.items()},
+            **secrets.headers,
+            _KEY_HEADER: key,
+        }
+        with Exchange(place, wanted.timeout) as exchange:
+            cut("executor.http.request.connected")
+            journal.note({"idempotency_key": key, "sent_to": place.name})
+            cut("executor.http.request.noted")
+            return exchange.send(wanted.method, headers, _encoded(wanted.body))
+
+    def _ask(self, check: Check) -> Applied:
+        secrets = self._secrets(check.headers_from)
+        if isinstance(secrets, Refusal):
+            return Applied.UNKNOWN
+        try:
+            with Exchange(Place.of(check.url), check.timeout) as exchange:
+                answer = exchange.send("GET", {"user-agent": _USER_AGENT, **secrets.headers}, None)
+        except (NotConnectedError, NotAnsweredError):
+            return Applied.UNKNOWN
+        return _seen(check, answer)
+
+    def _secrets(self, headers: Mapping[str, str]) -> _Secrets | Refusal:
+        values: list[str] = []
+        filled: dict[str, str] = {}
+        for name, reference in headers.items():
+            read = read_secret(reference, self._workplace.secret)
+            if read is None or not re.fullmatch(_IN_A_HEADER, read[1]):
+                why = f"{reference} names no secret that can be sent as {name}."
+                return Refusal(rule="http.secret", why=why, next="Provide it where GRACE is started.")
+            values.append(read[0])
+            filled[name.lower()] = read[1]
+        return _Secrets(tuple(values), filled)
+
+    def _told(self, answer: Answer, secrets: _Secrets, key: str, journal: Journal) -> RequestAnswered:
+        text = answer.body.decode("utf-8", "replace")[:_SEARCHED_FOR_SECRETS]
+        return RequestAnswered(
+            status=answer.status,
+            content_type=self._workplace.redact(without(secrets.values, answer.content_type)),
+            body=bounded(self._workplace.redact(without(secrets.values, text))),
+            body_kept=journal.keep(answer.body) if answer.body else None,
+            idempotency_key=key,
+        )
+
+
+class HttpExecutor:
+    """The one action that sends requests."""
+
+    def __init__(self, workplace: Workplace) -> None:
+        self._actions: dict[str, Action] = {HttpRequest.spec.name: HttpRequest(workplace)}
+
+    @property
+    def actions(self) -> Mapping[str, Action]:
+        return self._actions
+
+
+def build(workplace: Workplace) -> HttpExecutor:
+    """Make the executor; the entry point."""
+    return HttpExecutor(workplace)
+
+
+def _encoded(body: JsonValue) -> bytes | None:
+    match body:
+        case None:
+            return None
+        case str():
+            return body.encode()
+        case _:
+            return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _content_type(body: JsonValue) -> dict[str, str]:
+    match body:
+        case None:
+            return {}
+        case str():
+            return {"content-type": "text/plain; charset=utf-8"}
+        case _:
+            return {"content-type": "application/json"}
+
+
+def _judged(wanted: RequestParameters, answered: RequestAnswered) -> Outcome:
+    if answered.status in wanted.expect_status:
+        return Outcome(state=StepState.DONE, output=answered.to_json())
+    expected = " or ".join(map(str, wanted.expect_status))
+    why = f"{wanted.method} {wanted.url} was answered with {answered.status}, expected {expected}"
+    return Outcome(state=StepState.FAILED, output=answered.to_json(), why=why)
+
+
+def _seen(check: Check, answer: Answer) -> Applied:
+    """Read the answer to a check; one that only says that nothing can be seen now is no `no`."""
+    if answer.status not in check.expect_status:
+        is_absent = answer.status in _GONE or 200 <= answer.status < 300  # noqa: PLR2004 - success, as RFC 9110 has it
+        return Applied.NO if is_absent else Applied.UNKNOWN
+    if check.contains is None or check.contains.encode() in answer.body:
+        return Applied.YES
+    return Applied.NO if answer.is_whole else Applied.UNKNOWN
