@@ -16,6 +16,8 @@ from grace.model.events import EventType
 from grace.model.ledger_entry import Draft
 from grace.record.ledger.entries import Prepared
 from grace.record.ledger.log import LedgerLog
+from grace.record.ledger.tiles import TILE_WIDTH
+from grace.record.ledger.tree import HASH_SIZE
 from grace.record.store.engine import open_engine
 from grace.record.store.projection import NO_PROJECTIONS
 from grace.record.store.schema import upgrade
@@ -53,8 +55,9 @@ class Peer:
         run.executemany(
             "INSERT INTO ledger_payloads VALUES (?, ?, ?)", [(n, _SALT, _PAYLOAD) for n, _ in enumerate(group, first)]
         )
-        tile = (0, first // 256, bytes(32 * (first % 256 + len(group))))
-        run.execute("INSERT OR REPLACE INTO ledger_tiles VALUES (?, ?, ?)", tile)
+        last = (self.size - 1) // TILE_WIDTH
+        tiles = [(0, tile, bytes(TILE_WIDTH * HASH_SIZE)) for tile in range(first // TILE_WIDTH, last + 1)]
+        run.executemany("INSERT OR REPLACE INTO ledger_tiles VALUES (?, ?, ?)", tiles)
         run.execute("COMMIT")
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from grace.model.events import EventType
 from grace.model.ledger_entry import LedgerEntry
 from grace.record.ledger.entries import ENTRY_COLUMNS, entry_from_row
-from grace.record.ledger.tiles import RightEdge, StoredNodes
+from grace.record.ledger.tiles import StoredNodes
 from grace.record.ledger.tree import TreeHead, consistency_proof, inclusion_proof, root
 from grace.record.store.engine import driver_connection
 
@@ -98,16 +98,18 @@ class LedgerReader:
     def inclusion(self, index: int, size: int | None = None) -> InclusionProof:
         """Prove that an entry is in the log; O(log n) rows."""
         with self._driver() as driver:
-            head, nodes = head_of(driver, size), StoredNodes(driver)
+            nodes = StoredNodes(driver)
+            head = _head(nodes, size_of(driver) if size is None else size)
             path = inclusion_proof(nodes, index, head.size)
             return InclusionProof(index, nodes.node(0, index), head, path)
 
     def consistency(self, old_size: int, size: int | None = None) -> ConsistencyProof:
         """Prove that the log's first `old_size` entries are a beginning of it; O(log n) rows."""
         with self._driver() as driver:
-            new, nodes = head_of(driver, size), StoredNodes(driver)
+            nodes = StoredNodes(driver)
+            new = _head(nodes, size_of(driver) if size is None else size)
             path = consistency_proof(nodes, old_size, new.size)
-            return ConsistencyProof(TreeHead(old_size, root(nodes, old_size)), new, path)
+            return ConsistencyProof(_head(nodes, old_size), new, path)
 
     def _one(self, where: str, value: int | str) -> LedgerEntry | None:
         with self._driver() as driver:
@@ -127,9 +129,11 @@ def size_of(driver: sqlite3.Connection) -> int:
 
 def head_of(driver: sqlite3.Connection, size: int | None = None) -> TreeHead:
     """Compute the head of the first `size` entries (default: all) from the stored tiles; O(log n) rows."""
-    if size is None:
-        return RightEdge.load(StoredNodes(driver), size_of(driver)).head()
-    return TreeHead(size, root(StoredNodes(driver), size))
+    return _head(StoredNodes(driver), size_of(driver) if size is None else size)
+
+
+def _head(nodes: StoredNodes, size: int) -> TreeHead:
+    return TreeHead(size, root(nodes, size))
 
 
 def _narrow(
