@@ -12,7 +12,7 @@ from grace.kit.documents import Document
 from grace.kit.yaml import read_yaml
 from grace.model.catalogue import Catalogue
 from grace.model.service import Service
-from grace.sense.services import read_services
+from grace.sense.declarations import read_services
 from grace.settings import load_settings
 from grace.think.playbooks.filters import FILTERS
 from grace.think.playbooks.lint import lint_document

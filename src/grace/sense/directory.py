@@ -8,7 +8,7 @@ from pathlib import Path
 from grace.kit.documents import Flaw
 from grace.model.catalogue import Catalogue
 from grace.model.service import Service
-from grace.sense.services import load_services
+from grace.sense.declarations import load_services
 
 
 class ServicesFlawedError(RuntimeError):

@@ -10,7 +10,7 @@ from grace.model.catalogue import Answers, Catalogue, ProbeSpec
 from grace.model.noun import Noun
 from grace.model.quantities import AbsolutePath
 from grace.model.service import AllowedTarget, Mode, Service
-from grace.sense.services import Declared, load_services, read_services
+from grace.sense.declarations import Declared, load_services, read_services
 
 
 class At(Noun):
