@@ -9,7 +9,7 @@ import pytest
 
 from grace import wiring
 from grace.api.roles import Role
-from grace.cli.addresses import announce, announced, retract, running
+from grace.cli.addresses import Address, Announcement, announce, announced, find_address, retract
 from grace.cli.exits import Exit
 from grace.cli.token import RoleName
 from grace.settings import load_settings
@@ -75,14 +75,29 @@ def test_a_folder_that_another_grace_has_open_is_left_alone(grace: Grace, data_f
 
 def test_what_a_killed_server_left_behind_is_not_believed(grace: Grace, data_folder: Path) -> None:
     announce(data_folder, "http://127.0.0.1:9")
-    assert announced(data_folder) is not None
-    assert running(data_folder) is None
-    assert grace("token", "list").code == Exit.DONE
-    retract(data_folder)
+    said = json.loads((data_folder / "server.json").read_text())
+    assert announced(data_folder) == Announcement("http://127.0.0.1:9", said["pid"])
+    (data_folder / "token").write_text("kept")
+    assert find_address("", "", data_folder) == Address("http://127.0.0.1:9", "kept")
+    assert find_address("http://127.0.0.1:10", "", data_folder).token == "", "it is for this folder's server alone"
+
+    (data_folder / "server.json").write_text(json.dumps({**said, "started_at": said["started_at"] - 1}))
     assert announced(data_folder) is None
+    assert find_address("", "", data_folder).token == "", "somebody else may listen there by now"
+    assert grace("token", "list").code == Exit.DONE
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"address": 1}', "\x00", '{"address": "http://x", "pid": "y"}'])
+def test_an_announcement_is_taken_back_by_its_own_process_alone(data_folder: Path) -> None:
+    announce(data_folder, "http://127.0.0.1:9")
+    retract(data_folder)
+    assert not (data_folder / "server.json").exists()
+    retract(data_folder)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{}", '{"address": 1}', "\x00", '{"address": "http://x", "pid": "y", "started_at": 1}', "9" * 5000],
+)
 def test_a_broken_announcement_is_as_good_as_none(data_folder: Path, content: str) -> None:
     (data_folder / "server.json").write_text(content)
     assert announced(data_folder) is None
@@ -93,6 +108,13 @@ def test_read_models_are_made_again_from_the_ledger(grace: Grace) -> None:
     said = grace("store", "rebuild", "--json")
     assert (said.code, said.json["replayed"]) == (Exit.DONE, 1)
     assert grace("store", "upgrade").code == Exit.DONE
+
+
+def test_a_folder_that_cannot_be_made_is_told(grace: Grace, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    said = grace("token", "list", "--data", str(tmp_path / "file"))
+    assert (said.code, said.out) == (Exit.FAULT, "")
+    assert str(tmp_path / "file") in said.err
 
 
 def test_a_store_that_is_not_there_is_a_usage_error(grace: Grace, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from grace.cli.addresses import Announcement, announced
 from grace.cli.exits import Exit
 from tests.cli.conftest import Grace, Said
 
@@ -51,8 +52,7 @@ def test_a_first_start_can_be_used_at_once(
     grace: Grace, server: tuple[subprocess.Popen[str], str], data_folder: Path
 ) -> None:
     process, address = server
-    announced = json.loads((data_folder / "server.json").read_text())
-    assert announced == {"address": address, "pid": process.pid}
+    assert announced(data_folder) == Announcement(address, process.pid)
     for private in ("server.json", "token"):
         assert (data_folder / private).stat().st_mode & 0o077 == 0
     said = grace("status")

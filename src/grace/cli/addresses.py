@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from grace_sdk.client import ApiProblem, Client, ServerUnreachable
-
+from grace.kit.procfs import is_alive, process_stat
 from grace.settings import load_client_settings
 
 DEFAULT: Final = "http://127.0.0.1:8000"
 _SERVER_FILE: Final = "server.json"
 _TOKEN_FILE: Final = "token"  # noqa: S105 - the name of a file
 _PRIVATE: Final = 0o600
-_PATIENCE_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,42 +34,33 @@ class Announcement:
 
 
 def find_address(server: str, token: str, data: Path | None = None) -> Address:
-    """Return the address and token to use. A kept token opens the server of its own data folder and no other."""
+    """Return the address and token to use. A kept token goes to the running server of its own data folder only."""
     settings = load_client_settings(data_folder=data)
     local = announced(settings.data_folder)
-    own = local.address if local else DEFAULT
-    url = server or settings.server or own
-    kept = kept_token(settings.data_folder) if url.rstrip("/") == own else ""
+    url = server or settings.server or (local.address if local else DEFAULT)
+    kept = kept_token(settings.data_folder) if local and url.rstrip("/") == local.address else ""
     told = settings.token.get_secret_value() if settings.token else ""
     return Address(url, token or told or kept)
 
 
 def announced(data: Path) -> Announcement | None:
-    """Return what a server of this data folder announced, if it did and did not take it back."""
+    """Return what the server of this data folder announced, as long as its process lives.
+
+    What a killed server left behind is not believed: by now somebody else may listen on its port.
+    """
     try:
         said = json.loads((data / _SERVER_FILE).read_bytes())
-        return Announcement(str(said["address"]), int(said["pid"]))
+        announcement, started_at = Announcement(str(said["address"]), int(said["pid"])), int(said["started_at"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def running(data: Path) -> Announcement | None:
-    """Return the announced server if it answers; what a killed one left behind says nothing."""
-    said = announced(data)
-    if said is None:
-        return None
-    try:
-        Client(said.address, timeout_s=_PATIENCE_S).get("/api/healthz")
-    except (ServerUnreachable, ValueError):
-        return None
-    except ApiProblem:
-        return said
-    return said
+    return announcement if is_alive(announcement.pid, started_at) else None
 
 
 def announce(data: Path, address: str) -> None:
     """Leave the address of this process's server in the data folder, readable by its owner alone."""
-    _write_private(data / _SERVER_FILE, json.dumps({"address": address, "pid": os.getpid()}) + "\n")
+    own = process_stat(os.getpid())
+    said = {"address": address, "pid": os.getpid(), "started_at": own.started_at if own else 0}
+    _write_private(data / _SERVER_FILE, json.dumps(said) + "\n")
 
 
 def retract(data: Path) -> None:
@@ -97,6 +86,7 @@ def kept_token(data: Path) -> str:
 
 
 def _write_private(path: Path, content: str) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -5,11 +5,21 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from grace import demo as stage
+from grace.cli.screen import Screen, marked
 from grace.cli.visiting import command_file
 
 app = command_file()
+
+
+class Terminal(Screen):
+    """The terminal as the demo writes on it."""
+
+    def marked(self, word: str, rest: str = "") -> Text:
+        """Return a state as mark, word and colour."""
+        return marked(word, rest)
 
 
 @app.command("demo")
@@ -20,4 +30,4 @@ def demo(
     ] = False,
 ) -> None:
     """Break a real service, heal it, and check every claim; exit 0 only if each was true."""
-    raise typer.Exit(stage.play(keep=keep))
+    raise typer.Exit(stage.play(Terminal(), keep=keep))

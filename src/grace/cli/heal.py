@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Final
 
 import typer
 from grace_sdk.client import Json
@@ -21,6 +22,9 @@ from grace.model.plan import Plan
 
 app = command_file()
 
+_LONGEST_LOOK_S: Final = 330.0
+"""While planning, a find may watch something for minutes before it answers."""
+
 IncidentId = Annotated[str, typer.Argument(metavar="INCIDENT", help="A unique beginning of an id, or @last.")]
 PlaybookName = Annotated[str, typer.Option("--playbook", metavar="NAME", help="Else the one that fits the diagnosis.")]
 Inputs = Annotated[
@@ -38,7 +42,7 @@ class Draft(View):
 
 
 @app.command("plan")
-@online
+@partial(online, timeout_s=_LONGEST_LOOK_S)
 def plan(session: Session, incident: IncidentId, *, playbook: PlaybookName = "", inputs: Inputs = None) -> None:
     """Show the plan, its digest, what it would write, and by which rule it may; nothing is changed."""
     incident_id = session.resolve("/api/incidents", incident, "incident")

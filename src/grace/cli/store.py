@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from grace import wiring
-from grace.cli.addresses import running
+from grace.cli.addresses import announced
 from grace.cli.calls import CommandFailed
 from grace.cli.exits import Exit
 from grace.cli.screen import Screen
@@ -45,7 +45,7 @@ def _own(data: Path | None) -> Settings:
         raise CommandFailed(
             Exit.USAGE, f"there is no data folder {settings.data_folder}", "grace serve, or name it with --data"
         )
-    if (other := running(settings.data_folder)) is not None:
+    if (other := announced(settings.data_folder)) is not None:
         raise CommandFailed(
             Exit.REFUSED, f"a server (pid {other.pid}) has {settings.data_folder} open", f"stop it: kill {other.pid}"
         )

@@ -12,7 +12,7 @@ from typing import Annotated, Concatenate, Final, Protocol
 import typer
 
 from grace import wiring
-from grace.cli.addresses import keep_token, running
+from grace.cli.addresses import announced, keep_token
 from grace.cli.calls import CommandFailed, JsonObject, Session
 from grace.cli.exits import Exit
 from grace.cli.screen import Screen, marked
@@ -102,7 +102,7 @@ def on_book(command: Callable[Concatenate[Desk, ...], None]) -> Callable[..., No
 @contextmanager
 def _book(screen: Screen, server: str, secret: str, folder: Path) -> Generator[TokenBook]:
     """Open the tokens of the server that is named or runs on the data folder, else of the folder itself."""
-    if server or load_client_settings().server or running(folder):
+    if server or load_client_settings().server or announced(folder):
         with open_session(screen, server, secret, folder) as session:
             yield ServersBook(session)
         return

@@ -33,7 +33,8 @@ Added = Mapping[str, tuple[object, object]]
 
 JSON_OPTION: Final[Added] = {"as_json": (AsJson, False)}
 _NO_ENTRY: Final = frozenset({401, 403})
-_REFUSED: Final = frozenset({401, 403, 404, 409, 410, 412, 422})
+_REFUSED: Final = frozenset({401, 403, 409, 410, 412})
+_MISUSED: Final = frozenset({400, 404, 405, 413, 415, 422})
 _GET_TOKEN: Final = "grace token create NAME --role operator --keep"  # noqa: S105 - a command
 
 
@@ -42,12 +43,12 @@ def command_file() -> typer.Typer:
     return typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-def online(command: Callable[Concatenate[Session, ...], None]) -> Callable[..., None]:
+def online(command: Callable[Concatenate[Session, ...], None], timeout_s: float = 30.0) -> Callable[..., None]:
     """Make a command that talks to the server: it receives a Session instead of the options that every command has."""
 
     def run(*, as_json: bool, server: str, token: str, **given: object) -> None:
         screen = Screen(as_json=as_json)
-        with failures_told(screen), open_session(screen, server, token) as session:
+        with failures_told(screen), open_session(screen, server, token, timeout_s=timeout_s) as session:
             command(session, **given)
 
     return with_options(run, command, {"server": (Server, ""), "token": (Token, ""), **JSON_OPTION})
@@ -75,27 +76,46 @@ def failures_told(screen: Screen) -> Generator[None]:
         code, sentence = Exit.UNREACHABLE, f"GRACE does not answer at {error.address}: {error.reason}"
         next_step = "grace serve, or name another address with --server"
     except ApiProblem as problem:
-        code = Exit.REFUSED if problem.status in _REFUSED else Exit.FAULT
+        code = _code_of(problem.status)
         sentence = f"{problem.title}: {problem.detail}" if problem.detail else problem.title
         next_step = problem.next or (_GET_TOKEN if problem.status in _NO_ENTRY else "grace status")
     except SettingsInvalidError as error:
         code, sentence, next_step = Exit.USAGE, "; ".join(error.problems), "read docs/settings.md"
     except StartRefusedError as error:
         code, sentence, next_step = Exit.REFUSED, str(error), "do what it says, then start again"
+    except UnicodeEncodeError:
+        code, sentence, next_step = Exit.USAGE, "an argument holds letters that cannot be sent", "type it again"
+    except BrokenPipeError:
+        raise  # whoever read our answer has enough of it
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        code, sentence, next_step = (
+            Exit.FAULT,
+            f"{where}{error.strerror}",
+            "check the path, its permissions and its disk",
+        )
     else:
         return
     screen.error(sentence, next_step, code)
     raise typer.Exit(code)
 
 
+def _code_of(status: int) -> Exit:
+    if status in _REFUSED:
+        return Exit.REFUSED
+    return Exit.USAGE if status in _MISUSED else Exit.FAULT
+
+
 @contextmanager
-def open_session(screen: Screen, server: str, token: str, data: Path | None = None) -> Generator[Session]:
+def open_session(
+    screen: Screen, server: str, token: str, data: Path | None = None, timeout_s: float = 30.0
+) -> Generator[Session]:
     """Open a way to the server that is named, or to that of the data folder."""
     address = find_address(server, token, data)
     if not (address.token.isascii() and address.token.isprintable()):
         raise CommandFailed(Exit.USAGE, "the token has letters that no token has", _GET_TOKEN)
     try:
-        client = Client(address.url, address.token)
+        client = Client(address.url, address.token, timeout_s=timeout_s)
     except ValueError as error:
         sentence = f"{address.url!r} is not the address of a server: {error}"
         raise CommandFailed(Exit.USAGE, sentence, f"--server {DEFAULT}") from error
