@@ -1,0 +1,51 @@
+"""Keep a price list in motion: `python clerk.py orders.db --record clerk.txt`. Runs until SIGTERM.
+
+Every tenth of a second it sets the price of juice and adds an item of its own, each in a transaction; `--record` gets
+one line for each that was committed: what was written. `lost_changes` afterwards names those that are not there.
+"""
+
+import argparse
+import signal
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+EVERY_S: Final = 0.1
+WAIT_FOR_LOCK_S: Final = 10
+FIRST_PRICE: Final = 401
+STOP_SIGNALS: Final = {signal.SIGTERM, signal.SIGINT}
+
+
+def lost_changes(record: Path, database: Path) -> list[str]:
+    """Return the items whose newest recorded price is not the one in the database; reads only."""
+    lines = (line.split() for line in record.read_text(encoding="ascii").splitlines())
+    written = {item: int(price) for item, price in lines}
+    with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        stored = dict(connection.execute("SELECT item, price_cents FROM prices").fetchall())
+    return [item for item, price in written.items() if stored.get(item) != price]
+
+
+def main() -> None:
+    """Change rows until told to stop."""
+    parser = argparse.ArgumentParser(description="Change rows of a price list steadily.")
+    parser.add_argument("database")
+    parser.add_argument("--record", type=Path, required=True)
+    options = parser.parse_args()
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    with (
+        options.record.open("a", buffering=1, encoding="ascii") as record,
+        closing(sqlite3.connect(options.database, timeout=WAIT_FOR_LOCK_S, isolation_level=None)) as connection,
+    ):
+        price = FIRST_PRICE
+        while signal.sigtimedwait(STOP_SIGNALS, EVERY_S) is None:
+            connection.execute("UPDATE prices SET price_cents = ? WHERE item = 'juice'", (price,))
+            record.write(f"juice {price}\n")
+            connection.execute("INSERT INTO prices VALUES (?, ?)", (f"special-{price}", price))
+            record.write(f"special-{price} {price}\n")
+            price += 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""Play the demo from setting up to cleaning up."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Final
+
+from grace_sdk.client import ClientError
+
+from grace.demo import ending, harmful_cure, janitor, locked_database, power_cut, question, silence
+from grace.demo.cast import SERVICE, Cast
+from grace.demo.children import Children
+from grace.demo.ground import prepare
+from grace.demo.page import Page, Report
+from grace.demo.scene import Played
+from grace.demo.visitor import WaitedTooLongError
+from grace.kit.clock import SystemClock
+
+TRUE: Final = 0
+FALSE: Final = 1
+_STOPPED: Final = 128
+_STOPS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+SCENES: Final[tuple[tuple[str, Callable[[Cast], list[Played]]], ...]] = (
+    ("A locked database", locked_database.play),
+    ("A cure that harms", harmful_cure.play),
+    ("A question", question.play),
+    ("A power cut", power_cut.play),
+    ("Exit 0, and silence", silence.play),
+)
+
+
+class StoppedByPersonError(BaseException):
+    """Somebody ended the demo. No failure of ours: nothing on the way handles it."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(signal.Signals(number).name)
+
+
+def play(page: Page, *, keep: bool = False) -> int:
+    """Play every scene and return 0 if every line was true; leave no process, no port and no file behind.
+
+    With `keep` the server and the service stay up when all was true.
+    """
+    with _stops_raise():
+        children = Children.take_on()
+        wish = janitor.KEEP_FILES
+        try:
+            ground = prepare(children.folder)
+            clock = SystemClock()
+            cast = Cast(ground, children, clock, Report(page, clock), clock.now())
+            code = _play(cast, keep=keep)
+            wish = _wish(code, keep=keep)
+            ground.close()
+        except StoppedByPersonError as stopped:
+            wish = ""
+            code = _STOPPED + stopped.number
+        finally:
+            with _stops_wait():
+                children.close(wish)
+    return code
+
+
+def _play(cast: Cast, *, keep: bool) -> int:
+    report, page = cast.report, cast.report.page
+    try:
+        _set_up(cast)
+        played = [one for number, scene in enumerate(SCENES, start=1) for one in _scene(cast, number, scene)]
+        ending.play(cast, played, keep=keep)
+    except (WaitedTooLongError, ClientError, LookupError) as error:
+        report.claim("the demo could be played to its end", true=False, shown=str(error))
+    if not report.falsities:
+        ending.say_what_next(cast, keep=keep)
+        return TRUE
+    page.line()
+    for sentence in report.falsities:
+        page.line(page.marked("violated", f"not true: {sentence}"))
+    page.line(f"All of it is kept in {cast.ground.folder}: logs of every process in logs/, GRACE's record in grace/.")
+    return FALSE
+
+
+def _scene(cast: Cast, number: int, scene: tuple[str, Callable[[Cast], list[Played]]]) -> list[Played]:
+    title, played = scene
+    cast.report.scene(number, title)
+    return played(cast)
+
+
+def _set_up(cast: Cast) -> None:
+    report = cast.report
+    report.tell("folder", f"{cast.ground.folder}, removed at the end")
+    cast.start_grace()
+    report.tell("grace", f"a server of its own at {cast.ground.grace.address}")
+    cast.start_orders(cast.introduce())
+    report.tell("orders", f"{cast.ground.orders.address}, 40 orders a second, every acknowledged one written down")
+    note, size = cast.admin.checkpoint()
+    cast.ground.checkpoint.write_text(note, encoding="utf-8")
+    report.tell("outside", f"the ledger's signed checkpoint at {size} entries, kept for the end")
+    benchmark_id, measured = cast.olga.measure(SERVICE)
+    cast.admin.make_golden(benchmark_id)
+    report.tell("golden", f"/healthz answers in {measured.median:.1f} ms ({len(measured.values)} measurements)")
+
+
+def _wish(code: int, *, keep: bool) -> str:
+    if code != TRUE:
+        return janitor.KEEP_FILES
+    return janitor.GUARD if keep else ""
+
+
+@contextmanager
+def _stops_raise() -> Generator[None]:
+    """Turn what ends a program into an exception, so that cleaning up is reached."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise StoppedByPersonError(number)
+
+    before = {number: signal.signal(number, stop) for number in _STOPS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _stops_wait() -> Generator[None]:
+    """Let nothing interrupt the cleaning up; it takes seconds at most."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _STOPS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
