@@ -37,3 +37,8 @@ def test_every_example_is_a_command_line_that_is_understood(line: str) -> None:
     path = max((path for path in commands if f"{line} ".startswith(f"{path} ")), key=len)
     context = commands[path].typer.make_context(path, shlex.split(line.removeprefix(path)))
     assert context.params
+
+
+def test_every_command_speaks_json_but_the_demo_which_is_for_people() -> None:
+    silent = {path for path, leaf in leaves() if "--json" not in {one for each in leaf.params for one in each.options}}
+    assert silent == {"grace demo"}

@@ -173,6 +173,29 @@ def test_a_heal_is_followed_to_its_end_and_exits_by_its_settlement(
         assert "grace keep" in said.out
 
 
+def test_a_heal_need_not_be_waited_for(ann: _Person, world: World) -> None:
+    incident, file = world.untouched("alone")
+    opened = ann("heal", incident, "--no-wait", "--json")
+    assert opened.code == Exit.DONE
+    assert world.settled_run(incident)["id"] == opened.json["id"]
+    assert _pool(file) == 5
+
+
+def test_with_json_a_heal_prints_its_run_once_at_the_end(ann: _Person, world: World) -> None:
+    incident, _ = world.untouched("harmful")
+    said = ann("heal", incident, "--json")
+    assert (said.code, said.json["settlement"]) == (Exit.ROLLED_BACK, "rolled_back")
+
+
+def test_an_incident_that_is_being_healed_is_not_healed_twice(ann: _Person, world: World) -> None:
+    incident, _ = world.incident("asked")
+    run = world.run_of(incident)["id"]
+    said = ann("heal", incident)
+    assert said.code == Exit.REFUSED
+    assert said.err.splitlines()[-1] == f"next: grace runs {run}"
+    ann("reject", run, "--yes")
+
+
 def test_a_heal_that_waits_for_a_person_exits_and_says_so(ann: _Person, ben: _Person, world: World) -> None:
     incident, file = world.untouched("asked")
     said = ann("heal", incident, "--playbook", "tune-asked")
