@@ -161,7 +161,7 @@ def _located(service: Service, folder: Path) -> Service:
 
 
 def _target(allowed: AllowedTarget, folder: Path) -> AllowedTarget:
-    if allowed.kind in _NOT_PATHS:
+    if allowed.kind in _NOT_PATHS or (allowed.kind == "command" and not allowed.id.startswith("/")):
         return allowed
     return AllowedTarget(kind=allowed.kind, id=_real(allowed.id, folder))
 
