@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
-from grace.model.signal import Frame, Raised, Signal
+from grace.model.signal import Raised, Signal
 from grace.think.incidents.normalizing import normal_file, normal_message, normal_name
 
 VERSION: Final = "f1"
@@ -44,13 +45,15 @@ def _features(signal: Signal) -> Iterable[str]:
 def _places(exception: Raised) -> list[str]:
     """Name the functions on the way, each once: how deep a recursion went has no say."""
     own = [frame for frame in exception.frames if frame.in_app]
-    return _once(place for place in map(_place, own or exception.frames) if place)
+    places = (_place(frame.module, frame.file, frame.function) for frame in own or exception.frames)
+    return _once(place for place in places if place)
 
 
-def _place(frame: Frame) -> str:
-    where = normal_name(frame.module) if frame.module else normal_file(frame.file)
-    function = normal_name(frame.function)
-    return f"{where} {function}" if where or function else ""
+@lru_cache(maxsize=16_384)
+def _place(module: str, file: str, function: str) -> str:
+    where = normal_name(module) if module else normal_file(file)
+    name = normal_name(function)
+    return f"{where} {name}" if where or name else ""
 
 
 def _once(names: Iterable[str]) -> list[str]:

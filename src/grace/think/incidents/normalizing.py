@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Final
 
 _LONGEST_MESSAGE: Final = 1_000
@@ -48,7 +47,6 @@ def normal_message(message: str) -> str:
     return _BLANKS.sub(" ", varying).strip().lower()
 
 
-@lru_cache(maxsize=16_384)
 def normal_name(name: str) -> str:
     """Return the name of a module, function or type without addresses, hashes and counters; digits of words stay."""
     return _VARYING_IN_NAME.sub("#", name)
