@@ -229,7 +229,7 @@ class Room:
             "note.write": WriteAction("note.write", Reversibility.EXACT),
             "note.send": WriteAction("note.send", Reversibility.COMPENSABLE),
         }
-        vault = open_vault(state / "vault", state / "vault.key")
+        vault = self.vault = open_vault(state / "vault", state / "vault.key")
         providers = {
             "files": FilesProvider(Surroundings(forbidden=(state,), redact=str, sqlite=SqliteChild(Role.WRITER)))
         }
