@@ -14,7 +14,7 @@ from grace.cli.story import show_story
 from grace.cli.verdict_page import show_verdict
 from grace.cli.views import RunDetail, RunView, TellingView
 from grace.cli.visiting import command_file, online
-from grace.cli.wording import ago, now, span
+from grace.cli.wording import ago, now
 
 app = command_file()
 
@@ -67,7 +67,7 @@ def _show_one(session: Session, run_id: str) -> None:
         session.screen.data(document)
         return
     run = session.read(RunDetail, document)
-    took = f", took {span((run.settled_at - run.opened_at).total_seconds())}" if run.settled_at else ""
+    took = f", took {(run.settled_at - run.opened_at).total_seconds():.1f} s" if run.settled_at else ""
     session.screen.line(marked(run.state, run.sentence))
     session.screen.facts(
         [
