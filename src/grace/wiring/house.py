@@ -13,6 +13,7 @@ from typing import Final, Self, TypeVar
 
 from fastapi import FastAPI
 
+from grace.act.executors import Action
 from grace.act.executors.authority import RecordedAuthority
 from grace.act.executors.gate import Gate
 from grace.act.executors.telling import TellingHands
@@ -38,7 +39,8 @@ from grace.act.healing.thinking import Thinking
 from grace.act.healing.undoing import Undoer
 from grace.act.healing.waking import heal_new_incidents
 from grace.act.healing.way_back import KeepRun, UndoRun
-from grace.act.safehold.vault import open_vault
+from grace.act.safehold import Provider
+from grace.act.safehold.vault import FolderVault, open_vault
 from grace.act.verification.benchmarks import BenchmarkRunner
 from grace.act.verification.measuring import InThreads
 from grace.act.verification.sampler import Sampler
@@ -125,7 +127,7 @@ def open_house(settings: Settings) -> Running:
         recovered = runs.recover()
         _say_started(record, mint, house, recovered)
         heal_new_incidents(mesh, runs)
-        watchkeeper = Watchkeeper(runs.recover)
+        watchkeeper = Watchkeeper((runs.recover, house.approvals.expire))
         opening.callback(watchkeeper.close)
         watchkeeper.start()
         return Running(house, engine, recovered, opening.pop_all())
@@ -143,67 +145,105 @@ class _Rooms:
     opening: ExitStack
 
 
-def _furnish(rooms: _Rooms) -> tuple[House, Runs]:
-    settings, record, clock, mint = rooms.settings, rooms.record, rooms.clock, rooms.mint
-    vault = open_vault(rooms.folder / "vault", rooms.folder / "vault.key")
-    eyes = rooms.opening.enter_context(Eyes(found_collectors(clock)))
+@dataclass(frozen=True, slots=True)
+class _Plugged:
+    """Eyes, hands and keepers, with the one list of their names."""
+
+    vault: FolderVault
+    eyes: Eyes
+    actions: dict[str, Action]
+    providers: dict[str, Provider]
+    catalogue: Catalogue
+    directory: Directory
+
+
+@dataclass(frozen=True, slots=True)
+class _Mind:
+    """What thinks and what rules."""
+
+    looker: Looker
+    shelf: Shelf
+    policy: LivePolicy
+    thinker: RecordedThinker
+
+
+def _plug_in(rooms: _Rooms) -> _Plugged:
+    settings, folder = rooms.settings, rooms.folder
+    vault = open_vault(folder / "vault", folder / "vault.key")
+    eyes = rooms.opening.enter_context(Eyes(found_collectors(rooms.clock)))
     writer_child = rooms.opening.enter_context(SqliteChild(Role.WRITER))
     directory = Directory()
-    actions = load_actions(settings, rooms.folder, clock, vault, writer_child, directory)
-    providers = load_providers(rooms.folder, writer_child)
+    actions = load_actions(settings, folder, rooms.clock, vault, writer_child, directory)
     catalogue = Catalogue(actions={name: action.spec for name, action in actions.items()}, probes=eyes.specs)
     directory.read(settings.services_file, catalogue)
-    policy = LivePolicy(policy_source(settings, catalogue), record)
-    looker = Looker(eyes)
-    means = Means(catalogue, looker, TellingHands(actions))
+    return _Plugged(vault, eyes, actions, load_providers(folder, writer_child), catalogue, directory)
+
+
+def _make_up_mind(rooms: _Rooms, plugged: _Plugged) -> _Mind:
+    settings, catalogue = rooms.settings, plugged.catalogue
+    policy = LivePolicy(policy_source(settings, catalogue), rooms.record)
+    looker = Looker(plugged.eyes)
     shelf = fill_shelf(
         folders_of(settings.knowledge_folders, "knowledge"),
         folders_of(settings.playbook_folders, "playbooks"),
-        means,
-        record,
+        Means(catalogue, looker, TellingHands(plugged.actions)),
+        rooms.record,
     )
-    thinker = RecordedThinker(record, clock, directory, policy, lambda: shelf)
-    halts = HaltSwitch(record, record, mint)
-    safe_points = SafePoints(halts)
-    sampler = Sampler(eyes, clock)
-    deeds = Deeds(Gate(actions, RecordedAuthority(record)), vault)
-    undoer = Undoer(deeds, providers, vault)
-    guard = Guarding(looker, sampler, providers, vault, directory, safe_points, mint)
-    lifetime = settings.approval_timedelta
+    thinker = RecordedThinker(rooms.record, rooms.clock, plugged.directory, policy, lambda: shelf)
+    return _Mind(looker, shelf, policy, thinker)
+
+
+def _furnish(rooms: _Rooms) -> tuple[House, Runs]:
+    settings, record, clock, mint = rooms.settings, rooms.record, rooms.clock, rooms.mint
+    plugged = _plug_in(rooms)
+    mind = _make_up_mind(rooms, plugged)
     bell = _Bell()
-    approvals = ApprovalStore(record, record, clock, lifetime, bell.ring)
-    end = Settling()
-    heal = Heal(
-        think=Thinking(thinker, policy, directory),
-        ask=Asking(approvals, safe_points),
-        guard=guard,
-        do=Doing(deeds, providers, safe_points),
-        check=Checking(sampler, RecordedBaselines(record)),
-        way_back=undoer,
-        end=end,
-        slots=asyncio.Semaphore(settings.run_concurrency),
-    )
-    walks = Walks(heal=heal, undo=UndoRun(guard, undoer, end), keep=KeepRun(guard, providers, end))
-    runs = Runs(record, record, clock, mint, walks)
-    bell.runs = runs
+    halts = HaltSwitch(record, record, mint)
+    approvals = ApprovalStore(record, record, clock, settings.approval_timedelta, bell.ring)
+    undoer, walks = _walks(rooms, plugged, mind, approvals, halts)
+    bell.runs = runs = Runs(record, record, clock, mint, walks)
+    runner = BenchmarkRunner(plugged.eyes, clock, InThreads())
     house = House(
         record=record,
         clock=clock,
         tokens=TokenStore(record, record, clock, mint),
         approvals=approvals,
         halts=halts,
-        policy=policy,
-        catalogue=catalogue,
+        policy=mind.policy,
+        catalogue=plugged.catalogue,
         runs=runs,
-        incidents=IncidentDesk(record, thinker),
-        proofs=Proofs(record, record, mint, directory, BenchmarkRunner(eyes, clock, InThreads()), undoer),
-        declared=_Declared(directory, shelf),
+        incidents=IncidentDesk(record, mind.thinker),
+        proofs=Proofs(record, record, mint, plugged.directory, runner, undoer),
+        declared=_Declared(plugged.directory, mind.shelf),
         door=NativeDoor(Intake(record, Incidents(mint)), clock),
         version=VERSION,
         session_lifetime=timedelta(seconds=settings.session_lifetime),
         body_limit_bytes=settings.body_limit_bytes,
     )
     return house, runs
+
+
+def _walks(
+    rooms: _Rooms, plugged: _Plugged, mind: _Mind, approvals: ApprovalStore, halts: HaltSwitch
+) -> tuple[Undoer, Walks]:
+    record, providers, directory = rooms.record, plugged.providers, plugged.directory
+    safe_points = SafePoints(halts)
+    sampler = Sampler(plugged.eyes, rooms.clock)
+    deeds = Deeds(Gate(plugged.actions, RecordedAuthority(record)), plugged.vault)
+    undoer = Undoer(deeds, providers, plugged.vault)
+    guard = Guarding(mind.looker, sampler, providers, plugged.vault, directory, safe_points, rooms.mint)
+    end = Settling()
+    heal = Heal(
+        think=Thinking(mind.thinker, mind.policy, directory),
+        ask=Asking(approvals, safe_points),
+        guard=guard,
+        do=Doing(deeds, providers, safe_points),
+        check=Checking(sampler, RecordedBaselines(record)),
+        way_back=undoer,
+        end=end,
+        slots=asyncio.Semaphore(rooms.settings.run_concurrency),
+    )
+    return undoer, Walks(heal=heal, undo=UndoRun(guard, undoer, end), keep=KeepRun(guard, providers, end))
 
 
 class _Bell:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from grace.kit.attempt import Raised, attempt
 
@@ -13,10 +13,10 @@ _LOG = logging.getLogger(__name__)
 
 
 class Watchkeeper:
-    """Calls `recover` on a beat from a thread of its own; where every open run is carried on, that changes nothing."""
+    """Does its rounds on a beat, in a thread of its own; where nothing fell over or expired, nothing changes."""
 
-    def __init__(self, recover: Callable[[], object], beat_s: float = BEAT_S) -> None:
-        self._recover = recover
+    def __init__(self, rounds: Sequence[Callable[[], object]], beat_s: float = BEAT_S) -> None:
+        self._rounds = tuple(rounds)
         self._beat_s = beat_s
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="watchkeeper", daemon=True)
@@ -33,6 +33,7 @@ class Watchkeeper:
 
     def _keep(self) -> None:
         while not self._over.wait(self._beat_s):
-            tried = attempt(self._recover)
-            if isinstance(tried, Raised):
-                _LOG.error("Open runs could not be looked for: %s", tried.error)
+            for look in self._rounds:
+                tried = attempt(look)
+                if isinstance(tried, Raised):
+                    _LOG.error("A round of the watch failed: %s", tried.error)
