@@ -58,9 +58,9 @@ class HaltSwitch:
         def unit(tx: Transaction) -> Halt | Refusal:
             found = _named(tx, halt_id)
             if not found:
-                return Refusal(rule="no-halt", why=f"there is no halt {halt_id}", next="grace halt --list")
+                return Refusal(rule="no-halt", why=f"there is no halt {halt_id}", next="grace status")
             if found[0].ended_at is not None:
-                return Refusal(rule="halt-ended", why=f"{halt_id} has ended already", next="grace halt --list")
+                return Refusal(rule="halt-ended", why=f"{halt_id} has ended already", next="grace status")
             tx.append(_draft(halt_id, found[0].scope, "ended", EventType.HALT_ENDED, by, reason))
             return _named(tx, halt_id)[0]
 
