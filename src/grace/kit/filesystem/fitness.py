@@ -25,7 +25,7 @@ _USE_ITS_PROVIDER: Final = "Change it through the database itself: sqlite.execut
 
 def require_outside(root: Path, forbidden: tuple[Path, ...]) -> None:
     """Refuse a root that lies in a forbidden folder, or that contains one; opens nothing."""
-    for folder in forbidden:
+    for folder in map(Path, map(os.path.realpath, forbidden)):
         if is_within(root, folder) or is_within(folder, root):
             raise _forbidden(root, folder)
 

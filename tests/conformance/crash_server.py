@@ -1,0 +1,66 @@
+"""Applies one action in a process of its own that dies at a chosen cut; warmed up once, forked for each case."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+
+from grace.act.safehold.vault import FolderVault
+from grace.kit.cuts import arm, observe
+from tests.act.workbench import Bench, KeptJournal
+from tests.conformance.hands import RULES, found_actions
+
+NOTES = "notes.jsonl"
+
+
+class DurableJournal(KeptJournal):
+    """Writes each note to disk before it returns, as the ledger does."""
+
+    def __init__(self, vault: FolderVault, file: Path) -> None:
+        super().__init__(vault)
+        self._file = file
+
+    def note(self, handle: Mapping[str, JsonValue]) -> None:
+        super().note(handle)
+        with self._file.open("a") as file:
+            file.write(json.dumps(dict(handle)) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def apply(request: dict[str, Any]) -> None:
+    """Apply the action and die at the cut; without a cut write the names of all that were passed."""
+    bench = Bench(Path(request["folder"]), rules=RULES)
+    action = found_actions(bench)[request["action"]]
+    parameters = action.spec.parameters.model_validate(request["parameters"])
+    journal = DurableJournal(bench.vault, Path(request["folder"], NOTES))
+    if request["cut"] is not None:
+        arm(request["cut"], request["nth"])
+        action.apply(parameters, journal)
+        return
+    with observe() as passed:
+        action.apply(parameters, journal)
+        names = passed()
+    Path(request["folder"], "cuts.json").write_text(json.dumps(names))
+    bench.close()
+
+
+def main() -> None:
+    """Answer each request line with the wait status of the process that served it."""
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            apply(json.loads(line))
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        print(status, flush=True)  # noqa: T201 - the answer
+
+
+if __name__ == "__main__":
+    main()
