@@ -1,7 +1,7 @@
 """Keep a price list in motion: `python clerk.py orders.db --record clerk.txt`. Runs until SIGTERM.
 
 Every tenth of a second it sets the price of juice and adds an item of its own, each in a transaction; `--record` gets
-one line for each that was committed: what was written. `lost_changes` afterwards names those that are not there.
+one line for each that was committed: which item, and its price.
 """
 
 import argparse
@@ -16,15 +16,6 @@ EVERY_S: Final = 0.1
 WAIT_FOR_LOCK_S: Final = 10
 FIRST_PRICE: Final = 401
 STOP_SIGNALS: Final = {signal.SIGTERM, signal.SIGINT}
-
-
-def lost_changes(record: Path, database: Path) -> list[str]:
-    """Return the items whose newest recorded price is not the one in the database; reads only."""
-    lines = (line.split() for line in record.read_text(encoding="ascii").splitlines())
-    written = {item: int(price) for item, price in lines}
-    with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-        stored = dict(connection.execute("SELECT item, price_cents FROM prices").fetchall())
-    return [item for item, price in written.items() if stored.get(item) != price]
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Rank the archive of a shop and write it beside the database: `python rank_archive.py FOLDER`; a second or two of work.
+"""Rank a shop's archive and write that beside the database: `python rank_archive.py FOLDER`; some seconds of work.
 
 `work.log` in the folder gets a line when the work begins and one when it is done, so that a person can count how often
 it was done. The standard library alone.

@@ -17,6 +17,7 @@ from grace.kit.procfs import process_stat
 from grace.settings import command_environment
 
 _PATIENCE_S: Final = 10.0
+_CLEANING_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +95,13 @@ class Children:
         self._janitor.stdin.close()
         if wish == janitor.GUARD:
             return
-        self._janitor.wait(_PATIENCE_S)
+        self._janitor.wait(_CLEANING_S)
         for child in self._started:
             child.process.wait(_PATIENCE_S)
 
     def _environment(self, variables: Mapping[str, str]) -> dict[str, str]:
         """Return the environment of this process without GRACE's own settings, which the demo makes itself."""
-        common = {janitor.MARK: str(self.folder), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1"}
+        common = {janitor.MARK: str(self.folder), "PYTHONUNBUFFERED": "1"}
         return {**command_environment(), **common, **variables}
 
     def _write_book(self) -> None:

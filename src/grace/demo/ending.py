@@ -13,7 +13,7 @@ from grace.demo.scene import Played
 
 LEDGER_INVALID: Final = 7
 _COLUMNS: Final = ("incident", "cause", "playbook", "tier", "verdict", "settlement", "detect", "act", "verify")
-_LONGEST_TITLE: Final = 44
+_LONGEST_TITLE: Final = 30
 _TOKEN_LIFE: Final = "1h"  # noqa: S105 - how long it lives
 _VERIFY_S: Final = 30
 
@@ -58,7 +58,14 @@ def _row(cast: Cast, one: Played) -> list[Cell]:
     verdict = cast.report.page.marked(tale.verdict.finding) if tale.verdict else "-"
     settlement = cast.report.page.marked(tale.settlement.kind) if tale.settlement else "-"
     spans = (_seconds(span) for span in (one.detect_s, one.act_s, one.verify_s))
-    return [one.incident.title[:_LONGEST_TITLE], cause, playbook, str(tier or "-"), verdict, settlement, *spans]
+    return [_brief(one.incident.title), cause, playbook, str(tier or "-"), verdict, settlement, *spans]
+
+
+def _brief(title: str) -> str:
+    """Return a title without the module that its exception comes from."""
+    kind, colon, said = title.partition(": ")
+    whole = f"{kind.rpartition('.')[2]}{colon}{said}"
+    return whole if len(whole) <= _LONGEST_TITLE else f"{whole[: _LONGEST_TITLE - 1]}…"
 
 
 def _seconds(span: float | None) -> str:
@@ -74,7 +81,7 @@ def _tell_the_others(cast: Cast, played: Sequence[Played]) -> None:
             continue
         settled = cast.olga.tale(run.id).settlement
         why = f"{settled.kind}: {settled.sentence}" if settled else run.stage
-        cast.report.page.line(f"beside them: {incidents[run.incident_id].title}: {why}", "bright_black")
+        cast.report.page.line(f"beside them: {_brief(incidents[run.incident_id].title)} {why}", "bright_black")
 
 
 def _count(cast: Cast) -> None:
@@ -116,8 +123,8 @@ def _start_verify(cast: Cast, export: Path) -> Child:
 
 
 def _forge(export: Path, forged: Path) -> None:
-    """Turn one `committed` on the record into another word of the same length."""
-    forged.write_text(export.read_text(encoding="utf-8").replace('"committed"', '"cOmmitted"', 1), encoding="utf-8")
+    """Let the record say that somebody else did something."""
+    forged.write_text(export.read_text(encoding="utf-8").replace('"olga"', '"olgb"', 1), encoding="utf-8")
 
 
 def _say_how_to_reach(cast: Cast) -> None:

@@ -73,14 +73,17 @@ def _of_a_row(cast: Cast) -> Played:
     during = cast.flow().since(before)
     _claim_undone(cast, tale)
     cake = cast.rows("SELECT item, price_cents FROM prices WHERE item = 'cake'")
-    report.claim("the row is as it was, damage and all", true=cake == [("cake", None)], shown=f"{cake}")
+    report.claim(
+        "the row is as it was, damage and all", true=cake == [("cake", None)], shown=f"{cake[0] if cake else 'gone'}"
+    )
     written = [line.split() for line in record.read_text(encoding="ascii").splitlines()]
-    stored = dict(cast.rows("SELECT item, price_cents FROM prices"))
-    lost = [item for item, price in dict(written).items() if stored.get(item) != int(price)]
+    newest = {item: int(price) for item, price in written}
+    stored = cast.rows("SELECT item, price_cents FROM prices")
+    lost = [change for change in newest.items() if change not in stored]
     report.claim(
         "every row that others wrote meanwhile is there",
         true=not lost and bool(written),
-        shown=f"{len(written)} changes to {len(dict(written))} rows, {len(lost)} lost",
+        shown=f"{len(written)} changes to {len(newest)} rows, {len(lost)} lost",
     )
     report.claim(
         "orders went on all the while", true=during.acknowledged > 0, shown=f"{during.acknowledged} acknowledged"

@@ -14,7 +14,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Final
 
@@ -23,8 +22,9 @@ MARK: Final = "DEMO_FOLDER"
 KEEP_FILES: Final = "files"
 GUARD: Final = "guard"
 
-_PATIENCE_S: Final = 4.0
 _BEAT_S: Final = 0.02
+_PATIENT_BEATS: Final = 200
+"""How long a process may take to end when it is asked to, and again as long when it is made to."""
 _STATE, _GROUP, _STARTED = 0, 2, 19
 """Fields of `/proc/PID/stat` after the name."""
 
@@ -41,22 +41,36 @@ def main() -> None:
         signal.sigwait({signal.SIGTERM})
     end_all(folder)
     if wish != KEEP_FILES:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
 
 
 def end_all(folder: Path) -> None:
     """End every process of the demo: asked first, made to after a while."""
-    groups = _recorded(folder)
-    give_up = time.monotonic() + 2 * _PATIENCE_S
-    insist = time.monotonic() + _PATIENCE_S
-    asked: set[int] = set()
-    while (alive := _alive(folder, groups)) and time.monotonic() < give_up:
-        late = time.monotonic() > insist
-        for pid in alive if late else alive - asked:
-            _send(pid, signal.SIGKILL if late else signal.SIGTERM)
+    groups, asked = _recorded(folder), set[int]()
+    for beat in range(2 * _PATIENT_BEATS):
+        alive = _alive(folder, groups)
+        if not alive:
+            return
+        insists = beat >= _PATIENT_BEATS
+        for pid in alive if insists else alive - asked:
+            _send(pid, signal.SIGKILL if insists else signal.SIGTERM)
             _send(pid, signal.SIGCONT)
         asked |= alive
-        time.sleep(_BEAT_S)
+        _wait()
+
+
+def remove(folder: Path) -> None:
+    """Remove the folder, again if a process that ends by itself has still written in it."""
+    for _ in range(_PATIENT_BEATS):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        _wait()
+
+
+def _wait() -> None:
+    """Let one beat pass; being asked to end meanwhile changes nothing, for that is what is going on."""
+    signal.sigtimedwait({signal.SIGTERM}, _BEAT_S)
 
 
 def _recorded(folder: Path) -> dict[int, int]:
@@ -72,7 +86,7 @@ def _alive(folder: Path, groups: dict[int, int]) -> set[int]:
     """Return the living processes of these groups, and all that were started for this folder."""
     mark = f"{MARK}={folder}".encode()
     found: set[int] = set()
-    for name in os.listdir("/proc"):
+    for name in os.listdir("/proc"):  # noqa: PTH208 - the names are all that is needed
         if not name.isdigit() or int(name) == os.getpid():
             continue
         fields = _stat(name)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import signal
-from collections.abc import Callable, Generator
+import sqlite3
+import subprocess
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Final
@@ -22,9 +25,20 @@ from grace.kit.clock import SystemClock
 TRUE: Final = 0
 FALSE: Final = 1
 _STOPPED: Final = 128
+_FAILURES: Final = (
+    WaitedTooLongError,
+    ClientError,
+    LookupError,
+    OSError,
+    http.client.HTTPException,
+    sqlite3.Error,
+    subprocess.SubprocessError,
+)
+"""How a scene can fail to be played: somebody does not answer, is not there, or has no end."""
 _STOPS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-SCENES: Final[tuple[tuple[str, Callable[[Cast], list[Played]]], ...]] = (
+Scene = tuple[str, Callable[[Cast], list[Played]]]
+SCENES: Final[tuple[Scene, ...]] = (
     ("A locked database", locked_database.play),
     ("A cure that harms", harmful_cure.play),
     ("A question", question.play),
@@ -41,10 +55,10 @@ class StoppedByPersonError(BaseException):
         super().__init__(signal.Signals(number).name)
 
 
-def play(page: Page, *, keep: bool = False) -> int:
+def play(page: Page, *, keep: bool = False, scenes: Sequence[Scene] = SCENES) -> int:
     """Play every scene and return 0 if every line was true; leave no process, no port and no file behind.
 
-    With `keep` the server and the service stay up when all was true.
+    With `keep` the server and the service stay up when all was true. When a line was false, the files stay.
     """
     with _stops_raise():
         children = Children.take_on()
@@ -53,10 +67,12 @@ def play(page: Page, *, keep: bool = False) -> int:
             ground = prepare(children.folder)
             clock = SystemClock()
             cast = Cast(ground, children, clock, Report(page, clock), clock.now())
-            code = _play(cast, keep=keep)
+            code = _play(cast, scenes, keep=keep)
             wish = _wish(code, keep=keep)
             ground.close()
         except StoppedByPersonError as stopped:
+            page.line()
+            page.line(f"Stopped by {stopped}: everything is ended and removed.")
             wish = ""
             code = _STOPPED + stopped.number
         finally:
@@ -65,14 +81,14 @@ def play(page: Page, *, keep: bool = False) -> int:
     return code
 
 
-def _play(cast: Cast, *, keep: bool) -> int:
+def _play(cast: Cast, scenes: Sequence[Scene], *, keep: bool) -> int:
     report, page = cast.report, cast.report.page
     try:
         _set_up(cast)
-        played = [one for number, scene in enumerate(SCENES, start=1) for one in _scene(cast, number, scene)]
+        played = [one for number, scene in enumerate(scenes, start=1) for one in _scene(cast, number, scene)]
         ending.play(cast, played, keep=keep)
-    except (WaitedTooLongError, ClientError, LookupError) as error:
-        report.claim("the demo could be played to its end", true=False, shown=str(error))
+    except _FAILURES as error:
+        report.claim("the demo could be played to its end", true=False, shown=f"{type(error).__name__}: {error}")
     if not report.falsities:
         ending.say_what_next(cast, keep=keep)
         return TRUE
@@ -83,7 +99,7 @@ def _play(cast: Cast, *, keep: bool) -> int:
     return FALSE
 
 
-def _scene(cast: Cast, number: int, scene: tuple[str, Callable[[Cast], list[Played]]]) -> list[Played]:
+def _scene(cast: Cast, number: int, scene: Scene) -> list[Played]:
     title, played = scene
     cast.report.scene(number, title)
     return played(cast)

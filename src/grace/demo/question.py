@@ -8,7 +8,7 @@ from grace_sdk.client import ApiProblem
 
 from grace.demo.cast import Cast
 from grace.demo.scene import Played, open_incident
-from grace.demo.telling import short
+from grace.demo.telling import short, without_digests
 from grace.model.events import EventType
 from grace.model.settlement import SettlementKind
 
@@ -41,14 +41,18 @@ def play(cast: Cast) -> list[Played]:
     _refused(cast, "a second yes", ann.approve(question.id, question.plan_digest, "once more"))
     _refused(cast, "the same heal again", olga.refused_heal(incident.id, _PLAYBOOK, _RIGHT))
     uses = len(tale.of(EventType.APPROVAL_USED)), len(tale.of(EventType.EXECUTION_STARTED))
-    report.claim("the approval was used once, for one execution", true=uses == (1, 1), shown=f"{uses[0]}, {uses[1]}")
-    price = cast.rows("SELECT price_cents FROM prices WHERE item = 'cake'")
-    report.claim("the price of cake is the one that was approved", true=price == [(450,)], shown=f"{price}")
+    report.claim(
+        "the approval was used once, for one execution",
+        true=uses == (1, 1),
+        shown=f"{uses[0]} use, {uses[1]} execution",
+    )
+    (price,) = cast.rows("SELECT price_cents FROM prices WHERE item = 'cake'")
+    report.claim("the price of cake is the one that was approved", true=price == (450,), shown=f"{price[0]}")
     committed = tale.settlement is not None and tale.settlement.kind is SettlementKind.COMMITTED
     report.claim("the contract held: committed", true=committed)
     return [Played(incident, tale)]
 
 
 def _refused(cast: Cast, what: str, problem: ApiProblem | None) -> None:
-    told = f"{problem.status} {problem.detail}" if problem else "it was taken"
+    told = without_digests(f"{problem.status} {problem.detail}") if problem else "it was taken"
     cast.report.claim(f"refused: {what}", true=problem is not None and problem.status in {403, 409}, shown=told)

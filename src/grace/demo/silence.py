@@ -44,7 +44,7 @@ def _silence(cast: Cast) -> Played:
     report.tell("asked", "olga asks for a longer wait in the queue")
     follower = cast.follower()
     cast.olga.wait_for(
-        lambda: follower.tell(run.id).at(EventType.EXECUTION_STARTED), "the execution to begin", within_s=15
+        lambda: follower.tell(run.id).at(EventType.PRECONDITIONS_READ), "the last look before the deed", within_s=15
     )
     cast.load.send(signal.SIGSTOP)
     report.tell("silence", "every customer falls silent: no orders, so no share of failed ones")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import PurePath
 from typing import Final
 
 from pydantic import JsonValue
@@ -38,7 +40,9 @@ _ASKS: Final = {
     Ruling.ACT_WITH_QUORUM: "asks several people",
     Ruling.DENIED: "refused",
 }
-_LONGEST: Final = 96
+_LONGEST: Final = 118
+_TELLING_OUTPUTS: Final = ("by", "rows", "exit_code", "signal")
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _SHARE: Final = frozenset({"service.error_rate", "service.accepted_share"})
 
 
@@ -97,10 +101,7 @@ class Follower:
                 )
                 yield "", Text(f"because: {decision.reason}", "bright_black")
             case Snapshot(objects=objects) if objects:
-                yield (
-                    "kept",
-                    ", ".join(f"{one.target.id} {short(one.digest)}" for one in objects).replace(self.folder, ""),
-                )
+                yield "kept", self._brief(", ".join(f"{one.target.id} {short(one.digest)}" for one in objects))
             case StepResult() as result:
                 yield ("undo" if "/undo/" in entry.key else "did"), self._did(result)
             case Verdict() as verdict:
@@ -117,24 +118,21 @@ class Follower:
         for found in plan.finds:
             yield "found", self._brief(_found(found))
         for step in plan.steps:
-            yield "plan", self._brief(f"{step.uses} {_with(step.parameters)}")
+            yield "plan", self._brief(deed(step.uses, step.parameters))
         way_back = {"exact": "undone exactly", "compensable": "undone by its undo steps"}
         shown = way_back.get(plan.reversibility, "cannot be undone")
         yield "", f"{plan.playbook} {plan.version}, {short(plan.digest)}, {shown}"
 
     def _did(self, result: StepResult) -> str:
-        output = _with(result.output) if result.output and "how" not in result.output else ""
-        how = result.output.get("how")
-        ended = f"{how}, exit code {result.output.get('exit_code')}" if how else output
-        return self._brief(f"{result.id} ({result.uses}): {result.state}{f', {ended}' if ended else ''} {result.why}")
+        ended = [f"{name} {result.output[name]}" for name in _TELLING_OUTPUTS if result.output.get(name) is not None]
+        return self._brief(" ".join([f"{result.uses}: {result.state}", *ended, result.why]))
 
     def _undone(self, undoing: Undoing) -> Iterator[tuple[str, str]]:
         for one in undoing.restorations:
-            path = one.target.id.replace(self.folder, "")
-            yield (
-                "undone",
-                f"{path}: {one.state}, before {short(one.before)}, ours {short(one.ours or '-')}, now {short(one.now or '-')}",
-            )
+            path = one.target.id.replace(f"{self.folder}/", "")
+            digests = (one.before, one.ours or "-", one.now or one.before)
+            before, ours, now = map(short, digests)
+            yield "restored", f"{path}: {one.state} (before {before}, ours {ours}, now {now})"
 
     def _table(self, verdict: Verdict) -> list[str]:
         """Lay out expected beside actual."""
@@ -158,7 +156,7 @@ class Follower:
 
     def _brief(self, text: str) -> str:
         whole = text.replace(f"{self.folder}/", "").strip()
-        return whole if len(whole) <= 2 * _LONGEST else f"{whole[: 2 * _LONGEST]}…"
+        return whole if len(whole) <= _LONGEST else f"{whole[:_LONGEST]}…"
 
 
 def expectation(clause: Clause) -> str:
@@ -185,8 +183,9 @@ def _diagnosed(diagnosis: Diagnosis) -> str:
 def _found(found: Found) -> str:
     match found.result:
         case {"pid": pid, "command": command, **rest}:
-            held = f", held the lock for {rest['held_s']} s while watched" if "held_s" in rest else ""
-            return f"{found.id}: process {pid} `{command}`{held} ({found.uses})"
+            held = f", seen holding the lock for {rest['held_s']} s" if "held_s" in rest else ""
+            line = " ".join(PurePath(word).name for word in str(command).split())
+            return f"{found.id}: process {pid} `{line}`{held} ({found.uses})"
         case value:
             return f"{found.id}: {_written(value)} ({found.uses})"
 
@@ -218,5 +217,24 @@ def _written(value: JsonValue) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _with(parameters: dict[str, JsonValue]) -> str:
+def deed(uses: str, parameters: Mapping[str, JsonValue]) -> str:
+    """Say what a step would do, in a line; parameters that say nothing are left out."""
+    match parameters:
+        case {"argv": [*argv]}:
+            return f"{uses} {' '.join(PurePath(str(word)).name for word in argv)}"
+        case {"statements": [{"sql": sql, "parameters": [*bound]}]}:
+            return f"{uses} {sql} {_written(bound)}, at most {parameters.get('at_most_rows')} row"
+        case {"process": {"pid": pid}, **rest}:
+            given = {name: value for name, value in rest.items() if value not in (None, True, False)}
+            return f"{uses} pid={pid} {_with(given)}"
+        case _:
+            return f"{uses} {_with(parameters)}"
+
+
+def without_digests(text: str) -> str:
+    """Return a sentence with its digests cut short."""
+    return _DIGEST.sub(lambda found: short(found[0]), text)
+
+
+def _with(parameters: Mapping[str, JsonValue]) -> str:
     return " ".join(f"{name}={_written(value)}" for name, value in parameters.items())
