@@ -35,7 +35,9 @@ class Peer:
 
     def __init__(self, folder: Path) -> None:
         path = folder / "peer.db"
-        upgrade(open_engine(path))
+        engine = open_engine(path)
+        upgrade(engine)
+        engine.dispose()
         self.connection = sqlite3.connect(path, isolation_level=None)
         self.connection.execute("PRAGMA journal_mode = WAL")
         self.connection.execute("PRAGMA synchronous = FULL")

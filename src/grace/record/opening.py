@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -196,15 +196,19 @@ def open_record(
     witness = witness or FileWitness(places.witness)
     places.database.parent.mkdir(parents=True, exist_ok=True)
     engines = open_engine(places.database), open_reading_engine(places.database)
-    _prepare_schema(engines[0], witness)
-    reader = LedgerReader(engines[1])
-    signer = _signer(places, _origin(engines[0]), witness)
-    _require_witnessed(reader, signer.key, witness, adopt=adopt)
-    checkpointer = Checkpointer(reader, signer, witness, clock, witness_interval_s)
-    checkpointer.witness_now()
-    writer = Writer(engines[0], LedgerLog(clock, projections))
-    writer.on_commit(checkpointer.notice)
-    checkpointer.start()
+    with ExitStack() as if_refused:
+        for engine in engines:
+            if_refused.callback(engine.dispose)
+        _prepare_schema(engines[0], witness)
+        reader = LedgerReader(engines[1])
+        signer = _signer(places, _origin(engines[0]), witness)
+        _require_witnessed(reader, signer.key, witness, adopt=adopt)
+        checkpointer = Checkpointer(reader, signer, witness, clock, witness_interval_s)
+        checkpointer.witness_now()
+        writer = Writer(engines[0], LedgerLog(clock, projections))
+        writer.on_commit(checkpointer.notice)
+        checkpointer.start()
+        if_refused.pop_all()
     return Record(engines, writer, reader, checkpointer, signer, projections)
 
 

@@ -1,6 +1,7 @@
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,9 @@ from tests.record.drafts import draft, drafts
 
 def change(places: RecordPlaces, *statements: str) -> None:
     """Do to the database what somebody with a shell would do."""
-    with sqlite3.connect(places.database) as connection:
+    with closing(sqlite3.connect(places.database, isolation_level=None)) as connection:
         for statement in statements:
             connection.execute(statement)
-    connection.close()
 
 
 def witnessed_sizes(places: RecordPlaces, key: str) -> list[int]:

@@ -1,4 +1,6 @@
 import sqlite3
+from collections.abc import Generator
+from contextlib import closing
 from hashlib import sha256
 
 import pytest
@@ -29,14 +31,29 @@ class Tiles:
         self.driver.execute("CREATE TABLE ledger_tiles (level INT, tile INT, hashes BLOB, PRIMARY KEY (level, tile))")
         self.edge = RightEdge(0, [])
 
+    def close(self) -> None:
+        self.driver.close()
+
     def grow(self, count: int) -> None:
         rows = self.edge.extend([leaf(n) for n in range(self.edge.size, self.edge.size + count)])
         self.driver.executemany("INSERT OR REPLACE INTO ledger_tiles VALUES (?, ?, ?)", rows)
 
 
 @pytest.fixture
-def tiles() -> Tiles:
-    return Tiles()
+def tiles() -> Generator[Tiles]:
+    with closing(Tiles()) as tiles:
+        yield tiles
+
+
+@pytest.fixture(scope="module")
+def history() -> Generator[tuple[Tiles, list[bytes]]]:
+    """A tree that grew leaf by leaf, and its root at every size."""
+    with closing(Tiles()) as tiles:
+        roots = [tiles.edge.head().root]
+        for _ in range(600):
+            tiles.grow(1)
+            roots.append(tiles.edge.head().root)
+        yield tiles, roots
 
 
 def expected_root(size: int) -> bytes:
@@ -49,27 +66,29 @@ def expected_root(size: int) -> bytes:
 @settings(max_examples=30)
 @given(st.lists(st.integers(1, 700), min_size=1, max_size=5))
 def test_however_the_groups_fall_the_tree_is_the_same(groups: list[int]) -> None:
-    tiles = Tiles()
-    for group in groups:
-        tiles.grow(group)
-    size = sum(groups)
-    assert tiles.edge.head() == TreeHead(size, expected_root(size))
-    assert root(StoredNodes(tiles.driver), size) == expected_root(size)
-    reloaded = RightEdge.load(StoredNodes(tiles.driver), size)
-    assert reloaded.head() == tiles.edge.head()
-    assert reloaded.extend([leaf(size)]) == tiles.edge.extend([leaf(size)])
+    with closing(Tiles()) as tiles:
+        for group in groups:
+            tiles.grow(group)
+        size = sum(groups)
+        assert tiles.edge.head() == TreeHead(size, expected_root(size))
+        assert root(StoredNodes(tiles.driver), size) == expected_root(size)
+        reloaded = RightEdge.load(StoredNodes(tiles.driver), size)
+        assert reloaded.head() == tiles.edge.head()
+        assert reloaded.extend([leaf(size)]) == tiles.edge.extend([leaf(size)])
 
 
 @settings(max_examples=30)
 @given(st.data())
-def test_proofs_hold_at_every_size_that_the_tree_ever_had(data: st.DataObject) -> None:
-    size = data.draw(st.integers(1, len(HEADS) - 1))
+def test_proofs_hold_at_every_size_that_the_tree_ever_had(
+    history: tuple[Tiles, list[bytes]], data: st.DataObject
+) -> None:
+    tiles, roots = history
+    size = data.draw(st.integers(1, len(roots) - 1))
     old = data.draw(st.integers(1, size))
     index = data.draw(st.integers(0, size - 1))
-    nodes = StoredNodes(BIG.driver)
-    verify_inclusion(index, leaf(index), size, inclusion_proof(nodes, index, size), HEADS[size])
-    old_head, head = TreeHead(old, HEADS[old]), TreeHead(size, HEADS[size])
-    verify_consistency(old_head, head, consistency_proof(nodes, old, size))
+    nodes = StoredNodes(tiles.driver)
+    verify_inclusion(index, leaf(index), size, inclusion_proof(nodes, index, size), roots[size])
+    verify_consistency(TreeHead(old, roots[old]), TreeHead(size, roots[size]), consistency_proof(nodes, old, size))
 
 
 def test_the_edge_of_a_large_tree_is_a_row_a_level_at_most(tiles: Tiles) -> None:
@@ -98,10 +117,3 @@ def test_a_missing_or_shortened_tile_is_noticed_at_once(tiles: Tiles, damage: st
     tiles.driver.execute(damage)
     with pytest.raises(TileMissingError, match="damaged"):
         RightEdge.load(StoredNodes(tiles.driver), 300)
-
-
-BIG = Tiles()
-HEADS = [BIG.edge.head().root]
-for _ in range(600):
-    BIG.grow(1)
-    HEADS.append(BIG.edge.head().root)

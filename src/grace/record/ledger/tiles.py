@@ -1,8 +1,8 @@
 """Where the tree is kept: tiles of 16 neighbouring hashes.
 
 Tile (L, T) holds the nodes of tree level 4L from 16 * T on; the last tile of a level may be partial. A tree of a
-million leaves has five levels of tiles, so that its right edge is five rows and a proof reads at most ten. Sixteen tiles
-side by side are one tile of C2SP tlog-tiles; these are smaller because a proof then costs 70 hashes instead of 700.
+million leaves has five levels of tiles, so that its right edge is five rows and a proof reads at most ten. Sixteen
+tiles side by side are one tile of C2SP tlog-tiles; these are smaller because a proof then costs 70 hashes, not 700.
 """
 
 import sqlite3

@@ -1,6 +1,7 @@
 """Open the database file: write-ahead log, full sync, foreign keys, a patient lock."""
 
 import sqlite3
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -52,24 +53,31 @@ def _engine(path: Path, *, begin: str, query_only: bool) -> Engine:
 
 
 def _connect(path: Path, *, query_only: bool) -> sqlite3.Connection:
-    try:
-        # The driver's own transaction control is off: BEGIN, COMMIT and SAVEPOINT are said by us alone.
-        connection = sqlite3.connect(
-            path, isolation_level=None, check_same_thread=False, cached_statements=_CACHED_STATEMENTS
-        )
-        connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
-        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-    except sqlite3.Error as error:
-        raise StoreUnusableError(
-            path, f"SQLite says {error}", "Is it a GRACE database, and may this user write it?"
-        ) from error
-    if mode != "wal":
-        connection.close()
-        raise StoreUnusableError(path, f"its file system allows only journal mode {mode}", "Put it on a local disk.")
+    with ExitStack() as if_unusable:
+        try:
+            # The driver's own transaction control is off: BEGIN, COMMIT and SAVEPOINT are said by us alone.
+            connection = sqlite3.connect(
+                path, isolation_level=None, check_same_thread=False, cached_statements=_CACHED_STATEMENTS
+            )
+            if_unusable.callback(connection.close)
+            mode = _prepare(connection, query_only=query_only)
+        except sqlite3.Error as error:
+            what_next = "Is it a GRACE database, and may this user write it?"
+            raise StoreUnusableError(path, f"SQLite says {error}", what_next) from error
+        if mode != "wal":
+            why = f"its file system allows only journal mode {mode}"
+            raise StoreUnusableError(path, why, "Put it on a local disk.")
+        if_unusable.pop_all()
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, *, query_only: bool) -> str:
+    """Set what every connection needs and return the journal mode that the file system allowed."""
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     # What is deleted is overwritten, so that an erased payload is gone from the file too.
     connection.execute("PRAGMA secure_delete = ON")
-    if query_only:
-        connection.execute("PRAGMA query_only = ON")
-    return connection
+    connection.execute(f"PRAGMA query_only = {int(query_only)}")
+    return str(mode)
