@@ -128,7 +128,7 @@ def test_the_check_digit_is_that_of_the_standard() -> None:
 )
 @pytest.mark.timeout(30)
 def test_a_hostile_text_does_not_stop_the_door(piece: str) -> None:
-    """A pattern that backtracks over 64 KiB takes minutes instead of milliseconds: the test then runs into its limit."""
+    """A pattern that backtracks over 64 KiB takes minutes, not milliseconds, and runs into the limit of the test."""
     once = redact_text((piece * 70_000)[:65_536], emails=True)
     assert redact_text(once, emails=True) == once
 
