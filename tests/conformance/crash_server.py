@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from pydantic import JsonValue
 
 from grace.act.safehold.vault import FolderVault
 from grace.kit.cuts import arm, observe
+from grace.model.snapshot import SnapshotObject
 from tests.act.workbench import Bench, KeptJournal
-from tests.conformance.hands import RULES, found_actions
+from tests.conformance.hands import RULES, found_actions, found_providers
 
 NOTES = "notes.jsonl"
 
@@ -34,21 +35,33 @@ class DurableJournal(KeptJournal):
             os.fsync(file.fileno())
 
 
-def apply(request: dict[str, Any]) -> None:
-    """Apply the action and die at the cut; without a cut write the names of all that were passed."""
-    bench = Bench(Path(request["folder"]), rules=RULES)
-    action = found_actions(bench)[request["action"]]
-    parameters = action.spec.parameters.model_validate(request["parameters"])
-    journal = DurableJournal(bench.vault, Path(request["folder"], NOTES))
+def serve(request: dict[str, Any]) -> None:
+    """Do what is asked and die at the cut; without a cut write the names of all that were passed."""
+    folder = Path(request["folder"])
+    bench = Bench(folder, rules=RULES)
+    deed = _restoring(request, bench) if "taken" in request else _applying(request, bench, folder)
     if request["cut"] is not None:
         arm(request["cut"], request["nth"])
-        action.apply(parameters, journal)
+        deed()
         return
     with observe() as passed:
-        action.apply(parameters, journal)
+        deed()
         names = passed()
-    Path(request["folder"], "cuts.json").write_text(json.dumps(names))
+    (folder / "cuts.json").write_text(json.dumps(names))
     bench.close()
+
+
+def _applying(request: dict[str, Any], bench: Bench, folder: Path) -> Callable[[], object]:
+    action = found_actions(bench)[request["action"]]
+    parameters = action.spec.parameters.model_validate(request["parameters"])
+    journal = DurableJournal(bench.vault, folder / NOTES)
+    return lambda: action.apply(parameters, journal)
+
+
+def _restoring(request: dict[str, Any], bench: Bench) -> Callable[[], object]:
+    taken = SnapshotObject.from_json(request["taken"])
+    provider = found_providers(bench)[taken.provider]
+    return lambda: provider.restore(taken, None, tuple(request["changes"]), bench.vault)
 
 
 def main() -> None:
@@ -56,7 +69,7 @@ def main() -> None:
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
-            apply(json.loads(line))
+            serve(json.loads(line))
             os._exit(0)
         _, status = os.waitpid(child, 0)
         print(status, flush=True)  # noqa: T201 - the answer

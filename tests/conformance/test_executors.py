@@ -286,16 +286,14 @@ def crash_server() -> Iterator[subprocess.Popen[str]]:
 
 def crash(server: subprocess.Popen[str], tried: Trial, cut: str | None, nth: int = 1) -> int:
     """Apply the action in another process that dies at the cut; return how it ended."""
+    return asked(server, tried.folder, cut, nth, {"action": tried.name, "parameters": tried.written})
+
+
+def asked(server: subprocess.Popen[str], folder: Path, cut: str | None, nth: int, what: dict[str, Any]) -> int:
+    """Have the crash server do something; return how the process ended."""
     assert server.stdin is not None
     assert server.stdout is not None
-    request = {
-        "action": tried.name,
-        "folder": str(tried.folder),
-        "parameters": tried.written,
-        "cut": cut,
-        "nth": nth,
-    }
-    server.stdin.write(json.dumps(request) + "\n")
+    server.stdin.write(json.dumps({**what, "folder": str(folder), "cut": cut, "nth": nth}) + "\n")
     server.stdin.flush()
     return int(server.stdout.readline())
 
@@ -304,7 +302,12 @@ def cuts_of(server: subprocess.Popen[str], name: str, bench: Bench) -> list[tupl
     """Return every pass of every fault point that the action comes by, as name and how often before."""
     with trial(name, bench, 5) as tried:
         assert crash(server, tried, None) == 0
-        names: list[str] = json.loads((tried.folder / "cuts.json").read_text())
+        return passes(tried.folder)
+
+
+def passes(folder: Path) -> list[tuple[str, int]]:
+    """Read what the crash server wrote of a run without a crash."""
+    names: list[str] = json.loads((folder / "cuts.json").read_text())
     return [(cut, names[: index + 1].count(cut)) for index, cut in enumerate(names)]
 
 
@@ -352,6 +355,31 @@ def test_what_a_crash_prevented_is_done_once_and_can_still_be_undone(
             ends = tried.restore(taken, journal.changes or changes)
             assert {end.state for end in ends} <= BACK, ends
             assert tried.state() == before
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_an_undo_that_is_cut_anywhere_is_finished_by_the_next(
+    bench: Bench, crash_server: subprocess.Popen[str], name: str
+) -> None:
+    with trial(name, bench, 5) as tried:
+        cuts = undo_cut_at(tried, crash_server, None, 1)
+    assert cuts, "a way back needs at least one fault point"
+    for cut, nth in cuts:
+        with trial(name, bench, 5) as tried:
+            undo_cut_at(tried, crash_server, cut, nth)
+
+
+def undo_cut_at(tried: Trial, server: subprocess.Popen[str], cut: str | None, nth: int) -> list[tuple[str, int]]:
+    """Do and undo, the undo in a process that dies at the cut; then undo again, and everything is as before."""
+    before, journal = tried.state(), tried.bench.journal()
+    (taken,) = tried.take()
+    assert tried.apply(journal).state is StepState.DONE
+    what = {"taken": taken.to_json(), "changes": list(journal.changes)}
+    assert asked(server, tried.bench.folder, cut, nth, what) == (0 if cut is None else signal.SIGKILL), (cut, nth)
+    (end,) = tried.restore([taken], journal.changes)
+    assert end.state in BACK, (cut, nth, end)
+    assert tried.state() == before, (cut, nth)
+    return passes(tried.bench.folder) if cut is None else []
 
 
 def noted(folder: Path) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
