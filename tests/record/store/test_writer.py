@@ -307,7 +307,15 @@ record.append_all(drafts(10, "cut"))
 """
 
 
-@pytest.mark.parametrize(("name", "size"), [("store.commit.before", 10), ("store.commit.after", 20)])
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("store.commit.before", 10),
+        ("store.commit.after", 20),
+        ("ledger.step.noted.before", 10),
+        ("ledger.step.noted.after", 20),
+    ],
+)
 def test_a_kill_at_the_commit_loses_nothing_acknowledged_and_keeps_no_half(
     places: RecordPlaces, name: str, size: int
 ) -> None:
