@@ -56,6 +56,12 @@ def test_a_late_recovery_is_proven_at_the_moment_its_run_covers_the_time() -> No
     assert seen.observed_until - seen.ended_at == timedelta(seconds=4.2)
 
 
+def test_the_sample_that_completes_a_run_is_not_squeezed_behind_another() -> None:
+    meter = Scripted(lambda at_s: at_s >= 3.1)
+    watched(contract(after("ready", every_s=0.58)), ready=meter)
+    assert meter.read_at[-2:] == pytest.approx([6.06, 6.64]), "not at 6.16, when a rate would have no time to show"
+
+
 def test_a_contrary_sample_after_the_granted_time_ends_the_watch_at_once() -> None:
     meter = Scripted(lambda _: False)
     asked = contract(after("ready"))

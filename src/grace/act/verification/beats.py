@@ -25,6 +25,10 @@ RETRY_S: Final = 0.1
 """How long a clause without a beat of its own waits after a sample that did not hold."""
 
 
+_LEAST_OF_A_BEAT: Final = 0.4
+"""How soon after a sample the one that completes a run may come."""
+
+
 @dataclass(slots=True)
 class Beat:
     """The sampling of one clause: what it has seen, what is under way, when it wants to look again."""
@@ -71,7 +75,7 @@ class Beat:
         self.due_s = math.inf if self.is_settled else self._next_due_s(now_s, since_s, ended_at)
 
     def _next_due_s(self, now_s: float, since_s: float, ended_at: datetime) -> float:
-        """Return the next beat, or the moment when the current run covers F, if that comes first."""
+        """Return the next beat, or the moment when the current run covers F, if that comes well before."""
         if self.is_benchmark:
             return max(self.began_s + self.clause.every_s, now_s)
         run_began_s = _current_run_began_s(self.clause, self.readings, ended_at)
@@ -80,7 +84,9 @@ class Beat:
         due_s = self.began_s + self.clause.every_s
         if run_began_s is not None:
             covers_s = self.began_s - since_s + run_began_s + self.clause.for_s
-            due_s = min(due_s, covers_s) if covers_s > self.began_s else due_s
+            # A rate over a moment is unknown where nothing happens in it: the last sample keeps some distance.
+            is_apart = covers_s - self.began_s >= self.clause.every_s * _LEAST_OF_A_BEAT
+            due_s = min(due_s, covers_s) if is_apart else due_s
         return max(due_s, now_s)
 
 
