@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Final, cast
@@ -19,8 +20,8 @@ from grace.kit.clock import SystemClock
 APPLICATION_VERSION: Final = "1"
 """Raised when a stage is added, removed or renamed: runs of an older version are then carried on from the ledger."""
 
-MOST_LIVES: Final = 50
-"""A run that fell over so often is left to a person; every life begins where the ledger stands."""
+MOST_LIVES: Final = 20
+"""A run that fell over so often under one server is left to a person; each life begins where the ledger stands."""
 
 _LOG: Final = logging.getLogger(__name__)
 _EXECUTOR: Final = "grace"
@@ -64,6 +65,7 @@ class DurableEngine:
 
     def __init__(self, file: Path, walk: Walk) -> None:
         self._database = _open(file)
+        self._lives: Counter[str] = Counter()
         config = DBOSConfig(
             name="grace",
             application_version=APPLICATION_VERSION,
@@ -93,8 +95,9 @@ class DurableEngine:
         attempts = DBOS.list_workflows(workflow_id_prefix=run_id)
         if any(attempt.status in _LIVE and attempt.app_version == APPLICATION_VERSION for attempt in attempts):
             return
-        if len(attempts) >= MOST_LIVES:
-            _LOG.error("%s fell over %d times and is left open: grace explain %s", run_id, len(attempts), run_id)
+        self._lives[run_id] += 1
+        if self._lives[run_id] > MOST_LIVES:
+            _LOG.error("%s fell over %d times and is left open: grace explain %s", run_id, MOST_LIVES, run_id)
             return
         for attempt in attempts:
             if attempt.status in _LIVE:

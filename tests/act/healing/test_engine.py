@@ -1,0 +1,130 @@
+"""The durable engine: it carries on and wakes up, and what it forgets does not matter."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from dbos import DBOS
+from sqlalchemy import create_engine, text
+
+from grace.act.healing.engine import DurableEngine, DurableSteps, JsonSerializer
+
+LIMIT_S = 30.0
+
+
+class Walks:
+    """A walk that hears a bell between two steps, and what it did."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.began = threading.Event()
+        self.over = threading.Event()
+
+    async def walk(self, run_id: str) -> str:
+        steps = DurableSteps()
+
+        async def note(word: str) -> str:
+            self.done.append(word)
+            return word
+
+        await steps.step("first", lambda: note("first"))
+        self.began.set()
+        await steps.hear("bell", LIMIT_S)
+        await steps.step("second", lambda: note("second"))
+        self.over.set()
+        return "ended"
+
+
+@contextmanager
+def engine(file: Path, walks: Walks) -> Generator[DurableEngine]:
+    made = DurableEngine(file, walks.walk)
+    made.launch()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def test_a_run_is_started_once_however_often_it_is_asked_for(tmp_path: Path) -> None:
+    walks = Walks()
+    with engine(tmp_path / "engine.db", walks) as made:
+        for _ in range(3):
+            made.start("run_1")
+        assert walks.began.wait(LIMIT_S)
+        made.ring("run_1", "bell")
+        assert walks.over.wait(LIMIT_S)
+    assert walks.done == ["first", "second"]
+
+
+def test_a_run_that_waits_is_carried_on_after_a_restart(tmp_path: Path) -> None:
+    before = Walks()
+    with engine(tmp_path / "engine.db", before) as made:
+        made.start("run_1")
+        assert before.began.wait(LIMIT_S)
+    after = Walks()
+    with engine(tmp_path / "engine.db", after) as made:
+        made.start("run_1")
+        assert after.began.wait(LIMIT_S)
+        made.ring("run_1", "bell")
+        assert after.over.wait(LIMIT_S)
+    assert after.done[-1] == "second"
+
+
+def test_a_run_goes_on_when_every_table_of_the_engine_is_gone(tmp_path: Path) -> None:
+    file = tmp_path / "engine.db"
+    before = Walks()
+    with engine(file, before) as made:
+        made.start("run_1")
+        assert before.began.wait(LIMIT_S)
+    for leftover in tmp_path.glob("engine.db*"):
+        leftover.unlink()
+    after = Walks()
+    with engine(file, after) as made:
+        made.start("run_1")
+        assert after.began.wait(LIMIT_S)
+        made.ring("run_1", "bell")
+        assert after.over.wait(LIMIT_S)
+    assert after.done == ["first", "second"]
+
+
+def test_a_run_of_an_older_version_is_begun_anew(tmp_path: Path) -> None:
+    file = tmp_path / "engine.db"
+    before = Walks()
+    with engine(file, before) as made:
+        made.start("run_1")
+        assert before.began.wait(LIMIT_S)
+    database = create_engine(f"sqlite:///{file}")
+    with database.begin() as connection:
+        connection.execute(text("UPDATE workflow_status SET application_version = 'older'"))
+    database.dispose()
+    after = Walks()
+    with engine(file, after) as made:
+        made.start("run_1")
+        assert after.began.wait(LIMIT_S)
+        assert after.done == ["first"]
+        ids = [workflow.workflow_id for workflow in DBOS.list_workflows(workflow_id_prefix="run_1")]
+        assert sorted(ids) == ["run_1", "run_1/2"]
+
+
+@pytest.mark.parametrize(
+    "value", [None, 1, "x", [1, None], {"a": {"b": 1.5}}, {"args": ("run_1",), "kwargs": {}}, {"args": 1}]
+)
+def test_the_serializer_gives_back_what_it_was_given(value: object) -> None:
+    serializer = JsonSerializer()
+    assert serializer.deserialize(serializer.serialize(value)) == value
+
+
+def test_an_exception_comes_back_as_its_sentence() -> None:
+    serializer = JsonSerializer()
+    found = serializer.deserialize(serializer.serialize(KeyError("gone")))
+    assert isinstance(found, RuntimeError)
+    assert "gone" in str(found)
+
+
+def test_what_is_not_json_is_refused() -> None:
+    with pytest.raises(TypeError, match="JSON only"):
+        JsonSerializer().serialize(object())
