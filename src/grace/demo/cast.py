@@ -24,7 +24,7 @@ from grace.kit.clock import Clock
 T = TypeVar("T")
 SERVICE: Final = "orders"
 _START_S: Final = 20.0
-_ORDERS_PER_S: Final = 40
+ORDERS_PER_S: Final = 30
 _REQUESTS: Final = re.compile(
     r'^orders_requests_total\{method="POST",route="/orders",status="(\d+)"\} (\S+)$', re.MULTILINE
 )
@@ -115,7 +115,7 @@ class Cast:
         )
         port_file = ground.shop / "orders.port"
         self.wait_for_child(self.orders, lambda: port_file.exists() or None, "the order service to answer")
-        self.load = self.start_load("load", "--rate", str(_ORDERS_PER_S), "--record", str(ground.acknowledged))
+        self.load = self.start_load("load", "--rate", str(ORDERS_PER_S), "--record", str(ground.acknowledged))
         self.wait_for_child(self.load, lambda: self.flow().acknowledged or None, "the first order")
 
     def start_load(self, name: str, *options: str) -> Child:

@@ -22,7 +22,7 @@ spool: spool
 
 max_concurrency: 64
 queue_timeout_ms: 100
-busy_timeout_ms: 300
+busy_timeout_ms: 500
 report_timeout_ms: 600
 """
 

@@ -14,7 +14,7 @@ from typing import Final
 from grace_sdk.client import ClientError
 
 from grace.demo import ending, harmful_cure, janitor, locked_database, power_cut, question, silence
-from grace.demo.cast import SERVICE, Cast
+from grace.demo.cast import ORDERS_PER_S, SERVICE, Cast
 from grace.demo.children import Children
 from grace.demo.ground import prepare
 from grace.demo.page import Page, Report
@@ -111,7 +111,9 @@ def _set_up(cast: Cast) -> None:
     cast.start_grace()
     report.tell("grace", f"a server of its own at {cast.ground.grace.address}")
     cast.start_orders(cast.introduce())
-    report.tell("orders", f"{cast.ground.orders.address}, 40 orders a second, every acknowledged one written down")
+    report.tell(
+        "orders", f"{cast.ground.orders.address}, {ORDERS_PER_S} orders a second, every acknowledged one written down"
+    )
     note, size = cast.admin.checkpoint()
     cast.ground.checkpoint.write_text(note, encoding="utf-8")
     report.tell("outside", f"the ledger's signed checkpoint at {size} entries, kept for the end")

@@ -22,7 +22,7 @@ from grace.model.diagnosis import Diagnosis
 from grace.model.events import PlanRefused
 from grace.model.execution import StepResult, Undoing
 from grace.model.plan import Found, Plan
-from grace.model.reading import Known, Reading
+from grace.model.reading import Known, Reading, Unknown
 from grace.model.settlement import Settlement
 from grace.model.snapshot import Snapshot
 from grace.model.verdict import ClauseResult, Verdict
@@ -42,6 +42,7 @@ _ASKS: Final = {
 }
 _LONGEST: Final = 118
 _TELLING_OUTPUTS: Final = ("by", "rows", "exit_code", "signal")
+_LONGEST_REASON: Final = 40
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _SHARE: Final = frozenset({"service.error_rate", "service.accepted_share"})
 
@@ -194,10 +195,10 @@ def _reading(clause: Clause, reading: Reading | None) -> str:
     match reading:
         case Reading(found=Known(value=value)):
             return _value(clause, value)
+        case Reading(found=Unknown(why=why)):
+            return f"unknown ({why[:_LONGEST_REASON]})"
         case None:
             return "-"
-        case _:
-            return "unknown"
 
 
 def _worst(result: ClauseResult) -> str:
