@@ -207,6 +207,20 @@ def test_the_cursor_is_durable_once_written(record: Record, mesh: Mesh) -> None:
     assert [tuple(row) for row in saved] == [("all", 4)]
 
 
+def test_entries_that_nobody_wants_cost_no_further_commit(record: Record, mesh: Mesh) -> None:
+    commits: list[int] = []
+    record.on_commit(commits.append)
+    mesh.subscribe("runs", ["run.*"], Inbox())
+    for number in range(5):
+        record.append(draft(f"not meant {number}"))
+        assert mesh.wait_delivered("runs", number, PATIENCE_S)
+    assert commits == [0, 1, 2, 3, 4]
+    mesh.close()
+    record.run(lambda _: None)
+    with record.read() as connection:
+        assert connection.execute(text("SELECT delivered FROM mesh_cursors")).scalar_one() == 4
+
+
 def test_names_and_patterns_are_checked_when_subscribing(mesh: Mesh) -> None:
     mesh.subscribe("one", ["run.*"], Inbox())
     with pytest.raises(SubscriberStandsError, match="'one'"):

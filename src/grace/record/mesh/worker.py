@@ -16,6 +16,8 @@ from grace.record.mesh.cursors import DeadLetter, save_cursor, save_dead_letter
 from grace.record.store.writer import WriterBusyError, WriterClosedError
 
 BATCH: Final = 100
+UNSAVED: Final = 1_000
+"""How many entries that a subscriber does not want may pass before its cursor is saved: each save is a full sync."""
 _LONGEST_ERROR: Final = 2_000
 
 
@@ -55,6 +57,8 @@ class Worker:
         self._clock = clock
         self._changed = threading.Condition()
         self._delivered = delivered
+        self._saved = delivered
+        self._took_some = False
         self._committed = delivered
         self._rewind_to: int | None = None
         self._closing = False
@@ -94,10 +98,11 @@ class Worker:
 
     def _serve(self) -> None:
         while self._wait_for_work():
-            before = self._delivered
             self._deliver_batch()
-            if self._delivered != before:
+            if self._took_some or self._delivered - self._saved >= UNSAVED:
                 self._save()
+        if self._delivered != self._saved:
+            self._save()
 
     def _wait_for_work(self) -> bool:
         with self._changed:
@@ -112,6 +117,7 @@ class Worker:
         for entry in batch:
             if self._is_interrupted() or not self._deliver(entry):
                 return
+            self._took_some = True
             self._advance(entry.index)
         if len(batch) < BATCH:
             # Nothing up to here is left that this subscriber wants.
@@ -149,8 +155,9 @@ class Worker:
         return True
 
     def _save(self) -> None:
-        """Queue the cursor to be written with whatever is written next; losing it only means delivering again."""
+        """Queue the cursor to be written; losing it only means delivering again."""
         name, delivered, now = self.subscription.name, self._delivered, self._clock.now()
+        self._saved, self._took_some = delivered, False
 
         def unit(tx: Transaction) -> None:
             save_cursor(tx.connection, name, delivered, now)
