@@ -45,7 +45,8 @@ class GivingBack:
         Raise OSError or ForeignMeanwhileError with every object whole, in one state or the other.
         """
         for path in sorted(paths, key=_depth, reverse=True):
-            self._clear_the_way(path)
+            if path in self.now and path not in self.kept.entries:
+                self._remove(path)
         wanted = [path for path in sorted(paths, key=_depth) if path in self.kept.entries]
         built: set[str] = set()
         for path in wanted:
@@ -56,19 +57,15 @@ class GivingBack:
         for path in sorted(times.keys() | self._folders_around(paths), key=_depth, reverse=True):
             self._finish_folder(path, times, is_given_back=path in paths)
 
-    def _clear_the_way(self, path: str) -> None:
-        """Remove what is in the way of a rename: what must go altogether, and folders where none should be."""
-        was, found = self.kept.entries.get(path), self.now.get(path)
-        if found is None:
-            return
-        if was is None or (was.kind is not found.kind and Kind.FOLDER in (was.kind, found.kind)):
-            with self._place(path) as (folder, name):
-                self._require_as_found(path, folder, name)
-                if found.kind is Kind.FOLDER:
-                    os.rmdir(name, dir_fd=folder)
-                else:
-                    os.unlink(name, dir_fd=folder)
-            cut("safehold.files.removed")
+    def _remove(self, path: str) -> None:
+        """Remove what was not there before."""
+        with self._place(path) as (folder, name):
+            self._require_as_found(path, folder, name)
+            if self.now[path].kind is Kind.FOLDER:
+                os.rmdir(name, dir_fd=folder)
+            else:
+                os.unlink(name, dir_fd=folder)
+        cut("safehold.files.removed")
 
     def _make(self, path: str) -> set[str]:
         """Make one object, a missing folder with everything in it; return what was made."""
@@ -126,20 +123,36 @@ class GivingBack:
             writing.link_scratch(folder, name, first_folder, first_name)
 
     def _replace(self, path: str, folder: int, name: str) -> None:
+        """Let what was prepared take its place; a folder and what is none trade places, and the old one goes."""
         cut("safehold.files.prepared")
-        if self._stands_as(path) is not None:
+        standing = self._stands_as(path)
+        if standing is not None:
             self._require_as_found(path, folder, name)
         elif _lstat(folder, name) is not None:
             raise ForeignMeanwhileError(path)
-        writing.move_over(folder, name)
+        if standing is not None and Kind.FOLDER in (standing, self.kept.entries[path].kind):
+            self._trade(path, folder, name)
+        else:
+            writing.move_over(folder, name)
         writing.clear_scratch(folder, name)
 
+    def _trade(self, path: str, folder: int, name: str) -> None:
+        """Trade places; should others have put something into the old folder meanwhile, trade back and stop."""
+        writing.trade_places(folder, name)
+        cut("safehold.files.traded")
+        if self.now[path].kind is not Kind.FOLDER:
+            return
+        try:
+            os.rmdir(writing.scratch_name(name), dir_fd=folder)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            writing.trade_places(folder, name)
+            raise ForeignMeanwhileError(path) from error
+
     def _stands_as(self, path: str) -> Kind | None:
-        """Return what stands at a path after the way was cleared."""
-        was, found = self.kept.entries.get(path), self.now.get(path)
-        if found is None or was is None:
-            return None
-        return None if was.kind is not found.kind and Kind.FOLDER in (was.kind, found.kind) else found.kind
+        found = self.now.get(path)
+        return None if found is None or self._aside is not None else found.kind
 
     def _differs_in_mode_alone(self, path: str, was: Entry) -> bool:
         found = self.now.get(path)

@@ -88,13 +88,20 @@ def _same(one: Entry | None, other: Entry | None) -> bool:
 
 
 def _between(was: Entry | None, made: Entry | None, found: Entry | None) -> bool:
-    """Tell whether what is there is ours, or half-way back: of hard links some may not be linked again yet."""
-    if _same(made, found) or (was is not None and found is not None and replace(found, twin=was.twin) == was):
-        return True
-    if was is None or made is None or found is None or not was.kind == made.kind == found.kind:
+    """Tell whether what is there is ours, or half-way back.
+
+    Which of its names a file shares does not count: while names are linked again one by one, that changes for all.
+    """
+    if found is None or _same(_alone(made), _alone(found)) or _same(_alone(was), _alone(found)):
+        return found is not None or made is None
+    if was is None or made is None or not was.kind == made.kind == found.kind:
         return False
     names = _WITHOUT_TIME if found.kind is Kind.FOLDER else FIELDS
-    return all(getattr(found, name) in (getattr(was, name), getattr(made, name)) for name in names)
+    return all(getattr(found, name) in (getattr(was, name), getattr(made, name)) for name in names if name != "twin")
+
+
+def _alone(entry: Entry | None) -> Entry | None:
+    return None if entry is None else replace(entry, twin="")
 
 
 def _would_take_more(path: str, before: Tree, now: Tree, given_back: set[str]) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import ctypes
+import errno
 import hashlib
 import os
 import shutil
@@ -17,6 +19,8 @@ from grace.kit.filesystem.scan import entry_of_file, read_xattrs
 
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PRIVATE: Final = 0o600
+_EXCHANGE: Final = 2
+_LIBC: Final = ctypes.CDLL(None, use_errno=True)
 _PRIVATE_FOLDER: Final = 0o700
 
 
@@ -118,6 +122,26 @@ def publish(folder: int, name: str) -> None:
 def move_over(folder: int, name: str) -> None:
     """Let what was prepared take its place; the caller makes the folder durable."""
     os.rename(scratch_name(name), name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def trade_places(folder: int, name: str) -> None:
+    """Let what was prepared and what stands at `name` trade places in one step, also where one of them is a folder.
+
+    What stood there is under the scratch name then; the caller removes it. Where the file system cannot trade, what
+    stands there, which must be a file or an empty folder, goes first.
+    """
+    scratch = scratch_name(name)
+    result = _LIBC.renameat2(folder, os.fsencode(scratch), folder, os.fsencode(name), _EXCHANGE)
+    if result == 0:
+        return
+    number = ctypes.get_errno()
+    if number not in {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}:
+        raise OSError(number, os.strerror(number), name)
+    if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+        os.rmdir(name, dir_fd=folder)
+    else:
+        os.unlink(name, dir_fd=folder)
+    move_over(folder, name)
 
 
 def make_folder(folder: int, name: str) -> None:
