@@ -20,6 +20,7 @@ from grace.demo.page import Report
 from grace.demo.telling import Follower
 from grace.demo.visitor import Visitor, WaitedTooLongError, wait_for
 from grace.kit.clock import Clock
+from grace.shipped import shipped_folder
 
 T = TypeVar("T")
 SERVICE: Final = "orders"
@@ -84,7 +85,7 @@ class Cast:
             variables={
                 "GRACE_PLAYBOOK_FOLDERS": str(ground.example / "playbooks"),
                 "GRACE_KNOWLEDGE_FOLDERS": str(ground.example / "knowledge"),
-                "GRACE_POLICY_FOLDERS": str(ground.example / "policies"),
+                "GRACE_POLICY_FOLDERS": f"{shipped_folder('policies')}:{ground.example / 'policies'}",
                 "GRACE_DRILL_FOLDERS": str(ground.shop),
                 "GRACE_WITNESS_FILE": str(ground.folder / "checkpoints.txt"),
                 **({"GRACE_ALLOW_PROCESS_CONTROL_AS_ROOT": "true"} if os.geteuid() == 0 else {}),

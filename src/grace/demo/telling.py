@@ -192,13 +192,13 @@ def _found(found: Found) -> str:
 
 
 def _reading(clause: Clause, reading: Reading | None) -> str:
-    match reading:
-        case Reading(found=Known(value=value)):
+    if reading is None:
+        return "-"
+    match reading.found:
+        case Known(value=value):
             return _value(clause, value)
-        case Reading(found=Unknown(why=why)):
+        case Unknown(why=why):
             return f"unknown ({why[:_LONGEST_REASON]})"
-        case None:
-            return "-"
 
 
 def _worst(result: ClauseResult) -> str:

@@ -283,9 +283,10 @@ class _Declared:
 
 
 def policy_source(settings: Settings, catalogue: Catalogue) -> PolicySource:
+    """Return where the rules come from: the folders that were named instead of what ships, for a rule can forbid."""
     shipped = shipped_folder("policies")
     return PolicySource(
-        folders=folders_of(settings.policy_folders, "policies"),
+        folders=settings.policy_folders or (shipped,),
         schema=shipped / "grace.cedarschema",
         known_deeds=frozenset(catalogue.actions),
         drill_folders=tuple(str(folder) for folder in settings.drill_folders),
