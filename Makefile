@@ -64,7 +64,7 @@ format: $(DEV_READY) ## rewrite the code the way `make check` wants it
 
 .PHONY: bench
 bench: $(DEV_READY) ## measure, and print one table of ratios (BENCHARGS="capture ledger")
-	@$(BIN)/python bench/run.py $(BENCHARGS)
+	@$(BIN)/python -m bench.run $(BENCHARGS)
 
 .PHONY: lock
 lock: $(LOCK_VENV)/bin/uv ## resolve the dependencies again and pin them by hash (LOCKARGS=--upgrade)

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from bench.rows import Row
+from bench.rows import Row, against_limit, at_most
 from grace.act.verification.benchmarks import numbers_in
 from grace.act.verification.statistics import worsening
 from grace.kit.clock import SystemClock
@@ -25,41 +25,32 @@ from grace.sense.collectors.http import HttpCollector
 SERIES = 2000
 ROUNDS = 2000
 COUNTS = (20, 100)
+FEW = 50
 LIMIT = 0.20
 SLOWDOWN = 1.5
 SEED = 20261101
 
 
-def measure() -> list[Row]:
+def measure(series_length: int = SERIES, rounds: int = ROUNDS, counts: tuple[int, ...] = COUNTS) -> list[Row]:
     """Return the shares of false alarms and of misses, for benchmarks of 20 and of 100 samples."""
-    series = request_times()
+    series = request_times(series_length)
     shuffled = random.Random(SEED).sample(series, len(series))
-    rows: list[Row] = []
-    for count in COUNTS:
-        by_chance, as_it_came = share_worse(shuffled, count), share_worse(series, count)
-        missed = 1 - share_worse(shuffled, count, slowdown=SLOWDOWN)
-        rows += [
-            _row(
-                f"benchmark gate, false alarms, {count} samples",
-                by_chance,
-                "≤ 15 %" if count == min(COUNTS) else "≤ 1 %",
-                f"{as_it_came:.1%} between stretches as they came, the machine's own drift included",
-            ),
-            _row(
-                f"benchmark gate, misses at {SLOWDOWN:g} times, {count} samples",
-                missed,
-                "≤ 20 %" if count == min(COUNTS) else "≤ 5 %",
-                "",
-            ),
-        ]
-    return rows
+    return [row for count in counts for row in _rows(series, shuffled, count, rounds)]
 
 
-def _row(name: str, share: float, aim: str, note: str) -> Row:
-    return Row(name=name, ours=share * 100, peer=None, ratio=None, unit="%", aim=aim, note=note)
+def _rows(series: Sequence[float], shuffled: Sequence[float], count: int, rounds: int) -> list[Row]:
+    by_chance, as_it_came = share_worse(shuffled, count, rounds), share_worse(series, count, rounds)
+    missed = 1 - share_worse(shuffled, count, rounds, slowdown=SLOWDOWN)
+    alarms, misses = (15, 20) if count < FEW else (1, 5)
+    note = f"{as_it_came:.1%} between stretches as they came, the machine's own drift included"
+    named = f"benchmark gate, {count} samples"
+    return [
+        against_limit(f"{named}, false alarms", by_chance * 100, at_most(1), alarms, "%", note),
+        against_limit(f"{named}, misses at {SLOWDOWN:g} times", missed * 100, at_most(1), misses, "%"),
+    ]
 
 
-def request_times() -> tuple[float, ...]:
+def request_times(count: int) -> tuple[float, ...]:
     """Return the milliseconds of real requests, each on its own connection, as the probe measures them."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -77,21 +68,21 @@ def request_times() -> tuple[float, ...]:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         meter = Eyes([HttpCollector(clock)]).aim("http.latency_ms", {"url": f"http://127.0.0.1:{server.server_port}/"})
-        readings = [Reading(at=clock.now(), found=meter.read()) for _ in range(SERIES)]
+        readings = [Reading(at=clock.now(), found=meter.read()) for _ in range(count)]
         server.shutdown()
         thread.join()
     return numbers_in(readings)
 
 
-def share_worse(series: Sequence[float], count: int, slowdown: float = 1.0) -> float:
+def share_worse(series: Sequence[float], count: int, rounds: int, slowdown: float = 1.0) -> float:
     """Return the share of comparisons of two stretches that are called worse, one of them slowed down."""
     chance = random.Random(SEED)
     worse = 0
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         first, second = _apart(chance, len(series), count)
         before, now = series[first : first + count], series[second : second + count]
         worse += worsening([value * slowdown for value in now], before).amount > LIMIT
-    return worse / ROUNDS
+    return worse / rounds
 
 
 def _apart(chance: random.Random, length: int, count: int) -> tuple[int, int]:

@@ -1,6 +1,7 @@
-"""Signals accepted in a second by one `grace serve` over HTTP, each durable before its 202, the generator beside it.
+"""Signals accepted in a second by one `grace serve` over HTTP, each durable before its 202, and the memory it keeps.
 
-They are as the SDK sends them: an exception with ten frames, labels and context, and a message that differs each time.
+The generator is another process on the same machine, this one. Its signals are as the SDK sends them: an exception with
+ten frames, labels and context, and a message that differs each time.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from bench.rows import Row
+import psutil
+
+from bench.rows import Row, against_limit, at_least, at_most
 
 _SECONDS: Final = 5.0
 _WARM_UP_S: Final = 1.0
@@ -28,6 +31,8 @@ _BATCH_CONNECTIONS: Final = 8
 _BATCH: Final = 20
 _AIM_SINGLE: Final = 2_000
 _AIM_BATCHED: Final = 8_000
+_AIM_MIB: Final = 250
+_MIB: Final = 1024 * 1024
 _LONGEST_STOP_S: Final = 20.0
 
 
@@ -38,35 +43,61 @@ class Server:
     host: str
     port: int
     token: str
+    process: psutil.Process
+
+    def resident_mib(self) -> float:
+        """Return the memory that the server and its children keep."""
+        family = (self.process, *self.process.children(recursive=True))
+        return sum(one.memory_info().rss for one in family) / _MIB
 
 
-def measure() -> list[Row]:
-    """Count what one server process accepts for five seconds, single and in batches."""
+def measure(seconds: float = _SECONDS, warm_up_s: float = _WARM_UP_S) -> list[Row]:
+    """Count what one server process accepts, single and in batches, and what memory it keeps afterwards."""
     with tempfile.TemporaryDirectory() as folder, _server(Path(folder)) as server:
         numbers = count()
-        single = asyncio.run(_rate(server, numbers, _SINGLE_CONNECTIONS, 1))
-        batched = asyncio.run(_rate(server, numbers, _BATCH_CONNECTIONS, _BATCH))
+        single = asyncio.run(_rate(server, numbers, _Load(_SINGLE_CONNECTIONS, 1, seconds, warm_up_s)))
+        batched = asyncio.run(_rate(server, numbers, _Load(_BATCH_CONNECTIONS, _BATCH, seconds, warm_up_s)))
+        resident = server.resident_mib()
+    beside = "the generator on the same machine"
     return [
-        _row("signals accepted, one a request", single, _AIM_SINGLE, f"{_SINGLE_CONNECTIONS} connections"),
-        _row(
-            "signals accepted, batched", batched, _AIM_BATCHED, f"{_BATCH} a request, {_BATCH_CONNECTIONS} connections"
+        _rate_row(
+            "signals accepted, one a request", single, _AIM_SINGLE, f"{_SINGLE_CONNECTIONS} connections, {beside}"
+        ),
+        _rate_row(
+            f"signals accepted, {_BATCH} a request",
+            batched,
+            _AIM_BATCHED,
+            f"{_BATCH_CONNECTIONS} connections, {beside}",
+        ),
+        against_limit(
+            "memory of the server and its children", resident, at_most(1), _AIM_MIB, "MiB", "after these signals"
         ),
     ]
 
 
-def _row(name: str, rate: float, aim: int, note: str) -> Row:
-    return Row(name, ours=rate, peer=aim, ratio=rate / aim, unit="/s", aim=f"≥ {aim}", note=f"peer: the aim; {note}")
+def _rate_row(name: str, rate: float, limit: int, note: str) -> Row:
+    return against_limit(name, rate, at_least(1), limit, "/s", f"each durable before its 202; {note}")
 
 
-async def _rate(server: Server, numbers: Iterator[int], connections: int, size: int) -> float:
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """So many connections, so many signals a request, for so long."""
+
+    connections: int
+    size: int
+    seconds: float
+    warm_up_s: float
+
+
+async def _rate(server: Server, numbers: Iterator[int], load: _Load) -> float:
     """Keep so many connections busy and return the signals accepted in a second; raise on any other answer."""
     loop = asyncio.get_running_loop()
-    senders = [_Sender(server, size, numbers) for _ in range(connections)]
+    senders = [_Sender(server, load.size, numbers) for _ in range(load.connections)]
     for sender in senders:
         await loop.create_connection(lambda sender=sender: sender, server.host, server.port)
-    await asyncio.sleep(_WARM_UP_S)
+    await asyncio.sleep(load.warm_up_s)
     before, began = sum(sender.accepted for sender in senders), time.perf_counter()
-    await asyncio.sleep(_SECONDS)
+    await asyncio.sleep(load.seconds)
     accepted, took = sum(sender.accepted for sender in senders) - before, time.perf_counter() - began
     for sender in senders:
         sender.stop()
@@ -111,7 +142,7 @@ class _Sender(asyncio.Protocol):
             self._transport.abort()
 
     def _send(self) -> None:
-        signals = b",".join(_SIGNAL.replace(b"NUMBER", b"%d" % next(self.numbers)) for _ in range(self.size))
+        signals = b",".join((b"%d" % next(self.numbers)).join(_PIECES) for _ in range(self.size))
         body = signals if self.size == 1 else b'{"signals":[' + signals + b"]}"
         head = (
             f"POST /api/intake/native HTTP/1.1\r\nHost: {self.server.host}\r\nContent-Type: application/json\r\n"
@@ -163,6 +194,9 @@ _SIGNAL: Final = json.dumps(
 ).encode()
 
 
+_PIECES: Final = _SIGNAL.split(b"NUMBER")
+
+
 @contextmanager
 def _server(folder: Path) -> Iterator[Server]:
     command = [sys.executable, "-m", "grace", "serve", "--port", "0", "--data", str(folder), "--json"]
@@ -171,7 +205,7 @@ def _server(folder: Path) -> Iterator[Server]:
             line = process.stdout.readline() if process.stdout else b""
             parts = urlsplit(json.loads(line)["address"])
             token = (folder / "token").read_text().strip()
-            yield Server(parts.hostname or "", parts.port or 0, token)
+            yield Server(parts.hostname or "", parts.port or 0, token, psutil.Process(process.pid))
         finally:
             process.terminate()
             process.wait(_LONGEST_STOP_S)

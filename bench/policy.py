@@ -1,4 +1,7 @@
-"""How long a policy decision takes with 100 rules, all of which concern the service that is asked about."""
+"""How long a policy decision takes with 100 rules, all of which concern the service that is asked about.
+
+Measured in the processor time of the thread: a decision waits for nothing, so what else the machine does has no say.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import gc
 import time
 from collections.abc import Callable
 
-from bench.rows import Row
+from bench.rows import Row, against_limit, at_most
 from grace.govern.policy import Question
 from grace.govern.policy.cedar import CedarPolicy
 from grace.govern.policy.rules import make_rules
@@ -18,25 +21,15 @@ QUESTIONS = 2000
 LIMIT_US = 1000.0
 
 
-def measure() -> list[Row]:
+def measure(count: int = RULES, questions: int = QUESTIONS) -> list[Row]:
     """Time whole decisions, plan digest included: one-step plans that are allowed, asked about and denied."""
-    policy = CedarPolicy(make_rules({"bench.cedar": rules(RULES)}, _schema(), DEEDS))
+    policy = CedarPolicy(make_rules({"bench.cedar": rules(count)}, _schema(), DEEDS))
     asked = (question(terminate()), question(step("file.write")), question(step("http.request")))
-    decide = sorted(_timed_us(policy.decide, asked))
-    digest = sorted(_timed_us(lambda each: each.plan.digest, asked))
-    p99 = decide[len(decide) * 99 // 100]
-    median = decide[len(decide) // 2]
-    return [
-        Row(
-            name="policy decision, 100 rules, p99",
-            ours=p99,
-            peer=LIMIT_US,
-            ratio=p99 / LIMIT_US,
-            unit="µs",
-            aim="p99 ≤ 1 ms",
-            note=f"median {median:.0f} µs, of which the plan's digest {digest[len(digest) // 2]:.0f} µs",
-        )
-    ]
+    decide = sorted(_timed_us(policy.decide, asked, questions))
+    digest = sorted(_timed_us(lambda each: each.plan.digest, asked, questions))
+    p99, median = decide[len(decide) * 99 // 100], decide[len(decide) // 2]
+    note = f"median {median:.0f} µs, of which the plan's digest {digest[len(digest) // 2]:.0f} µs"
+    return [against_limit(f"policy decision, {count} rules, p99", p99, at_most(1), LIMIT_US, "µs", note)]
 
 
 def rules(count: int) -> str:
@@ -58,15 +51,15 @@ def _rule(index: int, tier: str) -> str:
     )
 
 
-def _timed_us(ask: Callable[[Question], object], asked: tuple[Question, ...]) -> list[float]:
+def _timed_us(ask: Callable[[Question], object], asked: tuple[Question, ...], questions: int) -> list[float]:
     for each in asked:
         ask(each)
     gc.collect()
     taken: list[float] = []
-    for index in range(QUESTIONS):
-        begin = time.perf_counter_ns()
+    for index in range(questions):
+        begin = time.thread_time_ns()
         ask(asked[index % len(asked)])
-        taken.append((time.perf_counter_ns() - begin) / 1000)
+        taken.append((time.thread_time_ns() - begin) / 1000)
     return taken
 
 
