@@ -19,6 +19,7 @@ from grace import wiring
 from grace.cli.addresses import announce
 from grace.kit.clock import SystemClock
 from grace.settings import load_settings
+from grace.shipped import shipped_folder
 
 PLAYBOOK = """\
 format: 1
@@ -155,7 +156,10 @@ def open_world(folder: Path) -> Generator[World]:
     (policies / "tuning.cedar").write_text(POLICY)
     (folder / "grace.yaml").write_text(SERVICES.format(folder=watched))
     settings = load_settings(
-        data_folder=data, services_file=folder / "grace.yaml", playbook_folders=(playbooks,), policy_folders=(policies,)
+        data_folder=data,
+        services_file=folder / "grace.yaml",
+        playbook_folders=(playbooks,),
+        policy_folders=(shipped_folder("policies"), policies),
     )
     with wiring.open_tokens(settings) as book:
         roles = {"ann": "admin", "ben": "approver", "eve": "viewer", "app": "sender"}
