@@ -41,7 +41,7 @@ contract:
     - probe: file.value
       with: {{path: "${{{{ inputs.file }}}}", key: pool}}
       {expects}
-      within: 200ms
+      within: 1s
       for: 200ms
       every: 20ms
 on_violated: {remedy}
