@@ -4,7 +4,6 @@ The leaf is the canonical JSON of every field but the payload. The payload's dig
 the payload's canonical JSON; erase salt and payload, and nothing is left to guess, while every proof still holds.
 """
 
-from collections.abc import Callable
 from datetime import datetime
 from hashlib import sha256
 from typing import Final, NamedTuple, cast
@@ -14,7 +13,6 @@ from pydantic import JsonValue
 
 from grace.kit.canonical import NotCanonicalError, canonical, parse_json
 from grace.kit.clock import from_rfc3339, to_rfc3339
-from grace.kit.ids import random_bytes
 from grace.model.events import EventType
 from grace.model.ledger_entry import Draft, LedgerEntry
 
@@ -71,10 +69,9 @@ class Prepared(NamedTuple):
         return LedgerEntry.of(self.draft, index=index, at=at, payload_digest=self.payload_digest)
 
 
-def prepare(draft: Draft, entropy: Callable[[int], bytes] = random_bytes) -> Prepared:
-    """Salt and digest a draft's payload, or raise NotCanonicalError when a field has no canonical JSON."""
+def prepare(draft: Draft, salt: bytes) -> Prepared:
+    """Digest a draft's payload with a secret salt; raise NotCanonicalError when a field has no canonical JSON."""
     _require_text(draft)
-    salt = entropy(SALT_SIZE)
     payload = canonical(draft.payload)
     return Prepared(draft, str(draft.type), salt, payload.decode(), payload_digest(salt, payload))
 

@@ -1,7 +1,7 @@
 """Append to the log inside the writer's transactions: one page per group, written with three statements."""
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -11,7 +11,7 @@ from grace.kit.clock import Clock, to_rfc3339
 from grace.kit.cuts import cut
 from grace.kit.ids import random_bytes
 from grace.model.ledger_entry import Draft, LedgerEntry
-from grace.record.ledger.entries import ENTRY_COLUMNS, Prepared, entry_from_row, prepare
+from grace.record.ledger.entries import ENTRY_COLUMNS, SALT_SIZE, Prepared, entry_from_row, prepare
 from grace.record.ledger.tiles import RightEdge, StoredNodes, leaf_hashes
 from grace.record.store import KeyStandsError
 from grace.record.store.projection import Projection, Projections
@@ -39,8 +39,12 @@ class LedgerLog:
         self._edge: RightEdge | None = None
         self._page: LedgerPage | None = None
 
-    def prepare(self, draft: Draft) -> Prepared:
-        return prepare(draft, self._entropy)
+    def prepare(self, drafts: Collection[Draft]) -> tuple[Prepared, ...]:
+        salts = self._entropy(SALT_SIZE * len(drafts))
+        starts = range(0, len(salts), SALT_SIZE)
+        return tuple(
+            prepare(draft, salts[start : start + SALT_SIZE]) for draft, start in zip(drafts, starts, strict=True)
+        )
 
     def projects(self, prepared: Prepared) -> bool:
         return prepared.type in self._projections

@@ -4,6 +4,7 @@ No other package states a schema. The writer knows no ledger: it is given a `Log
 """
 
 import sqlite3
+from collections.abc import Collection
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
@@ -41,8 +42,8 @@ class Page(Protocol[P_contra]):
 class Log(Protocol[P]):
     """An append-only log that lives in the writer's transactions."""
 
-    def prepare(self, draft: Draft) -> P:
-        """Do, in any thread, all work on a draft that needs neither its place nor the time."""
+    def prepare(self, drafts: Collection[Draft]) -> tuple[P, ...]:
+        """Do, in any thread, all work on drafts that needs neither their places nor the time."""
         ...
 
     def projects(self, prepared: P) -> bool:

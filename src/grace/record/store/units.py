@@ -35,7 +35,8 @@ class UnitTransaction(Generic[P]):
 
     def append(self, draft: Draft) -> LedgerEntry:
         self._require_open()
-        return self._page.append(self._log.prepare(draft))
+        (prepared,) = self._log.prepare((draft,))
+        return self._page.append(prepared)
 
     def find(self, key: str) -> LedgerEntry | None:
         self._require_open()

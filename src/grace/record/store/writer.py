@@ -112,7 +112,7 @@ class Writer(Generic[P]):
         self._thread.join()
 
     def _append_of(self, future: "Future[Any]", drafts: Collection[Draft], *, single: bool) -> Append[P]:
-        prepared = tuple(map(self._log.prepare, drafts))
+        prepared = self._log.prepare(drafts)
         return Append(future, prepared, single=single, may_fail=any(map(self._log.projects, prepared)))
 
     def _wait(self, job: Job[P], future: "Future[T]") -> T:
