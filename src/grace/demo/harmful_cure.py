@@ -13,7 +13,7 @@ from grace.demo.telling import short
 from grace.model.settlement import SettlementKind
 from grace.model.verdict import Finding
 
-_SAMPLE_S = 1.5
+_SAMPLE_S = 1.2
 _NOISE = 0.05
 """How much of the orders may fail more than before for the level still to be the earlier one."""
 
