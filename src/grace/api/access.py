@@ -53,10 +53,17 @@ async def authenticate(request: Request) -> Identity:
     shown = request.headers.get("authorization", "")
     if not shown:
         ask_for_token("This needs a token, and none was sent.")
-    secret = shown[len(_PREFIX) :].strip()
-    if not shown.lower().startswith(_PREFIX) or not secret or len(secret) > _LONGEST_SECRET:
+    secret = secret_of(shown)
+    if secret is None:
         ask_for_token("The Authorization header is not `Bearer TOKEN`.")
     return await identify(house_of(request), secret)
+
+
+def secret_of(shown: str) -> str | None:
+    """Return the token of an Authorization header; None when it is not `Bearer TOKEN`."""
+    secret = shown[len(_PREFIX) :].strip()
+    is_token = shown[: len(_PREFIX)].lower() == _PREFIX and 0 < len(secret) <= _LONGEST_SECRET
+    return secret if is_token else None
 
 
 async def identify(house: House, secret: str) -> Identity:

@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from grace.api.access import SCHEME
+from grace.api.front_door import FrontDoor
 from grace.api.house import House
 from grace.api.limits import BodyLimit
 from grace.api.problems import Problem, answer_with_problems, documented
@@ -69,6 +70,7 @@ def create_app(house: House) -> FastAPI:
     for router in OPEN:
         app.include_router(router)
     app.add_middleware(BodyLimit, limit_bytes=house.body_limit_bytes)
+    app.add_middleware(FrontDoor, house=house)
     answer_with_problems(app)
     _describe(app)
     return app

@@ -23,6 +23,8 @@ HOW_TO_GET_A_TOKEN: Final = (
     "On the server's machine: `grace token create NAME --role viewer`; then send the header "  # noqa: S105
     "`Authorization: Bearer TOKEN`."
 )
+TROUBLES: Final = (WriterBusyError, WriteFailedError, WriterClosedError, IntakeBusyError)
+"""What the record raises when it can take nothing at the moment."""
 _NAMESPACE: Final = "urn:grace:problem:"
 _RETRY_AFTER_S: Final = "1"
 _MISSING: Final = "no-"
@@ -95,7 +97,7 @@ def answer_with_problems(app: FastAPI) -> None:
     app.add_exception_handler(ProblemError, _own)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _invalid)
-    for trouble in (WriterBusyError, WriteFailedError, WriterClosedError, IntakeBusyError):
+    for trouble in TROUBLES:
         app.add_exception_handler(trouble, _unavailable)
     app.add_exception_handler(HTTPStatus.INTERNAL_SERVER_ERROR.value, _fault)
 
@@ -104,6 +106,14 @@ def respond(error: ProblemError) -> JSONResponse:
     """Write one problem."""
     return JSONResponse(
         error.problem.model_dump(), status_code=error.problem.status, headers=error.headers, media_type=MEDIA_TYPE
+    )
+
+
+def unavailable(trouble: Exception) -> JSONResponse:
+    """Say that nothing was taken, and when to try again."""
+    busy = HTTPStatus.SERVICE_UNAVAILABLE
+    return respond(
+        ProblemError(busy, "record-busy", str(trouble), "Try again in a second", {"Retry-After": _RETRY_AFTER_S})
     )
 
 
@@ -139,10 +149,7 @@ async def _invalid(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
-    busy = HTTPStatus.SERVICE_UNAVAILABLE
-    return respond(
-        ProblemError(busy, "record-busy", str(error), "Try again in a second", {"Retry-After": _RETRY_AFTER_S})
-    )
+    return unavailable(error)
 
 
 async def _fault(_request: Request, _error: Exception) -> JSONResponse:

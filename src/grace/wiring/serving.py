@@ -34,7 +34,14 @@ def serve(settings: Settings, ready: Callable[[str, str | None], None]) -> None:
         host, port = listener.getsockname()[:2]
         address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         config = uvicorn.Config(
-            running.app, loop="uvloop", http="httptools", log_config=None, access_log=False, lifespan="off"
+            running.app,
+            loop="uvloop",
+            http="httptools",
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            proxy_headers=False,
+            server_header=False,
         )
         _spare_the_collector()
         _Announcing(config, lambda: ready(address, first.secret if first else None)).run(sockets=[listener])
