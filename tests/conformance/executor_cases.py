@@ -140,7 +140,7 @@ def _set_value(world: Path, chance: random.Random, _: Parameters) -> Parameters:
 
 
 def _chmod(world: Path, chance: random.Random, _: Parameters) -> Parameters:
-    return {"path": str(_file(world, chance, b"content")), "mode": chance.choice(["0666", "0111", "2750"])}
+    return {"path": str(_file(world, chance, b"content")), "mode": chance.choice(["0666", "0711", "2750"])}
 
 
 def _remove(world: Path, chance: random.Random, _: Parameters) -> Parameters:
@@ -178,7 +178,7 @@ def _edit_file(_world: Path, parameters: Parameters, chance: random.Random) -> N
             path.with_name("aside").write_bytes(b"theirs" + chance.randbytes(5))
             path.with_name("aside").replace(path)
         case 2:
-            path.chmod(0o7)
+            path.chmod(0o607)
         case _:
             path.unlink()
             path.mkdir()

@@ -201,6 +201,22 @@ def test_a_full_disk_fails_and_leaves_nothing(bench: Bench, hands: FileExecutor)
     assert [path.name for path in bench.world.iterdir()] == ["file"]
 
 
+def test_a_mode_that_would_lock_grace_out_is_refused(
+    bench: Bench, hands: FileExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = bench.world / "file"
+    file.write_text("readable")
+    owner = 4321 if os.getuid() == 0 else os.getuid()
+    os.chown(file, owner, -1)
+    monkeypatch.setattr(os, "geteuid", lambda: owner)
+    action = hands.actions["file.chmod"]
+    parameters = action.spec.parameters(path=str(file), mode="0111")
+    outcome = action.apply(parameters, bench.journal())
+    assert outcome.state is StepState.REFUSED
+    assert "could not read" in outcome.why
+    assert file.stat().st_mode & 0o777 != 0o111
+
+
 def test_a_tree_is_removed_only_when_that_was_said(bench: Bench, hands: FileExecutor) -> None:
     tree = bench.world / "cache"
     (tree / "deep").mkdir(parents=True)

@@ -358,6 +358,7 @@ def test_no_acknowledged_order_is_lost_while_a_change_is_made_and_undone(
                 connection.execute("INSERT INTO orders VALUES (?, 'live', 1, NULL)", (number,))
                 connection.commit()
                 acknowledged.append(number)
+                stop.wait(0.002)  # Without a pause the rollback journal lets nobody else in at all.
 
     shop = threading.Thread(target=take_orders)
     shop.start()

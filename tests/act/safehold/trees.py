@@ -24,7 +24,7 @@ def grow(root: Path, chance: random.Random, depth: int = 2) -> None:
                 path.symlink_to(chance.choice(["a", "../nowhere", "/etc/hostname"]))
             case _:
                 path.write_bytes(chance.randbytes(chance.randint(0, 300)))
-                path.chmod(chance.choice([0o644, 0o600, 0o755, 0o444]))
+                path.chmod(chance.choice([0o644, 0o600, 0o755, 0o666]))
                 os.utime(path, ns=(1, chance.randint(0, 2 * 10**18)))
     if chance.random() < 0.2 and (files := [p for p in root.iterdir() if p.is_file() and not p.is_symlink()]):
         os.link(files[0], root / "twin")
@@ -45,7 +45,7 @@ def mutate(root: Path, chance: random.Random) -> None:
     if files:
         deeds += [
             lambda: chance.choice(files).write_bytes(chance.randbytes(60)),
-            lambda: chance.choice(files).chmod(chance.choice([0o640, 0o400])),
+            lambda: chance.choice(files).chmod(chance.choice([0o640, 0o4700])),
             lambda: os.utime(chance.choice(files), ns=(5, chance.randint(0, 10**18))),
             lambda: os.setxattr(chance.choice(files), "user.note", chance.randbytes(4)),
             lambda: _replace(chance.choice(files), chance.randbytes(40)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -112,6 +113,7 @@ class Rewriting:
         try:
             found = self._find(parameters)
             wanted = self._edit(parameters, found.content)
+            _require_readable(found.path, wanted.mode)
         except NotExactError as error:
             return refusal(error)
         except EditRefusedError as error:
@@ -153,6 +155,7 @@ class Rewriting:
         return _Found(path, entry, None if entry is None else Content(bytes(data), entry.mode))
 
     def _write(self, found: _Found, wanted: Content, journal: Journal) -> Outcome:
+        _require_readable(found.path, wanted.mode)
         if found.entry is not None and is_written_elsewhere(found.path):
             why = f"{found.path} is being written by another process, whose writes would be lost."
             raise NotExactError(Rule.CHANGING, why, "Let that process finish first.")
@@ -208,6 +211,13 @@ def require_file(path: Path) -> None:
     """Refuse a folder, device, socket or pipe; nothing there is fine."""
     if os.path.lexists(path) and not path.is_symlink() and not path.is_file():
         raise NotExactError(Rule.SPECIAL, f"{path} is no file.", "Name one file.")
+
+
+def _require_readable(path: Path, mode: int) -> None:
+    """Refuse a mode under which this process could not read the file again: nobody could say what it is then."""
+    if os.geteuid() != 0 and not mode & stat.S_IRUSR:
+        why = f"With mode {mode:04o} GRACE could not read {path} again, and not give it back."
+        raise NotExactError(Rule.UNREADABLE, why, "Leave the owner the right to read.")
 
 
 def change_mode(folder: int, name: str, mode: int) -> None:

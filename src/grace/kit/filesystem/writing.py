@@ -131,10 +131,9 @@ def trade_places(folder: int, name: str) -> None:
     stands there, which must be a file or an empty folder, goes first.
     """
     scratch = scratch_name(name)
-    result = _LIBC.renameat2(folder, os.fsencode(scratch), folder, os.fsencode(name), _EXCHANGE)
-    if result == 0:
+    number = _exchange(folder, scratch, name)
+    if number == 0:
         return
-    number = ctypes.get_errno()
     if number not in {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}:
         raise OSError(number, os.strerror(number), name)
     if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
@@ -142,6 +141,14 @@ def trade_places(folder: int, name: str) -> None:
     else:
         os.unlink(name, dir_fd=folder)
     move_over(folder, name)
+
+
+def _exchange(folder: int, one: str, other: str) -> int:
+    """Return zero, or the number of the error; some C libraries have no such call."""
+    call = getattr(_LIBC, "renameat2", None)
+    if call is None:
+        return errno.ENOSYS
+    return 0 if call(folder, os.fsencode(one), folder, os.fsencode(other), _EXCHANGE) == 0 else ctypes.get_errno()
 
 
 def make_folder(folder: int, name: str) -> None:
