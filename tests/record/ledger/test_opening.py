@@ -8,6 +8,7 @@ import pytest
 
 from grace.kit.clock import VirtualClock
 from grace.record.ledger.note import VerifierKey, open_checkpoint, split_notes
+from grace.record.ledger.reading import LedgerReader
 from grace.record.ledger.tiles import TileMissingError
 from grace.record.ledger.tree import TreeHead
 from grace.record.ledger.witness import FileWitness, LedgerUntrustedError
@@ -197,6 +198,23 @@ def test_a_witness_that_cannot_keep_is_told_and_tried_again(places: RecordPlaces
         witness.is_full = False
     assert record.checkpointer.trouble is None
     assert len(witness.notes) == 2
+
+
+def test_a_log_that_cannot_be_read_for_a_moment_is_told_and_tried_again(
+    places: RecordPlaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_reader: LedgerReader, _size: int | None = None) -> TreeHead:
+        message = "disk I/O error"
+        raise sqlite3.OperationalError(message)
+
+    witness = FullWitness()
+    with open_record(places, witness=witness) as record, monkeypatch.context() as patched:
+        patched.setattr(LedgerReader, "head", fail)
+        record.append(draft("a"))
+        record.checkpointer._try()  # pyright: ignore[reportPrivateUsage]
+        assert "disk I/O error" in (record.checkpointer.trouble or "")
+    assert record.checkpointer.trouble is None
+    assert open_checkpoint(witness.notes[-1], VerifierKey.parse(record.verifier_key)).head.size == 1
 
 
 def test_a_torn_note_is_neither_believed_nor_kept(record: Record, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sqlite3
 import threading
 from pathlib import Path
 from typing import Final, Protocol
@@ -159,6 +160,8 @@ class Checkpointer:
             self.witness_now()
         except OSError as error:
             self._trouble = f"The witness cannot keep checkpoints: {error}. Make room for it; GRACE tries again."
+        except sqlite3.Error as error:
+            self._trouble = f"The log cannot be read to be witnessed: {error}. Look at its disk; GRACE tries again."
         except (LedgerUntrustedError, TileMissingError) as error:
             self._trouble = str(error)
         else:
