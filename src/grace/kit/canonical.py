@@ -17,6 +17,8 @@ JsonObject: TypeAlias = "Mapping[str, Json]"
 _FAST: Final = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 _PLAIN_SCALARS: Final = frozenset({str, int, bool, type(None)})
 _SAFE_INTEGER: Final = 2**53 - 1
+_SMALLEST_PLAIN: Final = 1e-3
+"""Smaller numbers are written with an exponent by the one and with zeros by the other."""
 _LONGEST_INTEGER: Final = len("-9007199254740991")
 
 
@@ -31,11 +33,10 @@ class JsonInvalidError(ValueError):
 def canonical(value: Json) -> bytes:
     """Return the RFC 8785 bytes of a value, or raise NotCanonicalError."""
     try:
-        if _is_plain(value):
-            # Ten times faster than rfc8785 and equal to it on plain values (a property test holds both to that).
-            return orjson.dumps(value, option=_FAST)
+        # Ten times faster than rfc8785 and equal to it on plain values (a property test holds both to that).
+        return orjson.dumps(value if _is_plain(value) else _made_plain(value), option=_FAST)
     except (TypeError, RecursionError):
-        pass  # The slow path says what is wrong, in its own words.
+        pass  # The slow path writes what is not plain, or says what is wrong, in its own words.
     try:
         return rfc8785.dumps(_builtin(value))
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
@@ -82,6 +83,31 @@ def _is_plain(value: object) -> bool:
 def _are_plain(values: Collection[object]) -> bool:
     # Most objects hold scalars alone, and then no loop of ours runs.
     return _PLAIN_SCALARS.issuperset(map(type, values)) or all(_is_plain(value) for value in values)
+
+
+def _made_plain(value: object) -> object:
+    """Return an equal value that is plain; raise TypeError where there is none, as for a key that is not ASCII."""
+    kind = type(value)
+    if kind in _PLAIN_SCALARS:
+        return value
+    if kind is float:
+        return _plain_number(cast("float", value))
+    if kind is dict and "".join(members := cast("dict[str, object]", value)).isascii():
+        return {key: _made_plain(item) for key, item in members.items()}
+    if kind is list or kind is tuple:
+        return [_made_plain(item) for item in cast("Collection[object]", value)]
+    message = "not plain"
+    raise TypeError(message)
+
+
+def _plain_number(number: float) -> int | float:
+    """Return a number that orjson writes as RFC 8785 does: whole ones without a point, others where both use digits."""
+    if number.is_integer() and abs(number) <= _SAFE_INTEGER:
+        return int(number)
+    if _SMALLEST_PLAIN <= abs(number) <= _SAFE_INTEGER:
+        return number
+    message = "not plain"
+    raise TypeError(message)
 
 
 def _builtin(value: Json) -> JsonValue:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import cedarpy
+import orjson
 from pydantic import JsonValue
 
 from grace.govern.policy import Question
@@ -138,7 +139,7 @@ class CedarPolicy:
     def _step(self, step: PlannedStep, question: Question, shared: list[JsonValue], *, every_tier: bool) -> StepRuling:
         answers: list[TierAnswer] = []
         try:
-            document = json.dumps([*shared, *step_entities(step)])
+            document = orjson.dumps([*shared, *step_entities(step)]).decode()
             entities = cedarpy.Entities.from_json_str(  # pyright: ignore[reportUnknownMemberType] - a bare dict
                 document, self._schema
             )
@@ -146,7 +147,7 @@ class CedarPolicy:
                 answers.append(self._ask(ruling, step, question, entities))
                 if not every_tier and (answers[-1].permitted or answers[-1].errors):
                     break
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             return _doubt(step, error, tuple(answers))
         return _concluded(step, question.service, tuple(answers))
 
@@ -257,7 +258,7 @@ def _strictness(ruling: Ruling) -> int:
     return ruling.tier or len(PERMITTING) + 1
 
 
-def _doubt(step: PlannedStep, error: ValueError, answers: tuple[TierAnswer, ...] = ()) -> StepRuling:
+def _doubt(step: PlannedStep, error: Exception, answers: tuple[TierAnswer, ...] = ()) -> StepRuling:
     unread = TierAnswer(Ruling.ACT_ALONE, permitted=False, errors=(str(error),))
     why = f"The policy could not read step {step.id}: {error}"
     return StepRuling(step.id, step.uses, Ruling.DENIED, "grace:unreadable", why, answers=(*answers, unread))

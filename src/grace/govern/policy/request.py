@@ -19,6 +19,7 @@ THOUSANDTHS: Final = 1000
 LARGEST_NUMBER: Final = 2**63 - 1
 LARGEST_PARAMETERS: Final = 1_048_576
 DEEPEST_PARAMETER: Final = 32
+_WRITTEN: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 CONTEXT: Final = '{"step":{"__entity":{"type":"Step","id":"step"}},"plan":{"__entity":{"type":"Plan","id":"plan"}}}'
 
 
@@ -166,7 +167,7 @@ def _counts(leaf: Leaf) -> bool:
 
 
 def _text(value: JsonValue) -> str:
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return value if isinstance(value, str) else _WRITTEN(value)
 
 
 def _is_deferred(value: JsonValue) -> bool:
