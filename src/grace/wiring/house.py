@@ -231,7 +231,8 @@ def _walks(
     sampler = Sampler(plugged.eyes, rooms.clock)
     deeds = Deeds(Gate(plugged.actions, RecordedAuthority(record)), plugged.vault)
     undoer = Undoer(deeds, providers, plugged.vault)
-    guard = Guarding(mind.looker, sampler, providers, plugged.vault, directory, safe_points, rooms.mint)
+    hands = TellingHands(plugged.actions)
+    guard = Guarding(mind.looker, hands, sampler, providers, plugged.vault, directory, safe_points, rooms.mint)
     end = Settling()
     heal = Heal(
         think=Thinking(mind.thinker, mind.policy, directory),

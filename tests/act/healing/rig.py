@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from grace.act.executors import Action, Applied, Journal
 from grace.act.executors.authority import RecordedAuthority
 from grace.act.executors.gate import Gate
+from grace.act.executors.telling import TellingHands
 from grace.act.healing.asking import Asking
 from grace.act.healing.checking import Checking
 from grace.act.healing.deeds import Deeds
@@ -237,7 +238,9 @@ class Room:
         deeds = Deeds(Gate(actions, RecordedAuthority(self.record)), vault)
         sampler = Sampler(FileEyes(), self.clock)
         safe_points = SafePoints(self.script)
-        guard = Guarding(FileEyes(), sampler, providers, vault, self.script, safe_points, self.mint)
+        guard = Guarding(
+            FileEyes(), TellingHands(actions), sampler, providers, vault, self.script, safe_points, self.mint
+        )
         undoer = Undoer(deeds, providers, vault)
         end = Settling()
         heal = Heal(

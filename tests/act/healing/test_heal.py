@@ -10,8 +10,7 @@ import pytest
 from grace.model.contract import Phase
 from grace.model.decision import Ruling
 from grace.model.events import EventType, PlanRefused
-from grace.model.execution import StepState
-from grace.model.plan import Call, Remedy, Undo
+from grace.model.plan import Remedy, Undo
 from grace.model.run import Run
 from grace.model.service import Mode
 from grace.model.settlement import AbortReason, SettlementKind
@@ -265,5 +264,24 @@ def test_an_incident_has_one_open_run(rooms: list[Room], tmp_path: Path) -> None
     assert refused.rule == "one-run"
 
 
-assert Call
-assert StepState
+def test_a_file_edited_after_the_plan_was_made_is_stale(rooms: list[Room], tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    seen = step(target, "new").model_copy(update={"predicted": {"after": "what somebody approved"}})
+    settlement = room_for(rooms, tmp_path, Script(plan(seen, clauses=(expect(target, "new"),)))).heal()
+    assert (settlement.kind, settlement.reason) == (SettlementKind.ABORTED, AbortReason.STALE)
+    assert target.read_text() == "old"
+
+
+def test_a_folder_and_a_file_in_it_are_one_target_to_two_writers(rooms: list[Room], tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    inside = folder / "a.txt"
+    inside.write_text("old")
+    made = plan(step(inside, "new"), clauses=(expect(tmp_path / "absent", "ok"),), on=Remedy.HOLD)
+    room = room_for(rooms, tmp_path, Script(made))
+    held = room.heal()
+    room.script.plan = plan(step(folder, "x"), clauses=(expect(inside, "new"),))
+    second = room.heal()
+    assert (second.kind, second.reason) == (SettlementKind.ABORTED, AbortReason.PRECONDITION)
+    assert held.run_id in second.sentence

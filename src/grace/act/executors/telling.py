@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel, JsonValue
 
 from grace.act.executors import Action
+from grace.act.executors.gate import parse
 from grace.model.target import Target
 from grace.model.warrant import Refusal
 
@@ -26,6 +27,14 @@ class TellingHands:
         """Return what the call would write."""
         action = self._actions.get(uses)
         return _missing(uses) if action is None else action.predict(parameters)
+
+    def predict_written(self, uses: str, parameters: Mapping[str, JsonValue]) -> Mapping[str, JsonValue] | Refusal:
+        """Return what the call would write now, from parameters as a plan holds them."""
+        action = self._actions.get(uses)
+        if action is None:
+            return _missing(uses)
+        parsed = parse(action, parameters)
+        return parsed if isinstance(parsed, Refusal) else action.predict(parsed)
 
 
 def _missing(uses: str) -> Refusal:

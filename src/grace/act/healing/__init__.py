@@ -19,6 +19,7 @@ from grace.model.plan import Plan
 from grace.model.reading import Known, Unknown
 from grace.model.run import Run
 from grace.model.service import Service
+from grace.model.warrant import Refusal
 
 
 class Engine(Protocol):
@@ -50,6 +51,14 @@ class Eyes(Protocol):
 
     def look(self, uses: str, parameters: Mapping[str, JsonValue]) -> Known | Unknown:
         """Return what the probe finds now."""
+        ...
+
+
+class Hands(Protocol):
+    """Ask what a call would write."""
+
+    def predict_written(self, uses: str, parameters: Mapping[str, JsonValue]) -> Mapping[str, JsonValue] | Refusal:
+        """Return what the call would write now, or why it may not."""
         ...
 
 

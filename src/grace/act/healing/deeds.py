@@ -73,8 +73,11 @@ class Deeds:
             return standing
         started = story.clock.now()
         outcome = None if is_new else await self._settle_interrupted(story, deed)
+        ours: dict[str, str] = {}
         if outcome is None:
             outcome = await self._perform(story, deed, self._attempts(story, deed))
+            # Only right after the deed is what stands there ours; after a crash it may be anybody's.
+            ours = {} if outcome.state is StepState.UNKNOWN else await self._ours(deed)
         cut(f"deed.{deed.stage.split('/')[0]}.after")
         return StepResult(
             id=deed.step_id,
@@ -82,7 +85,7 @@ class Deeds:
             state=outcome.state,
             output=outcome.output,
             why=outcome.why,
-            ours=await self._ours(deed),
+            ours=ours,
             started_at=started,
             finished_at=story.clock.now(),
         )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from grace.act.healing import Directory, Eyes, locks
+from grace.act.healing import Directory, Eyes, Hands, locks
 from grace.act.healing.checking import look
 from grace.act.healing.plugs import call, sentence
 from grace.act.healing.safe_points import SafePoints
@@ -20,7 +21,7 @@ from grace.kit.cuts import cut
 from grace.kit.ids import IdMint
 from grace.model.contract import Clause, Phase
 from grace.model.events import EventType, LocksTaken, PreconditionsRead
-from grace.model.plan import Found, Plan
+from grace.model.plan import Found, Plan, PlannedStep
 from grace.model.reading import Known, Reading, Unknown
 from grace.model.settlement import AbortReason, SettlementKind
 from grace.model.snapshot import Snapshot, SnapshotObject
@@ -31,30 +32,22 @@ LOCK_PATIENCE_S = 10.0
 _LOCK_BEAT_S = 0.2
 
 
+@dataclass(frozen=True, slots=True)
 class Guarding:
     """Everything that can still say no once people and policy have said yes."""
 
-    def __init__(
-        self,
-        eyes: Eyes,
-        sampler: Sampler,
-        providers: Mapping[str, Provider],
-        vault: Vault,
-        directory: Directory,
-        safe_points: SafePoints,
-        mint: IdMint,
-    ) -> None:
-        self._eyes = eyes
-        self._sampler = sampler
-        self._providers = providers
-        self._vault = vault
-        self._directory = directory
-        self._safe_points = safe_points
-        self._mint = mint
+    eyes: Eyes
+    hands: Hands
+    sampler: Sampler
+    providers: Mapping[str, Provider]
+    vault: Vault
+    directory: Directory
+    safe_points: SafePoints
+    mint: IdMint
 
     async def lock(self, story: Story, keys: tuple[str, ...]) -> LocksTaken:
         """Take every target under a fencing number, unless somebody asked the run to stop."""
-        stop = await self._safe_points.aborts(story)
+        stop = await self.safe_points.aborts(story)
         if stop is not None and story.standing("locks", LocksTaken) is None:
             raise Stopped(stop)
         return await self.lock_for_way_back(story, keys)
@@ -92,7 +85,7 @@ class Guarding:
         """Keep the evidence, then the exact state of every target that has a provider."""
 
         async def compute() -> Snapshot | Stop:
-            evidence = await call(lambda: keep_evidence(self._evidence_paths(plan), self._vault))
+            evidence = await call(lambda: keep_evidence(self._evidence_paths(plan), self.vault))
             if isinstance(evidence, Raised):
                 return _not_kept(sentence(evidence))
             if isinstance(evidence.value, Refusal):
@@ -100,14 +93,14 @@ class Guarding:
             objects: list[SnapshotObject] = []
             for target, provider in self._kept(plan):
                 cut("snapshot.object.before")
-                taken = await call(lambda t=target, p=provider: p.take(t, self._vault))
+                taken = await call(lambda t=target, p=provider: p.take(t, self.vault))
                 if isinstance(taken, Raised):
                     return _not_kept(f"{target.key}: {sentence(taken)}")
                 if isinstance(taken.value, Refusal):
                     return _not_kept(f"{target.key}: {taken.value.why}")
                 objects.append(taken.value)
             return Snapshot(
-                id=self._mint.mint("snap"),
+                id=self.mint.mint("snap"),
                 run_id=story.run.id,
                 plan_digest=plan.digest,
                 objects=tuple(objects),
@@ -115,14 +108,14 @@ class Guarding:
                 taken_at=story.clock.now(),
             )
 
-        stop = await self._safe_points.aborts(story)
+        stop = await self.safe_points.aborts(story)
         if stop is not None and story.standing("snapshot", Snapshot) is None:
             raise Stopped(stop)
         return await story.stage("snapshot", EventType.SNAPSHOT_TAKEN, Snapshot, compute)
 
     def _kept(self, plan: Plan) -> list[tuple[Target, Provider]]:
         named = {
-            target.key: (target, self._providers[step.provider])
+            target.key: (target, self.providers[step.provider])
             for step in plan.steps
             if step.provider is not None
             for target in step.targets
@@ -130,7 +123,7 @@ class Guarding:
         return [named[key] for key in sorted(named)]
 
     def _evidence_paths(self, plan: Plan) -> tuple[str, ...]:
-        service = self._directory.service(plan.service, plan.environment)
+        service = self.directory.service(plan.service, plan.environment)
         declared = () if service is None else service.evidence
         files = tuple(target.id for target in plan.targets if target.kind == "file")
         return tuple(dict.fromkeys((*declared, *files)))
@@ -144,15 +137,28 @@ class Guarding:
             readings[f"find.{found.id}"] = now.to_json()
             if difference := changed(found, now):
                 stale.append(difference)
+        stale.extend([difference for step in plan.steps if (difference := await self._moved(step))])
         by_id = {clause.id: clause for clause in plan.contract.clauses}
         look_at = (*plan.contract.of(Phase.BEFORE), *plan.contract.of(Phase.AFTER))
-        for clause_id, reading in (await look(self._sampler, look_at)).items():
+        for clause_id, reading in (await look(self.sampler, look_at)).items():
             readings[clause_id] = reading.to_json()
             unmet.extend(_unmet_by(by_id[clause_id], reading))
         return PreconditionsRead(run_id=story.run.id, readings=readings, stale=tuple(stale), unmet=tuple(unmet))
 
+    async def _moved(self, step: PlannedStep) -> str:
+        """Say how a file differs from what the plan, and whoever approved it, saw; nothing where it does not."""
+        provider = self.providers.get(step.provider or "")
+        if provider is None or not provider.confirms_by_digest or step.predicted is None:
+            return ""
+        told = await call(lambda: self.hands.predict_written(step.uses, step.parameters))
+        now = sentence(told) if isinstance(told, Raised) else told.value
+        if now == step.predicted:
+            return ""
+        why = now.why if isinstance(now, Refusal) else "it would now write something else than the plan shows"
+        return f"step {step.id}: {why}"
+
     async def _look(self, uses: str, parameters: Mapping[str, JsonValue]) -> Known | Unknown:
-        looked = await call(lambda: self._eyes.look(uses, parameters))
+        looked = await call(lambda: self.eyes.look(uses, parameters))
         return Unknown(why=sentence(looked)) if isinstance(looked, Raised) else looked.value
 
 

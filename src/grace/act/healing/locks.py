@@ -15,6 +15,11 @@ from grace.model.warrant import Refusal
 from grace.record import Transaction
 
 _FENCE = "resource_locks.fence"
+_SAME_OR_NESTED = (
+    "(target = :target OR substr(target, 1, length(:target) + 1) = :target || '/'"
+    " OR substr(:target, 1, length(target) + 1) = target || '/')"
+)
+"""A folder and a file inside it are one target to two writers."""
 
 
 def take(tx: Transaction, run: Run, targets: Iterable[str], at: datetime) -> LocksTaken | Refusal:
@@ -59,7 +64,8 @@ def release(tx: Transaction, run_id: str) -> None:
 
 def _quarantined(tx: Transaction, run: Run, target: str) -> Refusal | None:
     row = tx.connection.execute(
-        text("SELECT run_id FROM quarantines WHERE target = :target AND ended_at IS NULL"), {"target": target}
+        text(f"SELECT run_id FROM quarantines WHERE ended_at IS NULL AND {_SAME_OR_NESTED}"),  # noqa: S608 - a constant
+        {"target": target},
     ).first()
     if row is None or row[0] == run.of_run:
         return None
@@ -72,9 +78,10 @@ def _quarantined(tx: Transaction, run: Run, target: str) -> Refusal | None:
 
 def _locked(tx: Transaction, run: Run, target: str) -> Refusal | None:
     row = tx.connection.execute(
-        text("SELECT run_id FROM resource_locks WHERE target = :target"), {"target": target}
+        text(f"SELECT run_id FROM resource_locks WHERE run_id <> :run AND {_SAME_OR_NESTED}"),  # noqa: S608 - a constant
+        {"target": target, "run": run.id},
     ).first()
-    if row is None or row[0] == run.id:
+    if row is None:
         return None
     return Refusal(rule="locked", why=f"{target} is being worked on by {row[0]}", next=f"grace runs {row[0]}")
 

@@ -152,7 +152,7 @@ class Undoer:
             return item
         read = await call(lambda: provider.digest(item.target))
         now = Unknown(why=sentence(read)) if isinstance(read, Raised) else read.value
-        if now == item.before:
+        if now == (item.now or item.before):
             return item
         shown = now.why if isinstance(now, Unknown) else now
         return item.model_copy(
