@@ -97,5 +97,5 @@ def test_a_second_kill_during_the_recovery_changes_nothing(matrix: Matrix) -> No
 
 def test_an_executor_that_repeats_without_asking_is_found_out(matrix: Matrix) -> None:
     flawed = Case("rows", (Cut("executor.sqlite.execute.after_commit", 1),), is_flawed=True)
-    with pytest.raises(AssertionError, match="'ours': 2"):
+    with pytest.raises(AssertionError, match=r"'ours': [12]"):
         matrix.run([flawed])
