@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Final
 
 from grace.demo.cast import Cast
@@ -56,7 +57,8 @@ def _claim_found(cast: Cast, tale: Tale, holder: Child) -> None:
         shown=f"pid and start time {name}",
     )
     is_gone = not is_alive(holder.pid, holder.started_at)
-    ended = f"exit code {holder.process.poll()}"
+    code = holder.process.poll()
+    ended = f"ended by {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
     cast.report.claim(
         "that process is gone, and only that one was ended", true=is_gone and _others_live(cast), shown=ended
     )

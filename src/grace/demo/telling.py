@@ -40,9 +40,9 @@ _ASKS: Final = {
     Ruling.ACT_WITH_QUORUM: "asks several people",
     Ruling.DENIED: "refused",
 }
-_LONGEST: Final = 118
+_LONGEST: Final = 108
 _TELLING_OUTPUTS: Final = ("by", "rows", "exit_code", "signal")
-_LONGEST_REASON: Final = 40
+_LONGEST_REASON: Final = 33
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _SHARE: Final = frozenset({"service.error_rate", "service.accepted_share"})
 
@@ -198,7 +198,7 @@ def _reading(clause: Clause, reading: Reading | None) -> str:
         case Known(value=value):
             return _value(clause, value)
         case Unknown(why=why):
-            return f"unknown ({why[:_LONGEST_REASON]})"
+            return f"unknown: {why[:_LONGEST_REASON]}…"
 
 
 def _worst(result: ClauseResult) -> str:
