@@ -61,12 +61,18 @@ class _Server:
 
     def ask(self, case: Case) -> Answer:
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(asdict(case)) + "\n")
         self._process.stdin.flush()
+        return Answer(**json.loads(self._hear(f"at {case}")))
+
+    def require_ready(self) -> None:
+        assert self._hear("before its first case") == "ready\n"
+
+    def _hear(self, when: str) -> str:
+        assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        assert line, f"the fork server ended with {self._process.wait()} at {case}; its stderr says why"
-        return Answer(**json.loads(line))
+        assert line, f"the fork server ended {when} with {self._process.wait()}; its stderr says why"
+        return line
 
     def close(self) -> None:
         self._process.communicate()
@@ -78,8 +84,10 @@ def open_matrix(folder: Path) -> Generator[Matrix]:
     count = min(4, len(os.sched_getaffinity(0)))
     with ExitStack() as ending:
         free: SimpleQueue[_Server] = SimpleQueue()
-        for number in range(count):
-            server = _Server(folder / f"server-{number}")
+        servers = [_Server(folder / f"server-{number}") for number in range(count)]
+        for server in servers:
             ending.callback(server.close)
+        for server in servers:
+            server.require_ready()
             free.put(server)
         yield Matrix(free, ending.enter_context(ThreadPoolExecutor(count)))
