@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -285,3 +286,29 @@ def test_a_folder_and_a_file_in_it_are_one_target_to_two_writers(rooms: list[Roo
     second = room.heal()
     assert (second.kind, second.reason) == (SettlementKind.ABORTED, AbortReason.PRECONDITION)
     assert held.run_id in second.sentence
+
+
+@pytest.mark.parametrize("word", ["undo after the edit is gone", "keep as it is", "keep the undo as it is"])
+def test_an_undo_that_could_not_restore_is_ended_by_a_person(rooms: list[Room], tmp_path: Path, word: str) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    room = room_for(rooms, tmp_path, Script(plan(step(target, "new"), clauses=(expect(target, "new"),))))
+    healed = room.heal()
+    ours = target.stat()
+    target.write_text("foreign")
+    undo = room.runs.undo(healed.run_id, "ann", "")
+    assert isinstance(undo, Run)
+    assert room.walk(undo).kind is SettlementKind.NOT_RESTORED
+    match word:
+        case "undo after the edit is gone":
+            target.write_text("new")
+            os.utime(target, ns=(ours.st_atime_ns, ours.st_mtime_ns))
+            said, expected = room.runs.undo(healed.run_id, "ann", ""), SettlementKind.ROLLED_BACK
+        case "keep as it is":
+            said, expected = room.runs.keep(healed.run_id, "ann", "", as_is=True), SettlementKind.COMMITTED
+        case _:
+            said, expected = room.runs.keep(undo.id, "ann", "", as_is=True), SettlementKind.COMMITTED
+    assert isinstance(said, Run), said
+    assert room.walk(said).kind is expected
+    room.script.plan = plan(step(target, "newest"), clauses=(expect(target, "newest"),))
+    assert room.heal().kind is SettlementKind.COMMITTED, "the target is open again"

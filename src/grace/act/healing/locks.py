@@ -25,7 +25,7 @@ _SAME_OR_NESTED = (
 def take(tx: Transaction, run: Run, targets: Iterable[str], at: datetime) -> LocksTaken | Refusal:
     """Take every target or none, in sorted order; a quarantined or locked target refuses.
 
-    A run that undoes or keeps an earlier run passes that run's own quarantine.
+    A run that undoes or keeps an earlier run passes the quarantines of that run and of earlier words on it.
     """
     wanted = tuple(sorted(set(targets)))
     for target in wanted:
@@ -64,10 +64,13 @@ def release(tx: Transaction, run_id: str) -> None:
 
 def _quarantined(tx: Transaction, run: Run, target: str) -> Refusal | None:
     row = tx.connection.execute(
-        text(f"SELECT run_id FROM quarantines WHERE ended_at IS NULL AND {_SAME_OR_NESTED}"),  # noqa: S608 - a constant
-        {"target": target},
+        text(
+            f"SELECT run_id FROM quarantines WHERE ended_at IS NULL AND {_SAME_OR_NESTED}"  # noqa: S608 - a constant
+            " AND run_id <> :of AND run_id NOT IN (SELECT id FROM runs WHERE of_run = :of)"
+        ),
+        {"target": target, "of": run.of_run or ""},
     ).first()
-    if row is None or row[0] == run.of_run:
+    if row is None:
         return None
     return Refusal(
         rule="quarantine",

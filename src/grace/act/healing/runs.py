@@ -133,6 +133,9 @@ class Runs:
         earlier = self.run(of_run)
         if earlier is None:
             return Refusal(rule="no-run", why=f"there is no run {of_run}", next="grace runs")
+        if earlier.of_run is not None:
+            # An undo or keep wrote nothing of its own: the word is on what the first run did.
+            return self._answer(kind, earlier.of_run, by, reason, inputs)
         run = Run(
             id=self.mint.mint("run"),
             kind=kind,
@@ -200,22 +203,19 @@ def _heal_refusal(tx: Transaction, run: Run) -> Refusal | None:
 
 
 def _answer_refusal(tx: Transaction, run: Run) -> Refusal | None:
-    settled = tx.find(f"{run.of_run}/settled")
-    if settled is None or settled.payload is None:
-        return Refusal(rule="open", why=f"{run.of_run} is not settled yet", next=f"grace runs {run.of_run}")
-    kind = Settlement.from_json(settled.payload).kind
-    allowed = _UNDOABLE if run.kind is RunKind.UNDO else _KEEPABLE
-    if kind not in allowed:
-        return Refusal(rule="settlement", why=f"{run.of_run} is {kind}: there is nothing to {run.kind}")
-    later = tx.connection.execute(
-        text(
-            "SELECT id FROM runs WHERE of_run = :run"
-            " AND (settlement IS NULL OR settlement IN ('rolled_back', 'committed'))"
-        ),
+    rows = tx.connection.execute(
+        text("SELECT id, settlement FROM runs WHERE id = :run OR of_run = :run ORDER BY opened_at, id"),
         {"run": run.of_run},
-    ).first()
-    if later is None:
-        return None
-    return Refusal(
-        rule="answered", why=f"{later[0]} has already spoken on {run.of_run}", next=f"grace explain {later[0]}"
-    )
+    ).all()
+    under_way = next((row.id for row in rows if row.settlement is None), None)
+    if under_way is not None:
+        return Refusal(rule="open", why=f"{under_way} is not settled yet", next=f"grace runs {under_way}")
+    # The last word that changed anything: a heal, or an undo or keep of it; an aborted one said nothing.
+    last = [row for row in rows if row.settlement != SettlementKind.ABORTED or row.id == run.of_run][-1]
+    if last.id != run.of_run and last.settlement != SettlementKind.NOT_RESTORED:
+        why = f"{last.id} has already spoken on {run.of_run}"
+        return Refusal(rule="answered", why=why, next=f"grace explain {last.id}")
+    allowed = _UNDOABLE if run.kind is RunKind.UNDO else _KEEPABLE
+    if last.settlement not in allowed:
+        return Refusal(rule="settlement", why=f"{last.id} is {last.settlement}: there is nothing to {run.kind}")
+    return None

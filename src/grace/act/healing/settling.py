@@ -69,7 +69,9 @@ class Settling:
 
 def _quarantined_by(tx: Transaction, run_id: str | None) -> list[str]:
     rows = tx.connection.exec_driver_sql(
-        "SELECT target FROM quarantines WHERE run_id = ? AND ended_at IS NULL ORDER BY target", (run_id or "",)
+        "SELECT DISTINCT target FROM quarantines WHERE ended_at IS NULL"
+        " AND (run_id = ? OR run_id IN (SELECT id FROM runs WHERE of_run = ?)) ORDER BY target",
+        (run_id or "", run_id or ""),
     )
     return [str(row[0]) for row in rows]
 
