@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from grace.kit.cuts import arm, cut, disarm, observe
+from grace.kit.cuts import arm, cut, cut_each, disarm, observe
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +44,21 @@ def test_an_observer_sees_every_name_in_order() -> None:
             cut(name)
     cut("after")
     assert seen() == ("a", "b", "a")
+
+
+def test_one_place_may_have_several_names_which_are_not_made_for_nobody() -> None:
+    made: list[str] = []
+
+    def names() -> Iterator[str]:
+        for name in ("a", "b"):
+            made.append(name)
+            yield name
+
+    cut_each(names())
+    assert made == []
+    with observe() as seen:
+        cut_each(names())
+    assert seen() == ("a", "b")
 
 
 def test_a_deed_may_raise_where_it_was_armed() -> None:

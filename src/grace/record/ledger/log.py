@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from grace.kit.clock import Clock, to_rfc3339
-from grace.kit.cuts import cut
+from grace.kit.cuts import cut_each
 from grace.kit.ids import random_bytes
 from grace.model.ledger_entry import Draft, LedgerEntry
 from grace.record.ledger.entries import ENTRY_COLUMNS, SALT_SIZE, Prepared, entry_from_row, prepare
@@ -63,7 +63,7 @@ class LedgerLog:
         if self._page is not None:
             page, self._page = self._page, None
             self._edge = page.edge
-            page.pass_cut("after")
+            page.pass_cuts("after")
         return -1 if self._edge is None else self._edge.size - 1
 
 
@@ -131,9 +131,8 @@ class LedgerPage:
         self._driver.executemany(_INSERT_PAYLOAD, [(index, p.salt, p.payload) for index, p in numbered])
         leaves = leaf_hashes([prepared.leaf(index, at) for index, prepared in numbered])
         self._driver.executemany(_WRITE_TILE, self.edge.extend(leaves))
-        self.pass_cut("before")
+        self.pass_cuts("before")
 
-    def pass_cut(self, moment: str) -> None:
-        """Pass the fault point of this commit, named after the first entry that it makes durable."""
-        if self._placed:
-            cut(f"ledger.{self._placed[0].type}.{moment}")
+    def pass_cuts(self, moment: str) -> None:
+        """Pass the fault point of this commit under the name of each entry that it makes durable."""
+        cut_each(f"ledger.{prepared.type}.{moment}" for prepared in self._placed)
