@@ -14,14 +14,17 @@ _LONGEST: Final = 4000
 
 
 def text_diff(left: bytes, right: bytes, names: tuple[str, str], redact: Redact) -> str:
-    """Return a unified diff; empty where a side is large or no text, or where redaction leaves no difference."""
+    """Return a unified diff; empty where a side is large or no text, or where redaction leaves no difference.
+
+    Lines that did not change are not shown: what stands beside a change is nobody's business.
+    """
     if max(len(left), len(right)) > LARGEST_TEXT_BYTES:
         return ""
     try:
         before, after = (redact(text.decode()).splitlines() for text in (left, right))
     except UnicodeDecodeError:
         return ""
-    return bounded("\n".join(difflib.unified_diff(before, after, *names, lineterm="", n=1)))
+    return bounded("\n".join(difflib.unified_diff(before, after, *names, lineterm="", n=0)))
 
 
 def bounded(text: str) -> str:
