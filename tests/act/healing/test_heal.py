@@ -312,3 +312,15 @@ def test_an_undo_that_could_not_restore_is_ended_by_a_person(rooms: list[Room], 
     assert room.walk(said).kind is expected
     room.script.plan = plan(step(target, "newest"), clauses=(expect(target, "newest"),))
     assert room.heal().kind is SettlementKind.COMMITTED, "the target is open again"
+
+
+def test_nobody_is_asked_about_a_target_that_is_quarantined(rooms: list[Room], tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    made = plan(step(target, "new"), clauses=(expect(tmp_path / "absent", "ok"),), on=Remedy.HOLD)
+    room = room_for(rooms, tmp_path, Script(made))
+    held = room.heal()
+    room.script.ruling, room.script.quorum = Ruling.ACT_WITH_APPROVAL, 1
+    second = room.heal()
+    assert (second.kind, second.reason) == (SettlementKind.ABORTED, AbortReason.PRECONDITION)
+    assert held.run_id in second.sentence

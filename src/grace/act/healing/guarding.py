@@ -45,6 +45,17 @@ class Guarding:
     safe_points: SafePoints
     mint: IdMint
 
+    async def ask_nobody_in_vain(self, story: Story, keys: tuple[str, ...]) -> None:
+        """Raise Stopped where a target is quarantined: no person's yes could be used."""
+
+        async def look() -> JsonValue:
+            refusal = await story.unit(lambda tx: locks.refuse_quarantined(tx, story.run, keys))
+            return None if refusal is None else _unmet(refusal.why).to_json()
+
+        answer = await story.engine.step("quarantine", look)
+        if answer is not None:
+            raise Stopped(Stop.model_validate(answer))
+
     async def lock(self, story: Story, keys: tuple[str, ...]) -> LocksTaken:
         """Take every target under a fencing number, unless somebody asked the run to stop."""
         stop = await self.safe_points.aborts(story)
@@ -73,7 +84,7 @@ class Guarding:
         async def compute() -> PreconditionsRead | Stop:
             return await self._read(story, plan)
 
-        read = await story.stage("preconditions", EventType.PRECONDITIONS_READ, PreconditionsRead, compute)
+        read = await story.stage("preconditions", EventType.PRECONDITIONS_READ, PreconditionsRead, compute, waits=False)
         if read.stale:
             said = "the world changed since the plan was made: " + "; ".join(read.stale)
             raise Stopped(Stop(kind=SettlementKind.ABORTED, reason=AbortReason.STALE, sentence=said))

@@ -43,6 +43,7 @@ class Heal:
             if not decision.allows:
                 return await self.end.settle(story, settling.not_allowed(decision))
             if decision.asks:
+                await self.guard.ask_nobody_in_vain(story, tuple(target.key for target in plan.targets))
                 await self.ask.approve(story, plan, decision)  # waits durably; silence refuses
             locks = await self.guard.lock(story, tuple(target.key for target in plan.targets))
             await self.guard.look_again(story, plan)

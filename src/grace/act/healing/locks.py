@@ -44,6 +44,11 @@ def take(tx: Transaction, run: Run, targets: Iterable[str], at: datetime) -> Loc
     return LocksTaken(run_id=run.id, targets=wanted, fence=fence)
 
 
+def refuse_quarantined(tx: Transaction, run: Run, targets: Iterable[str]) -> Refusal | None:
+    """Return why a target is closed to this run, or None; nothing is taken."""
+    return next((no for target in sorted(set(targets)) if (no := _quarantined(tx, run, target))), None)
+
+
 def record(run: Run, taken: LocksTaken) -> Draft:
     """Return the entry that says so."""
     return Draft(
