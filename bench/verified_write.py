@@ -186,8 +186,7 @@ def _signal(number: int) -> bytes:
         "environment": "bench",
         "at": SystemClock().now().isoformat(),
         "kind": "exception",
-        "title": "ConnectionRefusedError",
-        "message": f"connection refused by {_WORDS[number // len(_WORDS)]} {_WORDS[number % len(_WORDS)]}",
+        "title": f"connection refused by {_WORDS[number // len(_WORDS)]} {_WORDS[number % len(_WORDS)]}",
         "labels": {"byte": str(number % 10)},
     }
     return json.dumps(signal).encode()

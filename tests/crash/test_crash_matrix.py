@@ -43,7 +43,11 @@ def cuts(passed: Sequence[str], names: tuple[str, ...], after: str = "") -> Iter
 
 def is_same_commit(one: str, other: str) -> bool:
     """Tell whether two neighbours are names of one commit, which has one for each entry."""
-    return one.startswith("ledger.") and other.startswith("ledger.") and one.split(".")[-1] == other.split(".")[-1]
+    return (
+        one.startswith("ledger.")
+        and other.startswith("ledger.")
+        and one.rsplit(".", maxsplit=1)[-1] == other.rsplit(".", maxsplit=1)[-1]
+    )
 
 
 def require_cut(cases: Sequence[Case], answers: Sequence[Answer]) -> None:

@@ -84,7 +84,7 @@ class Guarding:
         async def compute() -> PreconditionsRead | Stop:
             return await self._read(story, plan)
 
-        read = await story.stage("preconditions", EventType.PRECONDITIONS_READ, PreconditionsRead, compute, waits=False)
+        read = await story.stage("preconditions", EventType.PRECONDITIONS_READ, PreconditionsRead, compute)
         if read.stale:
             said = "the world changed since the plan was made: " + "; ".join(read.stale)
             raise Stopped(Stop(kind=SettlementKind.ABORTED, reason=AbortReason.STALE, sentence=said))
