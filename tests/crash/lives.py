@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from dbos import DBOS
 from pydantic import BaseModel, JsonValue
 from sqlalchemy import text
 
 from grace.act.executors import Applied
 from grace.act.executors.sqlite import SqliteExecute
+from grace.act.healing import asking
 from grace.kit.clock import SystemClock
 from grace.kit.cuts import arm, disarm, observe
 from grace.model.approval import ApprovalState
@@ -26,6 +28,7 @@ from grace.wiring import Running, open_house
 from tests.crash.scenarios import SCENARIOS, SERVICE, Scenario
 
 LIMIT_S: Final = 60.0
+_VERY_LONG_S: Final = 3600.0
 PERSON: Final = "ann"
 
 Told: TypeAlias = str | int | list[str]
@@ -95,6 +98,8 @@ def live(
     settings: Settings, scenario: str, labels: dict[str, str], cut: Cut | None, known: Acknowledged, tell: Tell
 ) -> None:
     """Live one life; at the cut this process dies. Without one, tell the names of all cuts that were passed."""
+    # Nobody looks by chance within the life of a test: who waits for an answer must be woken, after a restart too.
+    asking.LONGEST_SILENCE_S = _VERY_LONG_S
     if cut is not None:
         arm(cut.name, cut.nth)
         _stay(settings, SCENARIOS[scenario], labels, known, tell)
@@ -153,6 +158,7 @@ class _People:
         approval = self._house.approvals.of(run_id)
         if approval is not None and approval.state is ApprovalState.WAITING:
             assert not self._known.answered, "an answer that was acknowledged is lost"
+            self._wait_for(lambda: _hears(run_id), "a run that listens for an answer")
             answer = self._house.approvals.answer(
                 approval.id, PERSON, grants=True, reason="", plan_digest=approval.plan_digest
             )
@@ -195,7 +201,16 @@ class _People:
                 return found
             remaining_s = deadline - time.monotonic()
             assert remaining_s > 0, f"{what} did not come in {LIMIT_S:g} s; on record: {self._told()}"
-            self._changed.wait(min(remaining_s, 1.0))
+            self._changed.wait(min(remaining_s, 0.02))
 
     def _told(self) -> list[str]:
         return [entry.key for entry in self._house.record.entries()]
+
+
+def _hears(run_id: str) -> str | None:
+    """Return the run when its walk, as the engine remembers it, is at the place where it waits to be rung."""
+    for walk in DBOS.list_workflows(workflow_id_prefix=run_id, status="PENDING"):
+        steps = DBOS.list_workflow_steps(walk.workflow_id)
+        if steps and steps[-1]["function_name"] == "DBOS.sleep":
+            return run_id
+    return None

@@ -125,6 +125,8 @@ def open_house(settings: Settings) -> Running:
         runs.use(engine)
         engine.launch()
         recovered = runs.recover()
+        for run_id in recovered:  # An answer may stand since the moment before the last end, with nobody left to ring.
+            runs.ring(run_id, APPROVAL_TOPIC)
         _say_started(record, mint, house, recovered)
         heal_new_incidents(mesh, runs)
         watchkeeper = Watchkeeper((runs.recover, house.approvals.expire))
