@@ -13,9 +13,10 @@ from grace.model.ledger_entry import LedgerEntry
 from grace.record.ledger.entries import ENTRY_COLUMNS, entry_from_row
 from grace.record.ledger.tiles import StoredNodes
 from grace.record.ledger.tree import TreeHead, consistency_proof, inclusion_proof, root
-from grace.record.store.engine import driver_connection
+from grace.record.store.engine import driver_connection, driver_of
 
 PAGE_SIZE: Final = 500
+_FIX: Final = "SELECT 1 FROM meta LIMIT 1"
 SIZE_OF_LOG: Final = 'SELECT coalesce(max("index"), -1) + 1 FROM ledger_entries'
 _SELECT: Final = f'SELECT {ENTRY_COLUMNS}, payload FROM ledger_entries LEFT JOIN ledger_payloads USING ("index") WHERE '  # noqa: S608
 
@@ -50,7 +51,8 @@ class LedgerReader:
         """Open a read-only connection that sees one consistent state until it closes."""
         with self._engine.connect() as connection:
             # SQLite fixes what a transaction sees at its first read, not at BEGIN.
-            connection.exec_driver_sql("SELECT 1 FROM meta LIMIT 1")
+            connection.begin()
+            driver_connection(connection).execute(_FIX).fetchone()
             yield connection
 
     def entry(self, index: int) -> LedgerEntry | None:
@@ -76,7 +78,7 @@ class LedgerReader:
         left = limit
         while left is None or left > 0:
             size = PAGE_SIZE if left is None else min(PAGE_SIZE, left)
-            with self._driver() as driver:
+            with self._statement() as driver:
                 query = f'{_SELECT}"index" > ?{where} ORDER BY "index" LIMIT ?'
                 rows = driver.execute(query, (after, *values, size)).fetchall()
             for row in rows:
@@ -87,7 +89,7 @@ class LedgerReader:
             left = None if left is None else left - size
 
     def size(self) -> int:
-        with self._driver() as driver:
+        with self._statement() as driver:
             return size_of(driver)
 
     def head(self, size: int | None = None) -> TreeHead:
@@ -112,9 +114,18 @@ class LedgerReader:
             return ConsistencyProof(_head(nodes, old_size), new, path)
 
     def _one(self, where: str, value: int | str) -> LedgerEntry | None:
-        with self._driver() as driver:
+        with self._statement() as driver:
             row = driver.execute(_SELECT + where, (value,)).fetchone()
         return None if row is None else entry_from_row(row)
+
+    @contextmanager
+    def _statement(self) -> Generator[sqlite3.Connection]:
+        """Open a connection for one statement, which sees one state without a transaction around it."""
+        pooled = self._engine.raw_connection()
+        try:
+            yield driver_of(pooled)
+        finally:
+            pooled.close()
 
     @contextmanager
     def _driver(self) -> Generator[sqlite3.Connection]:

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, QueuePool, create_engine, event
 
 _BUSY_TIMEOUT_MS: Final = 10_000
 _CACHED_STATEMENTS: Final = 512
@@ -32,7 +32,12 @@ def open_reading_engine(path: Path) -> Engine:
 
 def driver_connection(connection: Connection) -> sqlite3.Connection:
     """Return the driver's own connection, for the few statements where a microsecond counts."""
-    driver = connection.connection.driver_connection
+    return driver_of(connection.connection)
+
+
+def driver_of(pooled: PoolProxiedConnection) -> sqlite3.Connection:
+    """Return the driver's own connection of one that the pool lent."""
+    driver = pooled.driver_connection
     if not isinstance(driver, sqlite3.Connection):
         message = f"The store speaks to SQLite through sqlite3, not through {type(driver).__name__}."
         raise TypeError(message)
@@ -46,7 +51,7 @@ def _engine(path: Path, *, begin: str, query_only: bool) -> Engine:
     engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=_READERS, max_overflow=_READERS)
 
     def start(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        driver_connection(connection).execute(begin)
 
     event.listen(engine, "begin", start)
     return engine

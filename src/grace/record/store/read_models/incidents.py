@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from grace.model.diagnosis import Diagnosis
 from grace.model.events import EventType, IncidentClosed
@@ -11,6 +11,12 @@ from grace.model.ledger_entry import LedgerEntry
 from grace.record.store.projection import Projection
 from grace.record.store.read_models.entries import noun_of
 from grace.record.store.tables import incidents
+
+# Made once: building a statement costs more than running it. Which columns are written is said by the parameters.
+_INCIDENT: Final = incidents.c.id == bindparam("incident")
+_STANDING: Final = select(incidents).where(_INCIDENT)
+_OPEN: Final = insert(incidents)
+_CHANGE: Final = update(incidents).where(_INCIDENT)
 
 
 def _opened(connection: Connection, entry: LedgerEntry) -> None:
@@ -22,46 +28,38 @@ def _opened(connection: Connection, entry: LedgerEntry) -> None:
         "updated_at": entry.at,
         "doc": entry.payload,
     }
-    standing = connection.execute(select(incidents).where(incidents.c.id == incident.id)).mappings().first()
+    standing = connection.execute(_STANDING, {"incident": incident.id}).mappings().first()
     if standing is None:
-        connection.execute(
-            insert(incidents).values(
-                id=incident.id,
-                fingerprint=incident.fingerprint,
-                service=incident.service,
-                environment=incident.environment,
-                opened_at=entry.at,
-                count=incident.count,
-                first_seen=incident.first_seen,
-                last_seen=incident.last_seen,
-                **told,
-            )
-        )
+        row = {
+            "id": incident.id,
+            "fingerprint": incident.fingerprint,
+            "service": incident.service,
+            "environment": incident.environment,
+            "opened_at": entry.at,
+            "count": incident.count,
+            "first_seen": incident.first_seen,
+            "last_seen": incident.last_seen,
+        }
+        connection.execute(_OPEN, row | told)
         return
     counters = {
         "count": max(standing["count"], incident.count),
         "first_seen": min(standing["first_seen"], incident.first_seen),
         "last_seen": max(standing["last_seen"], incident.last_seen),
     }
-    connection.execute(update(incidents).where(incidents.c.id == incident.id).values(**told, **counters))
+    connection.execute(_CHANGE, {"incident": incident.id, **told, **counters})
 
 
 def _closed(connection: Connection, entry: LedgerEntry) -> None:
     closed = noun_of(entry, IncidentClosed)
-    connection.execute(
-        update(incidents)
-        .where(incidents.c.id == closed.incident_id)
-        .values(state=IncidentState.CLOSED.value, updated_at=entry.at)
-    )
+    state = IncidentState.CLOSED.value
+    connection.execute(_CHANGE, {"incident": closed.incident_id, "state": state, "updated_at": entry.at})
 
 
 def _diagnosed(connection: Connection, entry: LedgerEntry) -> None:
     diagnosis = noun_of(entry, Diagnosis)
-    connection.execute(
-        update(incidents)
-        .where(incidents.c.id == diagnosis.incident_id)
-        .values(cause=diagnosis.cause, updated_at=entry.at)
-    )
+    told = {"incident": diagnosis.incident_id, "cause": diagnosis.cause, "updated_at": entry.at}
+    connection.execute(_CHANGE, told)
 
 
 PROJECTIONS: Final[dict[EventType, Projection]] = {

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from grace.kit.digests import digest_of
 from grace.model.events import EventType
@@ -19,33 +19,38 @@ TAKEN: Final = "taken"
 RESTORED: Final = "restored"
 NOT_RESTORED: Final = "not_restored"
 
+# Made once: building a statement costs more than running it. Which columns are written is said by the parameters.
+_CONTRACT: Final = action_contracts.c.run_id == bindparam("run")
+_PROMISE: Final = insert(action_contracts)
+_PROMISED: Final = select(action_contracts.c.doc).where(_CONTRACT)
+_JUDGE: Final = update(action_contracts).where(_CONTRACT)
+_KEEP: Final = insert(safe_hold_snapshots)
+
 
 def _promised(connection: Connection, entry: LedgerEntry) -> None:
     plan, run = noun_of(entry, Plan), run_id_of(entry)
-    connection.execute(
-        insert(action_contracts).values(
-            run_id=run, plan_digest=digest_of(entry.payload), doc={"contract": plan.contract.to_json()}
-        )
-    )
+    row = {"run_id": run, "plan_digest": digest_of(entry.payload), "doc": {"contract": plan.contract.to_json()}}
+    connection.execute(_PROMISE, row)
 
 
 def _judged(connection: Connection, entry: LedgerEntry) -> None:
-    verdict, mine = noun_of(entry, Verdict), action_contracts.c.run_id == run_id_of(entry)
-    doc = connection.execute(select(action_contracts.c.doc).where(mine)).scalar_one_or_none()
+    verdict, mine = noun_of(entry, Verdict), {"run": run_id_of(entry)}
+    doc = connection.execute(_PROMISED, mine).scalar_one_or_none()
     connection.execute(
-        update(action_contracts)
-        .where(mine)
-        .values(verdict=verdict.finding.value, doc={**(doc or {}), "verdict": entry.payload})
+        _JUDGE, {**mine, "verdict": verdict.finding.value, "doc": {**(doc or {}), "verdict": entry.payload}}
     )
 
 
 def _taken(connection: Connection, entry: LedgerEntry) -> None:
     snapshot = noun_of(entry, Snapshot)
-    connection.execute(
-        insert(safe_hold_snapshots).values(
-            id=snapshot.id, run_id=snapshot.run_id, state=TAKEN, taken_at=snapshot.taken_at, doc=entry.payload
-        )
-    )
+    row = {
+        "id": snapshot.id,
+        "run_id": snapshot.run_id,
+        "state": TAKEN,
+        "taken_at": snapshot.taken_at,
+        "doc": entry.payload,
+    }
+    connection.execute(_KEEP, row)
 
 
 def _restored(connection: Connection, entry: LedgerEntry) -> None:

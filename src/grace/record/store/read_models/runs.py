@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from grace.kit.digests import digest_of
 from grace.model.decision import Decision
@@ -26,24 +26,31 @@ _STAGES: Final[Mapping[EventType, Stage]] = {
     EventType.UNDO_FINISHED: Stage.UNDONE,
 }
 
+# Made once: building a statement costs more than running it. Which columns are written is said by the parameters.
+_RUN: Final = runs.c.id == bindparam("run")
+_OPEN: Final = insert(runs)
+_DOC: Final = select(runs.c.doc).where(_RUN)
+_CHANGE: Final = update(runs).where(_RUN)
+_STANDING_PLAN: Final = select(plans.c.digest).where(plans.c.digest == bindparam("plan"))
+_KEEP_PLAN: Final = insert(plans)
+
 
 def _opened(connection: Connection, entry: LedgerEntry) -> None:
     run = noun_of(entry, Run)
-    connection.execute(
-        insert(runs).values(
-            id=run.id,
-            incident_id=run.incident_id,
-            kind=run.kind.value,
-            service=run.service,
-            playbook=run.playbook,
-            stage=Stage.OPENED.value,
-            opened_at=entry.at,
-            updated_at=entry.at,
-            of_run=run.of_run,
-            requested_by=run.requested_by,
-            doc={"run": entry.payload},
-        )
-    )
+    row = {
+        "id": run.id,
+        "incident_id": run.incident_id,
+        "kind": run.kind.value,
+        "service": run.service,
+        "playbook": run.playbook,
+        "stage": Stage.OPENED.value,
+        "opened_at": entry.at,
+        "updated_at": entry.at,
+        "of_run": run.of_run,
+        "requested_by": run.requested_by,
+        "doc": {"run": entry.payload},
+    }
+    connection.execute(_OPEN, row)
 
 
 def _moved(connection: Connection, entry: LedgerEntry) -> None:
@@ -62,12 +69,9 @@ def _planned(connection: Connection, entry: LedgerEntry) -> None:
     plan, digest = noun_of(entry, Plan), digest_of(entry.payload)
     _update(connection, entry, stage=Stage.PLANNED.value, playbook=plan.playbook, plan_digest=digest)
     # Two runs for one incident may make the same plan; the plan is one, and names the run that made it first.
-    if connection.execute(select(plans.c.digest).where(plans.c.digest == digest)).first() is None:
-        connection.execute(
-            insert(plans).values(
-                digest=digest, run_id=run_id_of(entry), incident_id=plan.incident_id, doc=entry.payload
-            )
-        )
+    if connection.execute(_STANDING_PLAN, {"plan": digest}).first() is None:
+        row = {"digest": digest, "run_id": run_id_of(entry), "incident_id": plan.incident_id, "doc": entry.payload}
+        connection.execute(_KEEP_PLAN, row)
 
 
 def _decided(connection: Connection, entry: LedgerEntry) -> None:
@@ -92,9 +96,9 @@ def _update(connection: Connection, entry: LedgerEntry, chapter: str = "", **val
     """Change the run's row and, with a chapter, put the entry's payload under that name into its document."""
     run = run_id_of(entry)
     if chapter:
-        doc = connection.execute(select(runs.c.doc).where(runs.c.id == run)).scalar_one_or_none()
+        doc = connection.execute(_DOC, {"run": run}).scalar_one_or_none()
         values["doc"] = {**(doc or {}), chapter: entry.payload}
-    connection.execute(update(runs).where(runs.c.id == run).values(updated_at=entry.at, **values))
+    connection.execute(_CHANGE, {"run": run, "updated_at": entry.at, **values})
 
 
 PROJECTIONS: Final[dict[EventType, Projection]] = {
