@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections import Counter
@@ -27,6 +28,7 @@ _LOG: Final = logging.getLogger(__name__)
 _EXECUTOR: Final = "grace"
 _LIVE: Final = ["PENDING", "ENQUEUED", "DELAYED"]
 _NOTICE_S: Final = 0.05
+_LONGEST_FAREWELL_S: Final = 10
 
 Walk = Callable[[str], Coroutine[object, object, str]]
 
@@ -66,6 +68,7 @@ class DurableEngine:
     def __init__(self, file: Path, walk: Walk) -> None:
         self._database = _open(file)
         self._lives: Counter[str] = Counter()
+        self._walking: dict[asyncio.Task[object], asyncio.AbstractEventLoop] = {}
         config = DBOSConfig(
             name="grace",
             application_version=APPLICATION_VERSION,
@@ -82,7 +85,14 @@ class DurableEngine:
         DBOS(config=config)
 
         async def carry_on(run_id: str) -> str:
-            return await walk(run_id)
+            task = asyncio.current_task()
+            if task is not None:
+                self._walking[task] = asyncio.get_running_loop()
+            try:
+                return await walk(run_id)
+            finally:
+                if task is not None:
+                    del self._walking[task]
 
         self._walk = DBOS.workflow(name="walk")(carry_on)
 
@@ -111,8 +121,15 @@ class DurableEngine:
             DBOS.send(attempt.workflow_id, "ring", topic)
 
     def close(self) -> None:
-        """Stop; what is under way is carried on at the next start."""
-        DBOS.destroy(destroy_registry=True)
+        """Stop; what is under way is carried on at the next start.
+
+        Walks are ended before the library is: else it leaves their threads waiting for a loop that has stopped, and
+        this process waiting for those threads.
+        """
+        walking = tuple(self._walking.items())
+        for task, loop in walking:
+            loop.call_soon_threadsafe(task.cancel)
+        DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=_LONGEST_FAREWELL_S if walking else 0)
         self._database.dispose()
 
 
