@@ -130,7 +130,8 @@ class Story(Past):
                 value = await compute()
                 if isinstance(value, Stop):
                     return value.to_json()
-                await self.write(self.draft(name, type_, value))
+                if not self.has(name):
+                    await self.write(self.draft(name, type_, value))
             return None
 
         answer = await self.engine.step(name, once)
