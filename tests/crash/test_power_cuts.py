@@ -91,7 +91,7 @@ def test_a_heal_that_loses_its_power_ends_once_and_well(shim: Path, healing: Pat
         power.heal_well,
         power.heal_ends_well,
         prepare=power.put_template,
-        cases=30,
+        cases=25,
         seed=4,
         timeout_s=180,
     )
@@ -104,7 +104,7 @@ def test_an_undo_that_loses_its_power_ends_once_and_exactly(shim: Path, healing:
         power.heal_harmfully,
         power.harm_is_taken_back,
         prepare=power.put_template,
-        cases=30,
+        cases=25,
         seed=5,
         timeout_s=180,
         directories=Directories.STRICT,
