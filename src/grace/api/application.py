@@ -13,6 +13,7 @@ from grace.api.front_door import FrontDoor
 from grace.api.house import House
 from grace.api.limits import BodyLimit
 from grace.api.problems import Problem, answer_with_problems, documented
+from grace.api.queries import only_known
 from grace.api.routes import (
     auth,
     autonomy,
@@ -63,6 +64,7 @@ def create_app(house: House) -> FastAPI:
         summary="Heals running software and can prove that it did no harm.",
         redirect_slashes=False,
         responses=_ANYWHERE,
+        dependencies=[Depends(only_known)],
     )
     app.state.house = house
     for router in GUARDED:

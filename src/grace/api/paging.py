@@ -48,7 +48,16 @@ async def _wanted(
     return Wanted(limit, cursor, begins)
 
 
+async def _wanted_entries(
+    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 50,
+    cursor: Annotated[str | None, Query(max_length=_LONGEST_CURSOR, description="`next_cursor` of a page")] = None,
+) -> Wanted:
+    return Wanted(limit, cursor, begins=None)
+
+
 AskedPage = Annotated[Wanted, Depends(_wanted)]
+AskedEntries = Annotated[Wanted, Depends(_wanted_entries)]
+"""A page of ledger entries: they have an index instead of an id."""
 
 
 def rows_of(

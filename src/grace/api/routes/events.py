@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from sqlalchemy import select
 
 from grace.api.access import TheHouse, Viewer
-from grace.api.paging import AskedPage, Page, index_cursor
+from grace.api.paging import AskedEntries, Page, index_cursor
 from grace.api.views import EntryView
 from grace.kit.canonical import parse_json
 from grace.kit.clock import from_rfc3339
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/api/meta", tags=["meta"])
 def list_events(
     _viewer: Viewer,
     house: TheHouse,
-    wanted: AskedPage,
+    wanted: AskedEntries,
     type_: Annotated[list[EventType] | None, Query(alias="type")] = None,
 ) -> Page[EntryView]:
     """List events, newest first; `/api/log/entries` lists them oldest first."""

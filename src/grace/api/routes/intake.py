@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from grace.api.access import Needs, house_of
 from grace.api.house import Receipt
 from grace.api.problems import documented, refused
+from grace.api.queries import only_known
 from grace.api.roles import Role
 from grace.model.warrant import Refusal
 
@@ -25,6 +26,7 @@ class ThinRoute(APIRoute):
         async def handle(request: Request) -> Response:
             for needed in needs:
                 await needed(request)
+            await only_known(request)
             return await self.endpoint(request)
 
         return handle

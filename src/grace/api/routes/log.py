@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import StreamingResponse
 
 from grace.api.access import TheHouse, Viewer
-from grace.api.paging import AskedPage, Page, index_cursor
+from grace.api.paging import AskedEntries, Page, index_cursor
 from grace.api.problems import ProblemError, documented, not_found
 from grace.api.views import EntryView, View
 from grace.model.events import EventType
@@ -72,7 +72,7 @@ class ConsistencyView(View):
 def list_entries(
     _viewer: Viewer,
     house: TheHouse,
-    wanted: AskedPage,
+    wanted: AskedEntries,
     type_: Annotated[list[EventType] | None, Query(alias="type")] = None,
     run_id: Annotated[str | None, Query(max_length=64)] = None,
     incident_id: Annotated[str | None, Query(max_length=64)] = None,

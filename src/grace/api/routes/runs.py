@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from grace.act.healing.telling import Telling, tell
 from grace.api.access import Operator, TheHouse, Viewer
 from grace.api.house import House
-from grace.api.paging import AskedPage, Page, index_cursor, rows_of
+from grace.api.paging import AskedEntries, AskedPage, Page, index_cursor, rows_of
 from grace.api.problems import documented, not_found, refused
 from grace.api.routes.incidents import read_incident
 from grace.api.texts import Identifier, Name, Reason
@@ -98,7 +98,7 @@ def explain(run_id: Identifier, _viewer: Viewer, house: TheHouse) -> Telling:
 
 
 @router.get("/{run_id}/ledger", responses=documented(HTTPStatus.NOT_FOUND))
-def ledger(run_id: Identifier, _viewer: Viewer, house: TheHouse, wanted: AskedPage) -> Page[EntryView]:
+def ledger(run_id: Identifier, _viewer: Viewer, house: TheHouse, wanted: AskedEntries) -> Page[EntryView]:
     """List the ledger entries of a run, oldest first."""
     read_run(house, run_id)
     found = list(house.record.entries(index_cursor(wanted), run_id=run_id, limit=wanted.limit + 1))
