@@ -273,7 +273,7 @@ def test_benchmarks_are_measured_listed_and_made_golden_only_where_they_may(clie
     for name in ("smoke", "regression"):
         made = client.post(f"/api/verification/benchmarks/{name}", json={"service": "orders"})
         assert (made.status_code, made.json()["name"]) == (201, name)
-    assert client.post("/api/verification/benchmarks/smoke", json={"service": "gone"}).status_code == 404
+    assert client.post("/api/verification/benchmarks/smoke", json={"service": "gone"}).status_code == 422
     put(house.record, "b1", EventType.BENCHMARK_FINISHED, measured())
     put(house.record, "b2", EventType.BENCHMARK_MADE_GOLDEN, measured(golden=True))
     first, second = client.get("/api/verification/benchmarks").json()["items"]

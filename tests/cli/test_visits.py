@@ -268,6 +268,16 @@ def test_a_halt_stops_new_deeds_until_it_is_ended(ann: _Person, world: World) ->
     assert ann("halt", "--end", "--service", "shop").code == Exit.REFUSED
 
 
+def test_a_halt_of_a_service_that_nobody_declared_stops_nothing_and_names_the_declared(ann: _Person) -> None:
+    said = ann("halt", "--service", "shopp", "--reason", "a test")
+    assert (said.code, said.out) == (Exit.USAGE, "")
+    assert "declared: quiet, shop" in said.err
+    assert said.err.splitlines()[-1] == "next: grace halt --service shop"
+    assert ann("halt", "--service", "", "--reason", "a test").code == Exit.USAGE, "an unset variable is no service"
+    assert "halted" not in ann("status").out
+    assert ann("incidents", "--service", "shopp").err.splitlines()[-1] == "next: grace incidents --service shop"
+
+
 def test_a_role_that_is_too_small_is_refused_with_the_way_to_a_larger_one(eve: _Person, world: World) -> None:
     assert eve("status").code == Exit.DONE
     said = eve("halt", "--reason", "mischief")

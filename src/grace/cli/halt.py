@@ -23,12 +23,14 @@ EVERYWHERE = "*"
 def halt(
     session: Session,
     *,
-    service: Annotated[str, typer.Option(help="Only this service; else everywhere.")] = "",
+    service: Annotated[str | None, typer.Option(help="Only this service; else everywhere.")] = None,
     reason: Annotated[str, typer.Option(help="Why; it goes on the record.")] = "",
     end: Annotated[bool, typer.Option("--end", help="Allow new deeds again.")] = False,
 ) -> None:
     """Stop new deeds, everywhere or for one service, until somebody ends it; it survives a restart."""
-    scope = service or EVERYWHERE
+    if service == "":  # an empty variable of a script must not stop everything
+        raise CommandFailed(Exit.USAGE, "--service names no service", "grace halt --service NAME")
+    scope = EVERYWHERE if service is None else service
     if end:
         _end(session, scope, reason)
         return

@@ -29,14 +29,14 @@ def incidents(
     incident: Annotated[str, typer.Argument(metavar="[ID]", help="A unique beginning of an id, or @last.")] = "",
     *,
     state: Annotated[str, typer.Option(help="Only those that are open or closed.")] = "",
-    service: Annotated[str, typer.Option(help="Only those of one service.")] = "",
+    service: Annotated[str | None, typer.Option(help="Only those of one service.")] = None,
     limit: Limit = 20,
 ) -> None:
     """List incidents, newest first, or show one with its runs."""
     if incident:
         _show_one(session, session.resolve("/api/incidents", incident, "incident"))
         return
-    page = session.get("/api/incidents", {"state": state or None, "service": service or None, "limit": limit})
+    page = session.get("/api/incidents", {"state": state or None, "service": service, "limit": limit})
     if session.screen.as_json:
         session.screen.data(page)
         return

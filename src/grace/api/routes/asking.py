@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue
 
 from grace.api.house import House
 from grace.api.problems import not_found
+from grace.api.services import undeclared
 from grace.api.texts import Name
 from grace.api.views import View
 from grace.govern.policy import Question
@@ -41,7 +42,7 @@ class AskedAction(View):
 
 
 def question_about(asked: AskedAction, house: House, by: str) -> Question:
-    """Return the question; an unknown action or service is a 404 problem with what was probably meant."""
+    """Return the question; an unknown action is a 404 problem and an unknown service a 422 one, with what was meant."""
     spec = house.catalogue.actions.get(asked.action)
     if spec is None:
         near = difflib.get_close_matches(asked.action, list(house.catalogue.actions), n=1)
@@ -65,10 +66,12 @@ def question_about(asked: AskedAction, house: House, by: str) -> Question:
 
 
 def _service(house: House, context: ActionContext) -> Service:
-    named = (service for service in house.declared.services() if service.name == context.service)
+    named = [service for service in house.declared.services() if service.name == context.service]
+    if not named:
+        raise undeclared(house, context.service, "Did you mean {}?")
     found = next((service for service in named if context.environment in {None, service.environment}), None)
     if found is None:
-        not_found("service", context.service, "GET /api/services")
+        not_found("environment", str(context.environment), f"One of {', '.join(each.environment for each in named)}")
     return found
 
 

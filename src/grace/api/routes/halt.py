@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import StringConstraints
 
 from grace.api.access import Operator, TheHouse, Viewer
 from grace.api.paging import AskedPage, Page, rows_of
 from grace.api.problems import documented, refused
-from grace.api.texts import Identifier, Reason
+from grace.api.services import require_declared
+from grace.api.texts import Identifier, Name, Reason
 from grace.api.views import HaltView, View
 from grace.govern.halt.switch import EVERYWHERE
 from grace.model.warrant import Refusal
@@ -21,9 +20,9 @@ router = APIRouter(prefix="/api/halt", tags=["halt"])
 
 
 class NewHalt(View):
-    """What to stop: `*` for everything, or one service."""
+    """What to stop: `*` for everything, or one declared service."""
 
-    scope: Annotated[str, StringConstraints(pattern=r"^(\*|[a-z0-9][a-z0-9_.-]{0,62})$")] = EVERYWHERE
+    scope: Name = EVERYWHERE
     reason: Reason
 
 
@@ -43,6 +42,8 @@ def list_halts(_viewer: Viewer, house: TheHouse, wanted: AskedPage, *, ended: bo
 @router.post("", status_code=HTTPStatus.CREATED)
 def start(body: NewHalt, operator: Operator, house: TheHouse) -> HaltView:
     """Stop new deeds within a second. A way back is never stopped."""
+    if body.scope != EVERYWHERE:
+        require_declared(house, body.scope, "grace halt --service {}")
     halt = house.halts.start(body.scope, operator.name, body.reason)
     return HaltView.model_validate(halt, from_attributes=True)
 

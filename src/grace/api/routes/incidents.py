@@ -14,6 +14,7 @@ from grace.api.access import Operator, TheHouse, Viewer
 from grace.api.house import DryPlan, House
 from grace.api.paging import AskedPage, Page, rows_of
 from grace.api.problems import documented, not_found, refused
+from grace.api.services import require_known
 from grace.api.texts import Identifier, Name, Reason
 from grace.api.views import IncidentView, RunView, SignalView, View
 from grace.model.incident import Incident, IncidentState
@@ -52,7 +53,9 @@ def list_incidents(
 ) -> Page[IncidentView]:
     """List incidents, newest first."""
     where = [incidents.c.state == state.value] if state else []
-    where += [incidents.c.service == service] if service else []
+    if service is not None:
+        require_known(house, service, incidents, "grace incidents --service {}")
+        where.append(incidents.c.service == service)
     with house.record.read() as connection:
         rows, following = rows_of(connection, incidents, "opened_at", wanted, *where)
     return Page(items=[IncidentView.model_validate(row) for row in rows], next_cursor=following)

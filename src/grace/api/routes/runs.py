@@ -15,6 +15,7 @@ from grace.api.house import House
 from grace.api.paging import AskedEntries, AskedPage, Page, index_cursor, rows_of
 from grace.api.problems import documented, not_found, refused
 from grace.api.routes.incidents import read_incident
+from grace.api.services import require_known
 from grace.api.texts import Identifier, Name, Reason
 from grace.api.views import EntryView, RunDetail, RunView, View
 from grace.model.run import Run
@@ -64,8 +65,10 @@ def list_runs(
 ) -> Page[RunView]:
     """List runs, newest first."""
     where = [runs.c.incident_id == incident_id] if incident_id else []
-    where += [runs.c.service == service] if service else []
     where += [runs.c.settlement == settlement.value] if settlement else []
+    if service is not None:
+        require_known(house, service, runs, "GET /api/runs?service={}")
+        where.append(runs.c.service == service)
     if is_open is not None:
         where.append(runs.c.settlement.is_(None) if is_open else runs.c.settlement.is_not(None))
     with house.record.read() as connection:
