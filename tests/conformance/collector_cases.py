@@ -116,7 +116,8 @@ CASES: Final[dict[str, Case]] = {
         absence_is_known=True,
     ),
     "process.lock_holder": Case(
-        lambda world: {"path": str(world.locked)}, lambda world: {"path": str(world.folder / "absent.db")}
+        lambda world: {"path": str(world.locked), "watch": "10ms"},
+        lambda world: {"path": str(world.folder / "absent.db")},
     ),
     "process.listener": Case(lambda world: {"port": world.port}, lambda world: {"port": world.closed_port}),
     "process.from_pid_file": Case(

@@ -117,7 +117,7 @@ _STUCK: Final = f"""\
 inputs:
   database: {{type: path, from: incident.labels.database}}
 find:
-  - {{id: holder, uses: process.lock_holder, with: {{path: "${{{{ inputs.database }}}}"}}}}
+  - {{id: holder, uses: process.lock_holder, with: {{path: "${{{{ inputs.database }}}}", watch: 0s}}}}
 do:
   - id: end
     uses: process.terminate

@@ -39,7 +39,7 @@ def why(found: Known | Unknown) -> str:
 def test_the_writer_of_a_database_is_found(look: Look, spawn: Spawn, tmp_path: Path, mode: str, begin: str) -> None:
     path = make_database(tmp_path / "orders.db", mode)
     holder = spawn(holding(path, begin))
-    told = known(look("process.lock_holder", path=str(path)))
+    told = known(look("process.lock_holder", path=str(path), watch="0s"))
     assert told["pid"] == holder.pid
     assert told["started_at"] == stat_of(holder.pid).started_at
     assert told["uid"] == os.geteuid()
@@ -53,7 +53,9 @@ def test_readers_of_a_database_hold_nothing(look: Look, spawn: Spawn, tmp_path: 
     path = make_database(tmp_path / "orders.db", mode)
     for _ in range(3):
         spawn(holding(path, "BEGIN"))
-    assert why(look("process.lock_holder", path=str(path))).startswith("no process was found that holds the write lock")
+    assert why(look("process.lock_holder", path=str(path), watch="0s")).startswith(
+        "no process was found that holds the write lock"
+    )
 
 
 @pytest.mark.parametrize("mode", ["wal", "delete"])
@@ -62,7 +64,7 @@ def test_the_writer_is_found_among_readers(look: Look, spawn: Spawn, tmp_path: P
     readers = [spawn(holding(path, "BEGIN")) for _ in range(2)]
     writer = spawn(holding(path))
     readers.append(spawn(holding(path, "BEGIN")))
-    assert known(look("process.lock_holder", path=str(path)))["pid"] == writer.pid
+    assert known(look("process.lock_holder", path=str(path), watch="0s"))["pid"] == writer.pid
 
 
 def test_a_link_to_the_database_leads_to_the_same_holder(look: Look, spawn: Spawn, tmp_path: Path) -> None:
@@ -73,7 +75,7 @@ def test_a_link_to_the_database_leads_to_the_same_holder(look: Look, spawn: Spaw
 
 
 def known_pid(look: Look, path: Path, pid: int) -> bool:
-    return known(look("process.lock_holder", path=str(path)))["pid"] == pid
+    return known(look("process.lock_holder", path=str(path), watch="0s"))["pid"] == pid
 
 
 @pytest.mark.parametrize("lock", ["fcntl.flock(f, fcntl.LOCK_EX)", "fcntl.lockf(f, fcntl.LOCK_EX)"])
@@ -92,7 +94,7 @@ def test_a_shared_lock_on_a_plain_file_makes_no_holder(look: Look, spawn: Spawn,
         "print('ready', flush=True); sys.stdin.read()"
     )
     spawn(program)
-    assert "no process was found" in why(look("process.lock_holder", path=str(path)))
+    assert "no process was found" in why(look("process.lock_holder", path=str(path), watch="0s"))
 
 
 def test_two_holders_are_no_answer(look: Look, spawn: Spawn, tmp_path: Path) -> None:
@@ -103,11 +105,11 @@ def test_two_holders_are_no_answer(look: Look, spawn: Spawn, tmp_path: Path) -> 
             f"import fcntl, sys; f = open({str(path)!r}, 'r+'); fcntl.lockf(f, fcntl.LOCK_EX, {length}, {first});"
             "print('ready', flush=True); sys.stdin.read()"
         )
-    assert why(look("process.lock_holder", path=str(path))).startswith("2 processes hold")
+    assert why(look("process.lock_holder", path=str(path), watch="0s")).startswith("2 processes hold")
 
 
 def test_a_missing_file_has_no_holder(look: Look, tmp_path: Path) -> None:
-    assert "no process was found" in why(look("process.lock_holder", path=str(tmp_path / "absent.db")))
+    assert "no process was found" in why(look("process.lock_holder", path=str(tmp_path / "absent.db"), watch="0s"))
 
 
 class Nudged(VirtualClock):
@@ -163,7 +165,7 @@ def test_secrets_on_the_command_line_are_not_told(look: Look, tmp_path: Path) ->
         try:
             assert process.stdout is not None
             process.stdout.readline()
-            told = known(look("process.lock_holder", path=str(path)))
+            told = known(look("process.lock_holder", path=str(path), watch="0s"))
         finally:
             process.kill()
     assert told["pid"] == process.pid

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from pydantic import BaseModel, Field, JsonValue, model_validator
 
@@ -31,6 +31,7 @@ _INIT: Final = 1
 _AFTER_KILL_S: Final = 5.0
 _MILLISECONDS: Final = 1000
 _LARGEST_PID_BYTES: Final = 64
+_TIES: Final = ("holds", "listens", "pid_file")
 
 
 class ProcessName(Parameters):
@@ -40,12 +41,40 @@ class ProcessName(Parameters):
     started_at: int = Field(ge=0, description="Clock ticks from boot to its start.")
 
 
-class Tied(Parameters):
-    """Which process, and what ties it to the service: checked again at the last moment."""
+class FoundProcess(ProcessName):
+    """A process as a `find` told of it: its name counts, and the tie at which it was found; the rest is left out."""
 
-    process: ProcessName
+    name: str | None = Field(default=None, exclude=True)
+    command: str | None = Field(default=None, exclude=True)
+    uid: int | None = Field(default=None, exclude=True)
+    host: str | None = Field(default=None, exclude=True)
+    age_s: float | None = Field(default=None, exclude=True)
+    held_s: float | None = Field(default=None, exclude=True)
+    holds: AbsolutePath | None = Field(default=None, exclude=True)
+    listens: int | None = Field(default=None, exclude=True)
+    pid_file: AbsolutePath | None = Field(default=None, exclude=True)
+
+
+class Tied(Parameters):
+    """Which process, and what ties it to the service: checked again at the last moment.
+
+    The whole result of a `find` may stand for the process. It brings its tie along, unless the call names one itself:
+    a plan holds the same literals either way.
+    """
+
+    process: FoundProcess
     holds: AbsolutePath | None = Field(default=None, description="A file or database whose write lock it holds.")
     listens: int | None = Field(default=None, ge=1, le=65535, description="A TCP port on which it listens.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _takes_the_tie_along(cls, given: object) -> object:
+        written = _read(given)
+        found = _read(written.get("process"))
+        if any(written.get(tie) is not None for tie in _TIES):
+            return given
+        ties = {tie: found[tie] for tie in _TIES if tie in cls.model_fields and found.get(tie) is not None}
+        return {**written, **ties} if ties else given
 
 
 class TerminateParameters(Tied):
@@ -248,6 +277,11 @@ class ProcessExecutor:
 def build(workplace: Workplace) -> ProcessExecutor:
     """Make the executor; the entry point."""
     return ProcessExecutor(workplace)
+
+
+def _read(given: object) -> Mapping[str, object]:
+    """Return what is written in an object; nothing where it is none, which is told by its type later."""
+    return cast("Mapping[str, object]", given) if isinstance(given, Mapping) else {}
 
 
 def _end(descriptor: int, given: TerminateParameters) -> Outcome:

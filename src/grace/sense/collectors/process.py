@@ -53,7 +53,7 @@ class Locked(ProbeParameters):
     """A file, and for how long the same process must be seen holding it before the answer counts."""
 
     path: AbsolutePath
-    watch: Duration = Field(default=0.0, le=300)
+    watch: Duration = Field(default=6.0, le=300)
 
 
 class Listening(ProbeParameters):
@@ -88,9 +88,22 @@ class Process(ProbeParameters):
 
 
 class Holder(Process):
-    """A process that holds a lock, and how long it was seen to, without a pause and without a write."""
+    """A process that holds a lock, on what, and how long it was seen to, without a pause and without a write."""
 
+    holds: str
     held_s: float
+
+
+class Listener(Process):
+    """A process that listens, and on which port."""
+
+    listens: int
+
+
+class Written(Process):
+    """A process whose pid stands in a file, and which file that is."""
+
+    pid_file: str
 
 
 P = TypeVar("P", bound=ProbeParameters)
@@ -127,7 +140,7 @@ class ProcessCollector:
                         "The process that listens on a TCP port.",
                         Listening,
                         Answers.OBJECT,
-                        shape=Process,
+                        shape=Listener,
                         identity=_IDENTITY,
                     ),
                     Listening,
@@ -139,7 +152,7 @@ class ProcessCollector:
                         "The process whose pid a file holds.",
                         PidFile,
                         Answers.OBJECT,
-                        shape=Process,
+                        shape=Written,
                         identity=_IDENTITY,
                     ),
                     PidFile,
@@ -183,7 +196,7 @@ class ProcessCollector:
             if (latest := _traces(given.path)) != traces:
                 traces, since_s = latest, self._clock.monotonic()
         held_s = self._clock.monotonic() - since_s
-        return _described(stat, held_s=round(held_s, 3))
+        return _described(stat, holds=given.path, held_s=round(held_s, 3))
 
     def _cpu_share(self, given: Share) -> Known | Unknown:
         first, began_s = process_stat(given.pid), self._clock.monotonic()
@@ -218,7 +231,7 @@ def _listener(given: Listening) -> Known | Unknown:
         case Unknown() as why:
             return why
         case stat:
-            return _described(stat)
+            return _described(stat, listens=given.port)
 
 
 def _from_pid_file(given: PidFile) -> Known | Unknown:
@@ -233,7 +246,7 @@ def _from_pid_file(given: PidFile) -> Known | Unknown:
         return unknown(f"{given.path} names process {text}, which does not run")
     if Path(given.path).stat().st_mtime + 1 < _started_wall_s(stat):
         return unknown(f"{given.path} is older than process {text}: the pid was given to another process")
-    return _described(stat)
+    return _described(stat, pid_file=given.path)
 
 
 def _started_wall_s(stat: ProcessStat) -> float:
