@@ -169,17 +169,26 @@ def test_only_a_whole_run_of_a_healthy_service_becomes_golden() -> None:
 
 
 async def test_a_benchmark_is_a_probe_measured_so_many_times() -> None:
-    answers = iter([10.0, 20.0, Unknown(why="refused"), 30.0, 40.0, 50.0])
+    answers = iter([10.0, 20.0, Unknown(why="refused"), 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0])
     meter = Scripted(lambda _: next(answers))
     service = Service(
-        name="orders", benchmarks={"smoke": ServiceBenchmark(probe="http.latency_ms", samples=6, better="lower")}
+        name="orders", benchmarks={"smoke": ServiceBenchmark(probe="http.latency_ms", samples=10, better="lower")}
     )
     runner = BenchmarkRunner(ScriptedEyes(**{"http.latency_ms": meter}), VirtualClock(), OnTheLoop())
     made = await runner.run(service, "smoke", run_id="run_1")
-    assert made.values == (10.0, 20.0, 30.0, 40.0, 50.0)
-    assert (made.missing, made.median, made.golden, made.run_id) == (1, 30.0, False, "run_1")
+    assert made.values == (10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0)
+    assert (made.missing, made.median, made.golden, made.run_id) == (1, 50.0, False, "run_1")
     with pytest.raises(KeyError):
         await runner.run(service, "nothing")
+
+
+async def test_a_benchmark_of_a_service_that_is_down_is_given_up_when_nothing_can_be_concluded() -> None:
+    meter = Scripted(lambda _: Unknown(why="refused"))
+    service = Service(name="orders", benchmarks={"smoke": ServiceBenchmark(probe="http.latency_ms")})
+    runner = BenchmarkRunner(ScriptedEyes(**{"http.latency_ms": meter}), VirtualClock(), OnTheLoop())
+    made = await runner.run(service, "smoke")
+    assert len(meter.read_at) == 11, "more than a tenth of the hundred that a benchmark has by default"
+    assert judge_benchmark(asked(), readings(QUIET), made).finding is Finding.INCONCLUSIVE
 
 
 def test_a_reading_that_is_no_number_is_missing() -> None:

@@ -157,6 +157,27 @@ def test_samples_at_once_are_tried_again_within_the_granted_time() -> None:
     assert judge(asked, seen).finding is Finding.MET
 
 
+def test_a_benchmark_is_given_up_when_too_many_measurements_are_missing() -> None:
+    meter = Scripted(lambda _: Unknown(why="refused"), takes_s=0.5)
+    asked = contract(
+        clause(
+            id="slow",
+            name="slow",
+            probe="slow",
+            source=ClauseSource.BENCHMARK,
+            comparator=Comparator.WORSENS_AT_MOST,
+            expected="20%",
+            samples=100,
+            every_s=0.0,
+            within_s=0.0,
+            for_s=0.0,
+        )
+    )
+    seen = watched(asked, slow=meter)
+    assert len(seen.readings["slow"]) == 11
+    assert judge(asked, seen).finding is Finding.INCONCLUSIVE
+
+
 def test_a_benchmark_measures_as_often_as_asked() -> None:
     meter = Scripted(lambda _: 12.5)
     smoke = after(

@@ -13,12 +13,13 @@ from datetime import datetime
 from typing import Final
 
 from grace.act.verification import Meter
+from grace.act.verification.benchmarks import MOST_MISSING
 from grace.act.verification.clauses import begins_in_time, fewest_samples, judge_window, runs_in, samples_of
 from grace.act.verification.comparison import Held
 from grace.act.verification.judge import THROUGHOUT_BEAT_S
 from grace.act.verification.measuring import Found
 from grace.model.contract import Clause, ClauseSource, Comparator, Phase
-from grace.model.reading import Reading
+from grace.model.reading import Reading, Unknown
 from grace.model.verdict import Finding
 
 RETRY_S: Final = 0.1
@@ -51,6 +52,12 @@ class Beat:
         """Tell whether more samples could not change what is found, or none are to be taken."""
         return self.is_exhausted or self.finding is not Finding.INCONCLUSIVE
 
+    @property
+    def _misses_too_many(self) -> bool:
+        """Tell whether no further sample of a benchmark could let anything be concluded: a silent service is slow."""
+        missing = sum(isinstance(reading.found, Unknown) for reading in self.readings)
+        return missing > MOST_MISSING * fewest_samples(self.clause)
+
     def record(self, reading: Reading, now_s: float, ended_at: datetime | None) -> None:
         """Add a finished sample and decide when the next one is due."""
         self.readings.append(reading)
@@ -68,7 +75,7 @@ class Beat:
     def _record_after(self, now_s: float, ended_at: datetime) -> None:
         since_s = (self.readings[-1].at - ended_at).total_seconds()
         if self.is_benchmark:
-            self.is_exhausted = len(self.readings) >= fewest_samples(self.clause)
+            self.is_exhausted = len(self.readings) >= fewest_samples(self.clause) or self._misses_too_many
         else:
             self.finding = judge_window(self.clause, self.readings, ended_at, since_s).finding
             self.is_exhausted = _is_exhausted(self.clause, self.readings, ended_at)

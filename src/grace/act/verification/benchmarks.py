@@ -18,7 +18,7 @@ from grace.act.verification.statistics import median, worsening
 from grace.kit.clock import Clock
 from grace.model.contract import MINIMUM_SAMPLES, Clause
 from grace.model.quantities import share
-from grace.model.reading import Known, Reading
+from grace.model.reading import Known, Reading, Unknown
 from grace.model.service import Service, ServiceBenchmark
 from grace.model.verdict import Benchmark, Finding
 
@@ -104,12 +104,18 @@ class BenchmarkRunner:
         self._measuring = measuring
 
     async def run(self, service: Service, name: str, run_id: str | None = None) -> Benchmark:
-        """Measure every sample in a row; raise KeyError when the service declares no such benchmark."""
+        """Measure every sample in a row, up to where too many are missing to conclude anything.
+
+        Raise KeyError when the service declares no such benchmark.
+        """
         declared: ServiceBenchmark = service.benchmarks[name]
         meter = self._eyes.aim(declared.probe, declared.parameters)
-        readings = [
-            Reading(at=self._clock.now(), found=await measure(self._measuring, meter)) for _ in range(declared.samples)
-        ]
+        readings: list[Reading] = []
+        missing = 0
+        while len(readings) < declared.samples and missing <= MOST_MISSING * declared.samples:
+            found = await measure(self._measuring, meter)
+            readings.append(Reading(at=self._clock.now(), found=found))
+            missing += isinstance(found, Unknown)
         return benchmark_of(service.name, name, declared, readings, run_id)
 
 
