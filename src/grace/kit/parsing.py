@@ -17,6 +17,11 @@ M = TypeVar("M", bound=BaseModel)
 
 _QUOTE: Final = "Write it in quotes."
 _LONGEST_SHOWN: Final = 60
+_SHOULD_BE: Final = "Input should be "
+_ARM_ERRORS: Final = frozenset(
+    {"float_type", "string_type", "int_type", "bool_type", "list_type", "dict_type", "none_required"}
+)
+"""How the arms of a union of plain kinds refuse a value of another kind."""
 
 
 def parse(document: Document, model: type[M]) -> M | tuple[Flaw, ...]:
@@ -24,12 +29,45 @@ def parse(document: Document, model: type[M]) -> M | tuple[Flaw, ...]:
     try:
         return validate(model, document.value)
     except ValidationError as error:
-        return tuple(sorted({flaw_of(document, item, model) for item in error.errors()}))
+        return tuple(sorted({flaw_of(document, item, model) for item in _causes(document, error.errors())}))
 
 
 def validate(model: type[M], value: JsonValue) -> M:
     """Return the model of a JSON value, strictly; raise `pydantic.ValidationError`."""
     return model.model_validate_json(orjson.dumps(value), strict=True)
+
+
+def _causes(document: Document, errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Leave out what only follows from another error: a list that is too short because an item of it is wrong."""
+    wrong = [error["loc"] for error in errors]
+    return _joined(
+        document,
+        [
+            error
+            for error in errors
+            if error["type"] != "too_short" or not any(_is_within(loc, error["loc"]) for loc in wrong)
+        ],
+    )
+
+
+def _is_within(inner: Path, outer: Path) -> bool:
+    return len(inner) > len(outer) and inner[: len(outer)] == outer
+
+
+def _joined(document: Document, errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Make one error of those that only tell how each arm of a union refuses the same value."""
+    joined: dict[Path, ErrorDetails] = {}
+    for error in errors:
+        loc = error["loc"]
+        is_arm = error["type"] in _ARM_ERRORS and len(loc) > 1 and loc not in document.marks
+        place = loc[:-1] if is_arm else loc
+        standing = joined.get(place)
+        if standing is None:
+            joined[place] = cast("ErrorDetails", {**error, "loc": place})
+        elif is_arm:
+            said = error["msg"].removeprefix(_SHOULD_BE)
+            standing["msg"] = f"{standing['msg']} or {said}"
+    return list(joined.values())
 
 
 def flaw_of(document: Document, error: ErrorDetails, model: type[BaseModel], at: Path = ()) -> Flaw:

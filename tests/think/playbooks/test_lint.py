@@ -109,6 +109,82 @@ def test_a_flaw_is_told_in_its_line() -> None:
     assert [(one.line, one.rule) for one in flaws_of(text)] == [(line, "unknown-probe")]
 
 
+ANY_VALUE = changed(
+    'probe: sqlite.writable, with: {path: "${{ inputs.database }}"}, is: false',
+    "probe: file.value, with: {path: /a}, is: 3",
+)
+"""A probe whose answer may be anything."""
+
+
+@pytest.mark.parametrize(
+    "bound",
+    [
+        'at_most: "${{ inputs.database }}"',
+        'at_least: "${{ find.holder.name }}"',
+        'at_least: "${{ find.holder }}"',
+        'at_most: "x ${{ inputs.patience }}"',
+        'at_most: "5"',
+        "at_most: null",
+        'at_least: "${{ incident.labels.limit }}"',
+    ],
+)
+def test_a_bound_is_a_number_whatever_the_probe_answers(bound: str) -> None:
+    (told,) = flaws_of(changed("is: 3", bound, ANY_VALUE))
+
+    assert told.rule in {"reference-type", "comparison"}
+    assert "number is expected" in told.message
+
+
+def test_a_bound_may_refer_to_a_number() -> None:
+    assert flaws_of(changed("is: 3", 'at_most: "${{ inputs.patience }}"', ANY_VALUE)) == []
+    assert flaws_of(changed("is: 3", 'at_most: "${{ incident.labels.limit | float }}"', ANY_VALUE)) == []
+
+
+LIMITED = changed("inputs:\n", "inputs:\n  limit: {type: number, default: 5}\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule"),
+    [
+        ("held_s > 5", "held_s > inputs.limit and", "expression"),
+        ("held_s > 5", "held_s = inputs.limit", "expression"),
+        ("held_s > 5", "held_s > input.limit", "reference"),
+        ("held_s > 5", "held_s > inputs.limt", "reference"),
+        ("held_s > 5", "held_s > inputs.limit.of", "reference"),
+        ("if: find.holder.held_s > 5", 'if: "${{ find.holder.held_s > inputs.limit }}"', "expression"),
+        ("at_most: 0.01", 'at_most: "${{ inputs.limit"', "expression"),
+        ("at_most: 0.01", 'is: "${{ inputs.limit }}"', "comparison"),
+        ("worsens_at_most: 20%", 'at_most: "${{ inputs.limit }}"', "comparison"),
+        ("is: ok", 'at_most: "${{ inputs.limit }}"', "comparison"),
+        ("sqlite.integrity", "sqlite.integrit", "unknown-probe"),
+    ],
+)
+def test_what_only_follows_from_a_flaw_is_not_told_beside_it(old: str, new: str, rule: str) -> None:
+    text = changed(old, new, LIMITED)
+    if rule == "unknown-probe":
+        text = changed("is: ok", 'is: "${{ inputs.limit | text }}"', text)
+
+    assert [one.rule for one in flaws_of(text)] == [rule]
+
+
+def test_an_if_that_is_no_text_does_not_make_the_list_of_steps_empty() -> None:
+    (told,) = flaws_of(changed("if: find.holder.held_s > 5", "if: true"))
+
+    assert told.message == "do.0.if must be text, and True is not"
+
+
+def test_a_value_of_a_wrong_kind_is_one_flaw_whatever_might_stand_there() -> None:
+    (told,) = flaws_of(changed("at_most: 0.01", "at_most: [1]"))
+
+    assert told.message == "contract.after.1.at_most: should be a valid number or a valid string"
+
+
+def test_a_default_is_held_to_bounds_that_are_right_only() -> None:
+    told = flaws_of(changed("default: 3s", "default: 3s, at_most: soon"))
+
+    assert [one.rule for one in told] == ["input-bound"]
+
+
 def test_all_flaws_are_told_at_once() -> None:
     text = changed("process.terminate", "process.end")
     text = changed("inputs.patience }}", "inputs.patienc }}", text)

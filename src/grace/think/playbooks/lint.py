@@ -54,7 +54,7 @@ def lint(
     _lint_steps(work, playbook.do, scope)
     lint_contract(work, playbook.contract, scope)
     _lint_remedies(work, playbook)
-    for name in sorted(set(playbook.inputs) - work.used_inputs):
+    for name in sorted(name for name in playbook.inputs if not work.may_use(name)):
         work.add(("inputs", name), "unused-input", f"the input {name!r} is never used", "Use it or remove it.")
     return tuple(sorted(set(work.flaws)))
 
@@ -73,15 +73,17 @@ def _lint_inputs(work: Linting, inputs: Mapping[str, Input]) -> None:
         path: Path = ("inputs", name)
         if declared.source is not None:
             work.expression((*path, "from"), declared.source, WORLD, Shape(_FROM_TEXT))
-        _lint_bounds(work, path, declared)
+        are_bounds_right = _lint_bounds(work, path, declared)
         try:
-            if declared.default is not None:
+            if declared.default is not None and are_bounds_right:
                 read_input(declared, declared.default)
         except InputInvalidError as error:
             work.add((*path, "default"), "input-default", f"the default does not fit: {error}")
 
 
-def _lint_bounds(work: Linting, path: Path, declared: Input) -> None:
+def _lint_bounds(work: Linting, path: Path, declared: Input) -> bool:
+    """Add the flaws of the bounds; return whether there is none, so that a default can be held to them."""
+    before = len(work.flaws)
     for word in ("at_least", "at_most"):
         bound: float | str | None = getattr(declared, word)
         if bound is None:
@@ -98,6 +100,7 @@ def _lint_bounds(work: Linting, path: Path, declared: Input) -> None:
             read_value(declared.type, one)
         except InputInvalidError as error:
             work.add((*path, "one_of", index), "input-bound", f"no {declared.type}: {error}")
+    return len(work.flaws) == before
 
 
 def _lint_finds(work: Linting, finds: Sequence[FindStep], scope: Scope) -> Scope:
@@ -131,9 +134,9 @@ def _lint_condition(work: Linting, path: Path, text: str, scope: Scope) -> None:
             work.note_use(piped)
         check_condition(condition, scope)
     except ExpressionInvalidError as error:
-        work.add(path, "expression", f"{text!r} is no condition: {error}")
+        work.misread(path, text, "expression", f"{text!r} is no condition: {error}")
     except UntypableError as error:
-        work.add(path, "reference", str(error), error.remedy)
+        work.misread(path, text, "reference", str(error), error.remedy)
 
 
 def _lint_undo(work: Linting, path: Path, spec: ActionSpec | None, undo: UndoStep, scope: Scope) -> None:

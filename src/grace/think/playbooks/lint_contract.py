@@ -12,7 +12,7 @@ from grace.think.playbooks.expressions import OPEN
 from grace.think.playbooks.format import ClauseForm, ContractForm
 from grace.think.playbooks.linting import Linting
 from grace.think.playbooks.scope import Scope
-from grace.think.playbooks.shapes import NUMBER, Shape, kind_of, mismatch, shape_of_answer
+from grace.think.playbooks.shapes import ANYTHING, NUMBER, Shape, kind_of, mismatch, shape_of_answer
 from grace.think.playbooks.timing import too_slow
 
 _EQUALITY = frozenset({Comparator.IS, Comparator.IS_NOT})
@@ -51,33 +51,38 @@ def _lint_probe(work: Linting, path: Path, clause: ClauseForm, scope: Scope) -> 
         message = f"there is no probe {clause.name!r}"
         work.add((*path, "probe"), "unknown-probe", message, did_you_mean(clause.name, work.catalogue.probes))
         work.parameters((*path, "with"), clause.parameters, None, scope)
+        _follow_expected(work, path, clause, scope)
         return
     work.parameters((*path, "with"), clause.parameters, spec.parameters, scope)
     if clause.comparator is Comparator.WORSENS_AT_MOST:
         work.add((*path, "worsens_at_most"), "comparison", "only a benchmark worsens", "Use at_most or at_least.")
+        _follow_expected(work, path, clause, scope)
         return
     _lint_expected(work, path, clause, spec, scope)
 
 
 def _lint_expected(work: Linting, path: Path, clause: ClauseForm, spec: ProbeSpec, scope: Scope) -> None:
     answer = shape_of_answer(spec)
-    if clause.comparator not in _EQUALITY and (why := mismatch(answer, NUMBER)):
+    wanted = answer if clause.comparator in _EQUALITY else NUMBER
+    if why := mismatch(answer, wanted):
         work.add((*path, clause.comparator.value), "comparison", f"{spec.name} {why}", "Use `is` or `is_not`.")
+        _follow_expected(work, path, clause, scope)
         return
-    _lint_value(work, (*path, clause.comparator.value), clause.expected, answer, scope)
+    _lint_value(work, (*path, clause.comparator.value), clause.expected, wanted, scope)
 
 
 def _lint_metric(work: Linting, path: Path, clause: ClauseForm, scope: Scope) -> None:
-    _refuse_parameters(work, path, clause)
+    _refuse_parameters(work, path, clause, scope)
     if clause.comparator not in (Comparator.AT_MOST, Comparator.AT_LEAST):
         message = "a metric is held against at_most or at_least"
         work.add((*path, clause.comparator.value), "comparison", message)
+        _follow_expected(work, path, clause, scope)
         return
     _lint_value(work, (*path, clause.comparator.value), clause.expected, NUMBER, scope)
 
 
 def _lint_benchmark(work: Linting, path: Path, phase: Phase, clause: ClauseForm, scope: Scope) -> None:
-    _refuse_parameters(work, path, clause)
+    _refuse_parameters(work, path, clause, scope)
     if phase is not Phase.AFTER:
         work.add((*path, "benchmark"), "comparison", "a benchmark is compared after the deed", "Move it to `after`.")
     for word, attribute in _TIMES.items():
@@ -86,6 +91,7 @@ def _lint_benchmark(work: Linting, path: Path, phase: Phase, clause: ClauseForm,
     if clause.comparator is not Comparator.WORSENS_AT_MOST:
         message = "a benchmark is held against worsens_at_most"
         work.add((*path, clause.comparator.value), "comparison", message, "Write it like `worsens_at_most: 20%`.")
+        _follow_expected(work, path, clause, scope)
         return
     where = (*path, "worsens_at_most")
     if isinstance(clause.expected, str) and OPEN in clause.expected:
@@ -105,8 +111,14 @@ def _lint_value(work: Linting, path: Path, expected: JsonValue, wanted: Shape, s
         work.add(path, "comparison", f"{expected!r:.60} {why}: this can never hold")
 
 
-def _refuse_parameters(work: Linting, path: Path, clause: ClauseForm) -> None:
+def _follow_expected(work: Linting, path: Path, clause: ClauseForm, scope: Scope) -> None:
+    """Follow the references of an expectation whose clause has a flaw already; their shape cannot be judged."""
+    work.value((*path, clause.comparator.value), clause.expected, scope, ANYTHING)
+
+
+def _refuse_parameters(work: Linting, path: Path, clause: ClauseForm, scope: Scope) -> None:
     if clause.parameters:
+        work.parameters((*path, "with"), clause.parameters, None, scope)
         message = f"a {clause.source.value} takes no `with`: the service declares how it is measured"
         work.add((*path, "with"), "parameters", message, "Remove `with`, or use `probe`.")
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from grace.kit.documents import Document, Flaw, Path
+from grace.kit.documents import Document, Flaw, Path, nearest
 from grace.kit.parsing import flaw_of, validate
 from grace.model.catalogue import Catalogue
 from grace.think.playbooks.evaluation import OUTPUTS
@@ -31,16 +32,27 @@ class Linting:
     catalogue: Catalogue
     flaws: list[Flaw] = field(default_factory=list[Flaw])
     used_inputs: set[str] = field(default_factory=set[str])
+    unclear: list[str] = field(default_factory=list[str])
+    """Expressions with a flaw of their own: what they were meant to refer to is not known."""
 
     def add(self, path: Path, rule: str, message: str, remedy: str = "") -> None:
         self.flaws.append(self.document.flaw(path, rule, message, remedy))
+
+    def may_use(self, name: str) -> bool:
+        """Tell whether an input is used, or was probably meant by an expression that has a flaw of its own."""
+        return name in self.used_inputs or any(nearest(name, _WORD.findall(text)) for text in self.unclear)
+
+    def misread(self, path: Path, text: str, rule: str, message: str, remedy: str = "") -> None:
+        """Add the flaw of an expression; that one alone, not what follows from it."""
+        self.unclear.append(text)
+        self.add(path, rule, message, remedy)
 
     def expression(self, path: Path, text: str, scope: Scope, wanted: Shape) -> None:
         """Check a path with filters that stands without `${{ }}`."""
         try:
             piped = parse_piped(text)
         except ExpressionInvalidError as error:
-            self.add(path, "expression", f"{text!r} is no expression: {error}")
+            self.misread(path, text, "expression", f"{text!r} is no expression: {error}")
             return
         self.piped(path, piped, scope, wanted)
 
@@ -50,7 +62,7 @@ class Linting:
         try:
             given = shape_of_piped(piped, scope)
         except UntypableError as error:
-            self.add(path, "reference", str(error), error.remedy)
+            self.misread(path, str(piped), "reference", str(error), error.remedy)
             return
         if piped.root == OUTPUTS and (why_not := _not_an_output(piped, wanted)):
             self.add(path, "reference", why_not)
@@ -91,7 +103,7 @@ class Linting:
         try:
             template = parse_template(text)
         except ExpressionInvalidError as error:
-            self.add(path, "expression", f"{text!r}: {error}")
+            self.misread(path, text, "expression", f"{text!r}: {error}")
             return True
         if template is None:
             return False
@@ -108,6 +120,7 @@ class Linting:
             self.piped(path, piped, scope, _IN_TEXT)
 
 
+_WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _STEPS_OF_OUTPUT: Final = 3
 _IN_TEXT: Final = Shape(frozenset({"text", "number", "boolean"}))
 
