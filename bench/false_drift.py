@@ -21,6 +21,7 @@ from grace.kit.clock import SystemClock
 from grace.model.reading import Reading
 from grace.sense.collectors.eyes import Eyes
 from grace.sense.collectors.http import HttpCollector
+from grace.sense.collectors.viewpoint import Viewpoint
 
 SERIES = 2000
 ROUNDS = 2000
@@ -67,7 +68,9 @@ def request_times(count: int) -> tuple[float, ...]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        meter = Eyes([HttpCollector(clock)]).aim("http.latency_ms", {"url": f"http://127.0.0.1:{server.server_port}/"})
+        meter = Eyes([HttpCollector(Viewpoint(clock))]).aim(
+            "http.latency_ms", {"url": f"http://127.0.0.1:{server.server_port}/"}
+        )
         readings = [Reading(at=clock.now(), found=meter.read()) for _ in range(count)]
         server.shutdown()
         thread.join()

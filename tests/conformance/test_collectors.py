@@ -20,6 +20,7 @@ from grace.kit.clock import SystemClock
 from grace.model.catalogue import Answers, ProbeSpec
 from grace.model.reading import Known, Unknown
 from grace.sense.collectors.eyes import Eyes, found_collectors
+from grace.sense.collectors.viewpoint import Viewpoint
 from tests.conformance.collector_cases import CASES, World
 from tests.sense.collectors.conftest import holding, make_database, running
 
@@ -52,7 +53,7 @@ server.serve_forever()
 
 
 def _names() -> list[str]:
-    with Eyes(found_collectors(SystemClock())) as eyes:
+    with Eyes(found_collectors(Viewpoint(SystemClock()))) as eyes:
         return sorted(eyes.specs)
 
 
@@ -62,7 +63,7 @@ every_probe = pytest.mark.parametrize("name", NAMES)
 
 @pytest.fixture(scope="module")
 def eyes() -> Iterator[Eyes]:
-    with Eyes(found_collectors(SystemClock())) as found:
+    with Eyes(found_collectors(Viewpoint(SystemClock()))) as found:
         yield found
 
 
@@ -244,7 +245,7 @@ async def test_a_read_ends_within_its_limit(eyes: Eyes, world: World, name: str)
 
 def test_closing_ends_every_process_that_a_collector_started(world: World) -> None:
     before = {process.pid for process in psutil.Process().children(recursive=True)}
-    with Eyes(found_collectors(SystemClock())) as eyes:
+    with Eyes(found_collectors(Viewpoint(SystemClock()))) as eyes:
         for name in NAMES:
             answer(eyes, world, name)
     assert {process.pid for process in psutil.Process().children(recursive=True)} == before

@@ -61,11 +61,10 @@ from grace.model.service import Service
 from grace.record.mesh.delivery import Mesh
 from grace.record.opening import Record, open_record
 from grace.sense.collectors.eyes import Eyes, found_collectors
+from grace.sense.collectors.viewpoint import Viewpoint
 from grace.sense.directory import Directory
 from grace.sense.intake.acceptance import Intake
-from grace.settings import (
-    Settings,
-)
+from grace.settings import Settings, secret_named
 from grace.shipped import ShippedName, shipped_folder
 from grace.think.incidents.grouping import Incidents
 from grace.think.playbooks.means import Means
@@ -172,7 +171,7 @@ class _Mind:
 def _plug_in(rooms: _Rooms) -> _Plugged:
     settings, folder = rooms.settings, rooms.folder
     vault = open_vault(folder / "vault", folder / "vault.key")
-    eyes = rooms.opening.enter_context(Eyes(found_collectors(rooms.clock)))
+    eyes = rooms.opening.enter_context(Eyes(found_collectors(Viewpoint(rooms.clock, secret_named))))
     writer_child = rooms.opening.enter_context(SqliteChild(Role.WRITER))
     directory = Directory()
     actions = load_actions(settings, folder, rooms.clock, vault, writer_child, directory)

@@ -16,6 +16,7 @@ from grace.model.diagnosis import Diagnosis
 from grace.model.plan import Plan
 from grace.model.service import Service
 from grace.sense.collectors.eyes import Eyes, found_collectors
+from grace.sense.collectors.viewpoint import Viewpoint
 from grace.sense.directory import Directory
 from grace.settings import Settings
 from grace.think.knowledge.loading import load_knowledge
@@ -28,7 +29,7 @@ _AUTHOR = "grace playbook test"
 def catalogue(settings: Settings) -> Catalogue:
     """Return every installed action and probe; nothing is started and nothing stays behind."""
     clock = SystemClock()
-    with tempfile.TemporaryDirectory(prefix="grace-") as made, Eyes(found_collectors(clock)) as eyes:
+    with tempfile.TemporaryDirectory(prefix="grace-") as made, Eyes(found_collectors(Viewpoint(clock))) as eyes:
         folder = Path(made)
         vault = open_vault(folder / "vault", folder / "vault.key")
         with SqliteChild(Role.WRITER) as child:

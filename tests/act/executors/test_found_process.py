@@ -17,6 +17,7 @@ from grace.kit.clock import SystemClock
 from grace.model.execution import StepState
 from grace.model.reading import Known
 from grace.sense.collectors.process import ProcessCollector
+from grace.sense.collectors.viewpoint import Viewpoint
 from tests.act.workbench import Bench
 from tests.conformance.hands import RULES, found_actions
 
@@ -159,7 +160,7 @@ def test_what_the_probe_finds_by_itself_is_enough_to_end_the_holder(
     tmp_path: Path, holder: subprocess.Popen[str]
 ) -> None:
     path = str(tmp_path / "world" / "orders.db")
-    probe = ProcessCollector(SystemClock()).probes["process.lock_holder"]
+    probe = ProcessCollector(Viewpoint(SystemClock())).probes["process.lock_holder"]
     found = probe.aim(probe.spec.parameters.model_validate({"path": path})).read()
     assert isinstance(found, Known)
     assert cast("dict[str, float]", found.value)["held_s"] > 5

@@ -17,13 +17,14 @@ import pytest
 from grace.kit.clock import SystemClock
 from grace.model.reading import Known, Unknown
 from grace.sense.collectors.eyes import Eyes, found_collectors
+from grace.sense.collectors.viewpoint import Viewpoint
 
 Look: TypeAlias = Callable[..., Known | Unknown]
 
 
 @pytest.fixture(scope="session")
 def eyes() -> Iterator[Eyes]:
-    with Eyes(found_collectors(SystemClock())) as found:
+    with Eyes(found_collectors(Viewpoint(SystemClock()))) as found:
         yield found
 
 
@@ -47,6 +48,8 @@ class Site:
     headers: dict[str, str] = field(default_factory=dict[str, str])
     hold: threading.Event | None = None
     requests: list[str] = field(default_factory=list[str])
+    heard: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    """The headers of each request, by name in lower case."""
 
 
 @pytest.fixture
@@ -54,6 +57,7 @@ def site() -> Iterator[Site]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             made.requests.append(self.path)
+            made.heard.append({name.lower(): value for name, value in self.headers.items()})
             if made.hold is not None:
                 made.hold.wait(10)
             self.send_response(made.status)

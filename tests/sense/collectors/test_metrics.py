@@ -10,6 +10,7 @@ from grace.model.reading import Known, Unknown
 from grace.sense.collectors import Meter
 from grace.sense.collectors.eyes import Eyes
 from grace.sense.collectors.metrics import MetricsCollector
+from grace.sense.collectors.viewpoint import Viewpoint
 from tests.sense.collectors.conftest import Look, Site
 
 REQUESTS = "http_requests_total"
@@ -36,7 +37,7 @@ def clock() -> VirtualClock:
 
 
 def aimed(clock: VirtualClock, probe: str, **parameters: Any) -> Meter:
-    return Eyes([MetricsCollector(clock)]).aim(probe, parameters)
+    return Eyes([MetricsCollector(Viewpoint(clock))]).aim(probe, parameters)
 
 
 class Ratio:

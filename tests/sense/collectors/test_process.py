@@ -15,6 +15,7 @@ from grace.kit.clock import VirtualClock
 from grace.kit.procfs import ProcessStat, process_stat
 from grace.model.reading import Known, Unknown
 from grace.sense.collectors.process import Locked, ProcessCollector
+from grace.sense.collectors.viewpoint import Viewpoint
 from tests.sense.collectors.conftest import Look, Spawn, holding, make_database
 
 
@@ -126,7 +127,7 @@ class Nudged(VirtualClock):
 
 
 def held(clock: VirtualClock, path: Path, watch: float) -> Known | Unknown:
-    probe = ProcessCollector(clock).probes["process.lock_holder"]
+    probe = ProcessCollector(Viewpoint(clock)).probes["process.lock_holder"]
     return probe.aim(Locked(path=str(path), watch=watch)).read()
 
 

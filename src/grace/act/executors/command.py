@@ -26,10 +26,11 @@ from grace.act.executors.launching import (
     tidy,
 )
 from grace.act.executors.preparing import CommandParameters, Ready, prepare
-from grace.act.executors.references import is_unfilled, without
+from grace.act.executors.references import is_unfilled
 from grace.act.executors.workplace import Workplace, failed, own
 from grace.kit.cuts import cut
 from grace.kit.ids import IdMint
+from grace.kit.secret_references import without
 from grace.kit.secrets import names_a_secret
 from grace.kit.text_diff import bounded
 from grace.model.catalogue import ActionSpec

@@ -9,21 +9,28 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Final, Literal, Self, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field, JsonValue, model_validator
 
 from grace.act.executors import Action, Applied, Journal
-from grace.act.executors.references import SecretReference, is_unfilled, read_secret, without
+from grace.act.executors.references import is_unfilled
 from grace.act.executors.sending import Answer, Exchange, NotAnsweredError, NotConnectedError, Place
 from grace.act.executors.workplace import Parameters, Workplace, failed, own, unknown
 from grace.kit.cuts import cut
 from grace.kit.digests import digest_of_bytes
 from grace.kit.ids import IdMint
 from grace.kit.redaction import redact_text
-from grace.kit.secrets import names_a_secret
+from grace.kit.secret_references import (
+    Filled,
+    PlainHeaders,
+    SecretHeaders,
+    Unfilled,
+    fill_headers,
+    named_twice,
+    without,
+)
 from grace.kit.text_diff import bounded
 from grace.model.catalogue import ActionSpec
 from grace.model.execution import Outcome, StepState
@@ -36,12 +43,9 @@ from grace.model.warrant import Refusal
 KIND: Final = "http"
 _USER_AGENT: Final = "grace"
 _KEY_HEADER: Final = "idempotency-key"
-_OURS: Final = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", _KEY_HEADER})
 _LARGEST_BODY: Final = 256 * 1024
 _SEARCHED_FOR_SECRETS: Final = 64 * 1024
 _URL: Final = re.compile(r"https?://[A-Za-z0-9.\-_~:/?\[\]@!$&'()*+,;=%]+")
-_TOKEN: Final = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"  # noqa: S105 - what RFC 9110 calls a token
-_IN_A_HEADER: Final = r"^[\t\x20-\x7e\xa0-\xff]*$"
 _GONE: Final = frozenset({404, 410})
 
 
@@ -63,29 +67,8 @@ def _plain_address(written: str) -> str:
     return written
 
 
-def _not_secret(name: str) -> str:
-    if names_a_secret(name):
-        message = f"{name} holds a secret: name where it is kept under `headers_from`, like `Bearer env:TOKEN`"
-        raise ValueError(message)
-    return name
-
-
-def _not_ours(name: str) -> str:
-    if name.lower() in _OURS:
-        message = f"{name} is set by GRACE"
-        raise ValueError(message)
-    return name
-
-
 Url: TypeAlias = Annotated[str, Field(max_length=2000), AfterValidator(_plain_address)]
-HeaderName: TypeAlias = Annotated[str, Field(pattern=_TOKEN, max_length=100), AfterValidator(_not_ours)]
-PlainHeaderName: TypeAlias = Annotated[HeaderName, AfterValidator(_not_secret)]
-HeaderValue: TypeAlias = Annotated[str, Field(pattern=_IN_A_HEADER, max_length=4096)]
 Status: TypeAlias = Annotated[int, Field(ge=200, le=599)]
-SecretHeaders: TypeAlias = Annotated[
-    dict[HeaderName, SecretReference],
-    Field(default_factory=dict, max_length=10, description="Headers whose value is read just before it is sent."),
-]
 
 
 class Check(Parameters):
@@ -103,7 +86,7 @@ class RequestParameters(Parameters):
 
     method: Literal["POST", "PUT", "PATCH", "DELETE"]
     url: Url
-    headers: dict[PlainHeaderName, HeaderValue] = Field(default_factory=dict, max_length=50)
+    headers: PlainHeaders
     headers_from: SecretHeaders
     body: JsonValue = Field(default=None, description="A text is sent as it is, anything else as JSON.")
     expect_status: tuple[Status, ...] = Field(default=(200, 201, 202, 204), min_length=1, max_length=16)
@@ -113,8 +96,7 @@ class RequestParameters(Parameters):
 
     @model_validator(mode="after")
     def _is_sendable(self) -> Self:
-        names = [name.lower() for name in (*self.headers, *self.headers_from)]
-        if len(set(names)) < len(names):
+        if named_twice(self.headers, self.headers_from):
             message = "a header is given twice"
             raise ValueError(message)
         if len(_encoded(self.body) or b"") > _LARGEST_BODY:
@@ -132,14 +114,6 @@ class RequestAnswered(Noun):
     body_kept: str | None
     """Address in the vault of the whole body, up to 1 MiB; None when it was empty."""
     idempotency_key: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Secrets:
-    """Secrets for the length of one exchange: the bare values, and the headers made of them."""
-
-    values: tuple[str, ...]
-    headers: Mapping[str, str]
 
 
 class HttpRequest:
@@ -208,7 +182,7 @@ class HttpRequest:
             return Applied.YES
         return Applied.UNKNOWN if wanted.check is None else self._ask(wanted.check)
 
-    def _send(self, wanted: RequestParameters, secrets: _Secrets, key: str, journal: Journal) -> Answer:
+    def _send(self, wanted: RequestParameters, secrets: Filled, key: str, journal: Journal) -> Answer:
         place = Place.of(wanted.url)
         headers = {
             "user-agent": _USER_AGENT,
@@ -234,19 +208,13 @@ class HttpRequest:
             return Applied.UNKNOWN
         return _seen(check, answer)
 
-    def _secrets(self, headers: Mapping[str, str]) -> _Secrets | Refusal:
-        values: list[str] = []
-        filled: dict[str, str] = {}
-        for name, reference in headers.items():
-            read = read_secret(reference, self._workplace.secret)
-            if read is None or not re.fullmatch(_IN_A_HEADER, read[1]):
-                why = f"{reference} names no secret that can be sent as {name}."
-                return Refusal(rule="http.secret", why=why, next="Provide it where GRACE is started.")
-            values.append(read[0])
-            filled[name.lower()] = read[1]
-        return _Secrets(tuple(values), filled)
+    def _secrets(self, headers: Mapping[str, str]) -> Filled | Refusal:
+        filled = fill_headers(headers, self._workplace.secret)
+        if isinstance(filled, Unfilled):
+            return Refusal(rule="http.secret", why=filled.why, next="Provide it where GRACE is started.")
+        return filled
 
-    def _told(self, answer: Answer, secrets: _Secrets, key: str, journal: Journal) -> RequestAnswered:
+    def _told(self, answer: Answer, secrets: Filled, key: str, journal: Journal) -> RequestAnswered:
         text = answer.body.decode("utf-8", "replace")[:_SEARCHED_FOR_SECRETS]
         return RequestAnswered(
             status=answer.status,

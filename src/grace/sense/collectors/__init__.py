@@ -1,7 +1,7 @@
 """The eyes: probes that read the world and never write it, one file for each kind.
 
-A collector is found by an entry point of the group `grace.collectors`, which names a callable that takes the clock and
-returns it. `meters.py` has what most probes are made of, `eyes.py` finds the collectors and aims by name.
+A collector is found by an entry point of the group `grace.collectors`, which names a callable that takes a `Viewpoint`
+and returns it. `meters.py` has what most probes are made of, `eyes.py` finds the collectors and aims by name.
 """
 
 from __future__ import annotations

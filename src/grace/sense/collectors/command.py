@@ -23,6 +23,7 @@ from grace.model.quantities import AbsolutePath, Duration
 from grace.model.reading import Known, Unknown
 from grace.sense.collectors import Meter, Probe
 from grace.sense.collectors.meters import OVERTIME_S, ProbeParameters, Reads, TypedProbe, by_name, unknown
+from grace.sense.collectors.viewpoint import Viewpoint
 
 _ENVIRONMENT: Final = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent"}
 _LONGEST_OUTPUT_BYTES: Final = 64 * 1024
@@ -53,8 +54,8 @@ class Ended:
 class CommandCollector:
     """`command.exit_code` and `command.output`."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, viewpoint: Viewpoint) -> None:
+        self._clock = viewpoint.clock
 
     @property
     def probes(self) -> Mapping[str, Probe]:

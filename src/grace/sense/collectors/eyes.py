@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import entry_points
@@ -11,13 +11,13 @@ from typing import Final, Self, cast
 
 from pydantic import JsonValue, ValidationError
 
-from grace.kit.clock import Clock
 from grace.kit.parsing import validate
 from grace.kit.redaction import redact
 from grace.model.catalogue import ProbeSpec
 from grace.model.reading import Known, Unknown
 from grace.sense.collectors import Collector, Meter, Probe
 from grace.sense.collectors.meters import Blind
+from grace.sense.collectors.viewpoint import CollectorFactory, Viewpoint
 
 GROUP: Final = "grace.collectors"
 
@@ -95,7 +95,7 @@ class Eyes:
                 closing.callback(collector.close)
 
 
-def found_collectors(clock: Clock) -> tuple[Collector, ...]:
+def found_collectors(viewpoint: Viewpoint) -> tuple[Collector, ...]:
     """Return every installed collector, in the order of their names; one that cannot be imported stops the start."""
     points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
-    return tuple(cast("Callable[[Clock], Collector]", point.load())(clock) for point in points)
+    return tuple(cast("CollectorFactory", point.load())(viewpoint) for point in points)

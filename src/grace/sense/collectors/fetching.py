@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final, Self, TypeAlias
 from urllib.parse import urlsplit
 
 import httpx
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from grace.kit.clock import Clock
+from grace.kit.secret_references import PlainHeaders, SecretHeaders, Unfilled, fill_headers, named_twice, without
 from grace.model.quantities import Duration
 from grace.sense.collectors.meters import ProbeParameters
+from grace.sense.collectors.viewpoint import Viewpoint
 
-_USER_AGENT: Final = "grace-probe"
+_STANDARD: Final = {"user-agent": "grace-probe", "accept-encoding": "identity"}
 _LONGEST_BODY_BYTES: Final = 4 * 1024 * 1024
 
 
@@ -41,6 +43,18 @@ class Page(ProbeParameters):
     method: str = Field(default="GET", pattern="^(GET|HEAD)$")
     timeout: Duration = Field(default=5.0, gt=0, le=60)
     follow_redirects: bool = False
+    headers: PlainHeaders
+    headers_from: SecretHeaders
+
+    @model_validator(mode="after")
+    def _keeps_its_secrets(self) -> Self:
+        if named_twice(self.headers, self.headers_from):
+            message = "a header is given twice"
+            raise ValueError(message)
+        if self.headers_from and self.follow_redirects:
+            message = "a secret is not carried to wherever a server points: name the last address, or no `headers_from`"
+            raise ValueError(message)
+        return self
 
 
 class Failure(StrEnum):
@@ -60,6 +74,8 @@ class Fetched:
     content_type: str
     body: bytes
     took_s: float
+    secrets: tuple[str, ...] = ()
+    """What must not be told of the body, should the server repeat it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +86,24 @@ class NotFetched:
     why: str
 
 
-def fetch(page: Page, clock: Clock) -> Fetched | NotFetched:
-    """Get the page on a connection of its own; time-outs, refusals and too large bodies come back as values."""
+def fetch(page: Page, viewpoint: Viewpoint) -> Fetched | NotFetched:
+    """Get the page on a connection of its own; time-outs, refusals and too large bodies come back as values.
+
+    Secrets are read now, sent, and told nobody: a reference that names none keeps the page away.
+    """
+    filled = fill_headers(page.headers_from, viewpoint.secret)
+    if isinstance(filled, Unfilled):
+        return NotFetched(Failure.OTHER, filled.why)
+    given = {name.lower(): value for name, value in page.headers.items()}
+    fetched = _fetch(page, {**_STANDARD, **given, **filled.headers}, viewpoint.clock)
+    match fetched:
+        case NotFetched(why=why):
+            return replace(fetched, why=without(filled.values, why))
+        case Fetched():
+            return replace(fetched, secrets=filled.values)
+
+
+def _fetch(page: Page, headers: dict[str, str], clock: Clock) -> Fetched | NotFetched:
     began_s = clock.monotonic()
     try:
         with (
@@ -80,7 +112,7 @@ def fetch(page: Page, clock: Clock) -> Fetched | NotFetched:
                 timeout=page.timeout,
                 follow_redirects=page.follow_redirects,
                 trust_env=False,
-                headers={"user-agent": _USER_AGENT, "accept-encoding": "identity"},
+                headers=[(name.encode(), value.encode("latin-1")) for name, value in headers.items()],
             ) as client,
             client.stream(page.method, page.url) as response,
         ):

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar, cast
 from pydantic import Field, JsonValue, model_validator
 
 from grace.kit.canonical import JsonInvalidError, parse_json
-from grace.kit.clock import Clock
 from grace.kit.digests import digest_of_stream
 from grace.kit.documents import Flaw
 from grace.kit.secrets import names_a_secret
@@ -27,6 +26,7 @@ from grace.model.quantities import AbsolutePath
 from grace.model.reading import Known, Unknown
 from grace.sense.collectors import Meter, Probe
 from grace.sense.collectors.meters import ProbeParameters, Reads, TypedProbe, by_name, unknown
+from grace.sense.collectors.viewpoint import Viewpoint
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -85,8 +85,8 @@ class FileUnreadable(Exception):
 class FileCollector:
     """`file.exists`, `.size`, `.mode`, `.digest`, `.contains`, `.text` and `.value`."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, viewpoint: Viewpoint) -> None:
+        """Take what every collector is given; nothing of it is needed here."""
 
     @property
     def probes(self) -> Mapping[str, Probe]:

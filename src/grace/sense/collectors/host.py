@@ -8,12 +8,12 @@ from typing import Final
 
 import psutil
 
-from grace.kit.clock import Clock
 from grace.model.catalogue import Answers, ProbeSpec
 from grace.model.quantities import AbsolutePath
 from grace.model.reading import Known, Unknown
 from grace.sense.collectors import Probe
 from grace.sense.collectors.meters import ProbeParameters, Reads, TypedProbe, by_name, unknown
+from grace.sense.collectors.viewpoint import Viewpoint
 
 _LIMIT_S: Final = 5.0
 
@@ -31,8 +31,8 @@ class OnDisk(ProbeParameters):
 class HostCollector:
     """`host.disk_free_share`, `host.inodes_free_share`, `host.memory_available_share` and `host.load_per_core`."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, viewpoint: Viewpoint) -> None:
+        """Take what every collector is given; nothing of it is needed here."""
 
     @property
     def probes(self) -> Mapping[str, Probe]:

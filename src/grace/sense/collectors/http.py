@@ -8,12 +8,13 @@ from typing import Final
 from pydantic import Field, JsonValue
 
 from grace.kit.canonical import JsonInvalidError, parse_json
-from grace.kit.clock import Clock
+from grace.kit.secret_references import without
 from grace.model.catalogue import Answers, ProbeSpec
 from grace.model.reading import Known, Unknown
 from grace.sense.collectors import Meter, Probe
 from grace.sense.collectors.fetching import Failure, Fetched, NotFetched, Page, fetch
 from grace.sense.collectors.meters import OVERTIME_S, Reads, TypedProbe, by_name, unknown
+from grace.sense.collectors.viewpoint import Viewpoint
 
 _FIRST_FAILURE: Final = 400
 
@@ -35,8 +36,8 @@ class JsonPage(Page):
 class HttpCollector:
     """`http.status`, `http.ok`, `http.latency_ms` and `http.json`."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, viewpoint: Viewpoint) -> None:
+        self._viewpoint = viewpoint
 
     @property
     def probes(self) -> Mapping[str, Probe]:
@@ -78,7 +79,7 @@ class HttpCollector:
 
     def _status(self, page: Page) -> Meter:
         def read() -> Known | Unknown:
-            match fetch(page, self._clock):
+            match fetch(page, self._viewpoint):
                 case Fetched(status=status):
                     return Known(value=status)
                 case NotFetched(why=why):
@@ -87,13 +88,13 @@ class HttpCollector:
         return Reads(page.timeout + OVERTIME_S, read)
 
     def _ok(self, page: OkPage) -> Meter:
-        return Reads(page.timeout + OVERTIME_S, lambda: _is_ok(page, fetch(page, self._clock)))
+        return Reads(page.timeout + OVERTIME_S, lambda: _is_ok(page, fetch(page, self._viewpoint)))
 
     def _latency(self, page: Page) -> Meter:
-        return Reads(page.timeout + OVERTIME_S, lambda: _latency_ms(fetch(page, self._clock)))
+        return Reads(page.timeout + OVERTIME_S, lambda: _latency_ms(fetch(page, self._viewpoint)))
 
     def _json(self, page: JsonPage) -> Meter:
-        return Reads(page.timeout + OVERTIME_S, lambda: _pointed_at(page, fetch(page, self._clock)))
+        return Reads(page.timeout + OVERTIME_S, lambda: _pointed_at(page, fetch(page, self._viewpoint)))
 
 
 def _is_ok(page: OkPage, fetched: Fetched | NotFetched) -> Known | Unknown:
@@ -125,13 +126,34 @@ def _pointed_at(page: JsonPage, fetched: Fetched | NotFetched) -> Known | Unknow
     match fetched:
         case Fetched(status=status) if status >= _FIRST_FAILURE:
             return unknown(f"the answer has status {status}")
-        case Fetched(body=body):
+        case Fetched(body=body, secrets=secrets):
             try:
-                return _follow(parse_json(body), page.pointer)
+                return _discreet(_follow(parse_json(body), page.pointer), secrets)
             except (JsonInvalidError, UnicodeError) as error:
-                return unknown(f"the answer is not JSON: {error}")
+                return unknown(without(secrets, f"the answer is not JSON: {error}"))
         case NotFetched(why=why):
             return unknown(why)
+
+
+def _discreet(found: Known | Unknown, secrets: tuple[str, ...]) -> Known | Unknown:
+    """Return an answer in which the secrets do not stand that the question was asked with."""
+    match found:
+        case Known(value=value) if secrets:
+            return Known(value=_without(secrets, value))
+        case _:
+            return found
+
+
+def _without(secrets: tuple[str, ...], value: JsonValue) -> JsonValue:
+    match value:
+        case str():
+            return without(secrets, value)
+        case list():
+            return [_without(secrets, item) for item in value]
+        case dict():
+            return {without(secrets, name): _without(secrets, item) for name, item in value.items()}
+        case _:
+            return value
 
 
 def _follow(document: JsonValue, pointer: str) -> Known | Unknown:

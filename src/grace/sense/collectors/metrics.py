@@ -19,13 +19,14 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.samples import Sample
 from pydantic import Field
 
-from grace.kit.clock import Clock
+from grace.kit.secret_references import without
 from grace.model.catalogue import Answers, ProbeSpec
 from grace.model.quantities import Duration
 from grace.model.reading import Known, Unknown
 from grace.sense.collectors import Meter, Probe
 from grace.sense.collectors.fetching import Fetched, NotFetched, Page, fetch
 from grace.sense.collectors.meters import OVERTIME_S, ProbeParameters, Reads, TypedProbe, by_name, unknown
+from grace.sense.collectors.viewpoint import Viewpoint
 
 _OK: Final = 200
 _PATTERN: Final = "=~"
@@ -86,8 +87,8 @@ class Scrape:
 class MetricsCollector:
     """`metrics.value`, `metrics.rate` and `metrics.ratio`."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, viewpoint: Viewpoint) -> None:
+        self._viewpoint = viewpoint
 
     @property
     def probes(self) -> Mapping[str, Probe]:
@@ -99,12 +100,12 @@ class MetricsCollector:
                 TypedProbe(
                     ProbeSpec("metrics.rate", "The increase a second of counters.", Rate, Answers.NUMBER, unit="1/s"),
                     Rate,
-                    lambda given: Increases(given, self._clock, _rate),
+                    lambda given: Increases(given, self._viewpoint, _rate),
                 ),
                 TypedProbe(
                     ProbeSpec("metrics.ratio", "The share of one increase in another.", Ratio, Answers.NUMBER),
                     Ratio,
-                    lambda given: Increases(given, self._clock, _ratio),
+                    lambda given: Increases(given, self._viewpoint, _ratio),
                 ),
             ]
         )
@@ -114,7 +115,7 @@ class MetricsCollector:
 
     def _value(self, given: Value) -> Meter:
         def read() -> Known | Unknown:
-            match scrape(given, self._clock):
+            match scrape(given, self._viewpoint):
                 case Unknown() as why:
                     return why
                 case page:
@@ -126,9 +127,9 @@ class MetricsCollector:
 class Increases(Generic[S]):
     """A meter that compares each page with the one before it."""
 
-    def __init__(self, given: S, clock: Clock, compare: Callable[[S, Scrape, Scrape], Known | Unknown]) -> None:
+    def __init__(self, given: S, viewpoint: Viewpoint, compare: Callable[[S, Scrape, Scrape], Known | Unknown]) -> None:
         self._given = given
-        self._clock = clock
+        self._viewpoint = viewpoint
         self._compare = compare
         self._before: Scrape | None = None
 
@@ -138,7 +139,7 @@ class Increases(Generic[S]):
 
     def read(self) -> Known | Unknown:
         before, self._before = self._before, None
-        now = scrape(self._given, self._clock)
+        now = scrape(self._given, self._viewpoint)
         if isinstance(now, Unknown):
             return now
         self._before = now
@@ -147,22 +148,22 @@ class Increases(Generic[S]):
         return self._compare(self._given, before, now)
 
 
-def scrape(given: Scraped, clock: Clock) -> Scrape | Unknown:
+def scrape(given: Scraped, viewpoint: Viewpoint) -> Scrape | Unknown:
     """Get and parse one page; samples that carry a time must be fresh."""
-    match fetch(given, clock):
+    match fetch(given, viewpoint):
         case NotFetched(why=why):
             return unknown(f"{given.url}: {why}")
         case Fetched(status=status) if status != _OK:
             return unknown(f"{given.url} answers with status {status}")
         case page:
-            at_s = clock.monotonic()
+            at_s = viewpoint.clock.monotonic()
     parser = openmetrics if "openmetrics" in page.content_type else prometheus
     parse = cast("Callable[[str], Iterable[Metric]]", parser.text_string_to_metric_families)  # pyright: ignore[reportUnknownMemberType]
     try:
         samples = tuple(sample for family in parse(page.body.decode("utf-8")) for sample in family.samples)
     except (ValueError, KeyError, IndexError) as error:
-        return unknown(f"{given.url} is not metrics text: {error}")
-    oldest_s = clock.now().timestamp() - given.stale_after
+        return unknown(without(page.secrets, f"{given.url} is not metrics text: {error}"))
+    oldest_s = viewpoint.clock.now().timestamp() - given.stale_after
     fresh = (sample for sample in samples if sample.timestamp is None or float(sample.timestamp) >= oldest_s)
     return Scrape(tuple(fresh), at_s)
 

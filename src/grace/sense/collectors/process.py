@@ -13,7 +13,6 @@ from typing import Annotated, Final, TypeVar
 
 from pydantic import AfterValidator, Field, JsonValue
 
-from grace.kit.clock import Clock
 from grace.kit.procfs import (
     Holders,
     ProcessStat,
@@ -31,6 +30,7 @@ from grace.model.quantities import AbsolutePath, Duration
 from grace.model.reading import Known, Unknown
 from grace.sense.collectors import Meter, Probe
 from grace.sense.collectors.meters import ProbeParameters, Reads, TypedProbe, by_name, unknown
+from grace.sense.collectors.viewpoint import Viewpoint
 
 _LIMIT_S: Final = 10.0
 _LONGEST_COMMAND: Final = 500
@@ -114,8 +114,8 @@ _IDENTITY: Final = ("pid", "started_at")
 class ProcessCollector:
     """`process.alive`, `.lock_holder`, `.listener`, `.from_pid_file`, `.rss_bytes` and `.cpu_share`."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, viewpoint: Viewpoint) -> None:
+        self._clock = viewpoint.clock
 
     @property
     def probes(self) -> Mapping[str, Probe]:

@@ -7,13 +7,13 @@ from typing import Final, TypeVar, cast
 
 from pydantic import Field, JsonValue
 
-from grace.kit.clock import Clock
 from grace.kit.sqlite_child import Role, SqliteChild, SqliteFault
 from grace.model.catalogue import Answers, ProbeSpec
 from grace.model.quantities import AbsolutePath, Duration
 from grace.model.reading import Known, Unknown
 from grace.sense.collectors import Meter, Probe
 from grace.sense.collectors.meters import OVERTIME_S, ProbeParameters, Reads, TypedProbe, by_name, unknown
+from grace.sense.collectors.viewpoint import Viewpoint
 
 _MOST_ROWS: Final = 1000
 
@@ -63,7 +63,7 @@ D = TypeVar("D", bound=Database)
 class SqliteCollector:
     """`sqlite.writable`, `.integrity`, `.scalar`, `.rows`, `.journal_mode` and `.digest`."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, viewpoint: Viewpoint) -> None:
         self._child = SqliteChild(Role.READER)
 
     @property
