@@ -13,6 +13,7 @@ from grace.act.executors.workplace import ProcessRules, Workplace
 from grace.act.safehold.providers import Surroundings
 from grace.act.safehold.vault import FolderVault, open_vault
 from grace.kit.clock import Clock, SystemClock
+from grace.kit.procfs import Endpoint
 from grace.kit.redaction import redact_text
 from grace.kit.sqlite_child import Role, SqliteChild
 from grace.model.execution import Outcome
@@ -62,6 +63,7 @@ class Bench:
     clock: Clock = field(default_factory=SystemClock)
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     secrets: Mapping[str, str] = field(default_factory=dict[str, str])
+    own_doors: Callable[[], frozenset[Endpoint]] = frozenset
     sqlite: SqliteChild = field(default_factory=lambda: SqliteChild(Role.WRITER))
 
     def __post_init__(self) -> None:
@@ -83,6 +85,7 @@ class Bench:
             sqlite=self.sqlite,
             processes=self.rules,
             environment=self.environment,
+            own_doors=self.own_doors,
         )
 
     @property

@@ -52,6 +52,14 @@ class Holders:
 
 
 @dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An address and TCP port on which somebody listens; `0.0.0.0` and `::` are all addresses of this machine."""
+
+    address: IPv4Address | IPv6Address
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
 class FileLock:
     """One lock line of `/proc/PID/fdinfo`: kind, strength and the bytes it covers."""
 
@@ -151,6 +159,12 @@ def tcp_listeners(port: int, address: str | None = None) -> Holders:
     return Holders(tuple(pids), tuple(hidden))
 
 
+def listening_at(pid: int) -> frozenset[Endpoint]:
+    """Return where a process listens, as far as it may be looked into: this process always may."""
+    sockets = {link for _, link in _descriptors(pid) if link.startswith("socket:")}
+    return frozenset(Endpoint(at, port) for inode, at, port in _all_listening() if f"socket:[{inode}]" in sockets)
+
+
 def locks_of(pid: int, descriptor: str) -> tuple[FileLock, ...]:
     """Return the locks that were taken through one descriptor of a process."""
     try:
@@ -204,6 +218,10 @@ def _descriptors(pid: int) -> Iterator[tuple[str, str]]:
 
 
 def _listening_sockets(port: int) -> Iterator[tuple[str, IPv4Address | IPv6Address]]:
+    return ((inode, at) for inode, at, found in _all_listening() if found == port)
+
+
+def _all_listening() -> Iterator[tuple[str, IPv4Address | IPv6Address, int]]:
     for name, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
         try:
             lines = (_PROC / "net" / name).read_text().splitlines()[1:]
@@ -212,8 +230,8 @@ def _listening_sockets(port: int) -> Iterator[tuple[str, IPv4Address | IPv6Addre
         for line in lines:
             words = line.split()
             host, _, hexadecimal = words[1].partition(":")
-            if words[3] == _LISTENING and int(hexadecimal, 16) == port:
-                yield words[9], _address(host, family)
+            if words[3] == _LISTENING:
+                yield words[9], _address(host, family), int(hexadecimal, 16)
 
 
 def _address(hexadecimal: str, family: socket.AddressFamily) -> IPv4Address | IPv6Address:

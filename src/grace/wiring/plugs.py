@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -12,6 +13,7 @@ from grace.act.executors.workplace import ExecutorFactory, ProcessRules, Workpla
 from grace.act.safehold import Provider, Vault
 from grace.act.safehold.providers import ProviderFactory, Surroundings
 from grace.kit.clock import Clock
+from grace.kit.procfs import listening_at
 from grace.kit.redaction import redact_text
 from grace.kit.sqlite_child import SqliteChild
 from grace.sense.directory import Directory
@@ -35,6 +37,7 @@ def load_actions(
         sqlite=child,
         processes=ProcessRules(main_pids=directory.main_pids, allow_as_root=settings.allow_process_control_as_root),
         environment=command_environment(),
+        own_doors=lambda: listening_at(os.getpid()),
     )
     executors = [cast("ExecutorFactory", factory)(workplace) for factory in _plugs("grace.executors")]
     return {name: action for executor in executors for name, action in executor.actions.items()}

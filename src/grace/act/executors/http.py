@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AfterValidator, BaseModel, Field, JsonValue, model_validator
 
 from grace.act.executors import Action, Applied, Journal
+from grace.act.executors.doors import named_door, reached_door
 from grace.act.executors.references import is_unfilled
 from grace.act.executors.sending import Answer, Exchange, NotAnsweredError, NotConnectedError, Place
 from grace.act.executors.workplace import Parameters, Workplace, failed, own, unknown
@@ -116,6 +117,14 @@ class RequestAnswered(Noun):
     idempotency_key: str
 
 
+class _HomeError(Exception):
+    """The connection leads to GRACE itself; nothing was sent."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        self.refusal = refusal
+        super().__init__(refusal.why)
+
+
 class HttpRequest:
     """`http.request`: send one request and hold its status against what was expected."""
 
@@ -141,6 +150,9 @@ class HttpRequest:
     def predict(self, parameters: BaseModel) -> Mapping[str, JsonValue] | Refusal:
         """Return what would be sent, secrets by reference; nothing is sent and nothing is looked up."""
         wanted = own(parameters, RequestParameters)
+        place = Place.of(wanted.url)
+        if named_door(self._workplace.own_doors(), place.host, place.port) is not None:
+            return _home(place)
         secrets = self._secrets(wanted.headers_from)
         if isinstance(secrets, Refusal):
             return secrets
@@ -163,6 +175,8 @@ class HttpRequest:
         key = wanted.idempotency_key or self._mint.mint("request")
         try:
             answer = self._send(wanted, secrets, key, journal)
+        except _HomeError as error:
+            return Outcome(state=StepState.REFUSED, why=f"{error.refusal.rule}: {error.refusal.why}")
         except NotConnectedError as error:
             return failed(f"nothing was sent: {error}")
         except NotAnsweredError as error:
@@ -184,6 +198,8 @@ class HttpRequest:
 
     def _send(self, wanted: RequestParameters, secrets: Filled, key: str, journal: Journal) -> Answer:
         place = Place.of(wanted.url)
+        if named_door(self._workplace.own_doors(), place.host, place.port) is not None:
+            raise _HomeError(_home(place))
         headers = {
             "user-agent": _USER_AGENT,
             **_content_type(wanted.body),
@@ -192,6 +208,8 @@ class HttpRequest:
             _KEY_HEADER: key,
         }
         with Exchange(place, wanted.timeout) as exchange:
+            if reached_door(self._workplace.own_doors(), *exchange.peer) is not None:
+                raise _HomeError(_home(place))
             cut("executor.http.request.connected")
             journal.note({"idempotency_key": key, "sent_to": place.name})
             cut("executor.http.request.noted")
@@ -239,6 +257,11 @@ class HttpExecutor:
 def build(workplace: Workplace) -> HttpExecutor:
     """Make the executor; the entry point."""
     return HttpExecutor(workplace)
+
+
+def _home(place: Place) -> Refusal:
+    why = f"{place.host}:{place.port} is where GRACE itself listens: the control plane is outside of every plan."
+    return Refusal(rule="http.control_plane", why=why, next="Use the command line, or the API with a token of yours.")
 
 
 def _encoded(body: JsonValue) -> bytes | None:

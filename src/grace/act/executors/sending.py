@@ -94,6 +94,13 @@ class Exchange:
     def __exit__(self, *_: object) -> None:
         self._hang_up()
 
+    @property
+    def peer(self) -> tuple[str, int]:
+        """Return address and port of the other end."""
+        assert self._socket is not None, "entered"  # noqa: S101 - a connection that is used outside its block
+        address, port = self._socket.getpeername()[:2]
+        return address, port
+
     def send(self, method: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         """Send once and return the answer; raise NotAnsweredError."""
         try:

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from grace.act.executors import Executor
 from grace.kit.clock import Clock
 from grace.kit.filesystem.paths import NotExactError
+from grace.kit.procfs import Endpoint
 from grace.kit.sqlite_child import SqliteChild
 from grace.kit.text_diff import Redact
 from grace.model.execution import Outcome, StepState
@@ -44,6 +45,8 @@ class Workplace:
     processes: ProcessRules
     environment: Mapping[str, str]
     """Variables that commands may be given by name."""
+    own_doors: Callable[[], frozenset[Endpoint]] = frozenset
+    """Where GRACE itself listens now: no request is sent there."""
 
 
 @dataclass(frozen=True, slots=True)
