@@ -66,6 +66,11 @@ class EventType(StrEnum):
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - the name of an event, not a secret
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 - the name of an event, not a secret
     SERVER_STARTED = "server.started"
+    SUBSCRIBER_DISABLED = "subscriber.disabled"
+    SUBSCRIBER_ENABLED = "subscriber.enabled"
+    SUBSCRIBER_REWOUND = "subscriber.rewound"
+    DEAD_LETTERS_REQUEUED = "dead_letters.requeued"
+    DEAD_LETTERS_DISCARDED = "dead_letters.discarded"
 
 
 class ErrorDetected(Noun):
@@ -221,6 +226,25 @@ class ServerStarted(Noun):
     recovered: tuple[str, ...] = ()
 
 
+class SubscriberChanged(Noun):
+    """A subscriber is gone and gets nothing more, gets entries again, or gets them again from an earlier one on."""
+
+    subscriber: str
+    delivered: int
+    """It is done with every entry up to this index."""
+    by: str
+    reason: str
+
+
+class DeadLettersChanged(Noun):
+    """Entries that a subscriber could not take are offered to it again, or never."""
+
+    subscriber: str
+    indexes: tuple[int, ...]
+    by: str
+    reason: str
+
+
 PAYLOADS: dict[EventType, type[Noun]] = {
     EventType.ERROR_DETECTED: ErrorDetected,
     EventType.INCIDENT_OPENED: Incident,
@@ -265,4 +289,9 @@ PAYLOADS: dict[EventType, type[Noun]] = {
     EventType.TOKEN_ISSUED: TokenChanged,
     EventType.TOKEN_REVOKED: TokenChanged,
     EventType.SERVER_STARTED: ServerStarted,
+    EventType.SUBSCRIBER_DISABLED: SubscriberChanged,
+    EventType.SUBSCRIBER_ENABLED: SubscriberChanged,
+    EventType.SUBSCRIBER_REWOUND: SubscriberChanged,
+    EventType.DEAD_LETTERS_REQUEUED: DeadLettersChanged,
+    EventType.DEAD_LETTERS_DISCARDED: DeadLettersChanged,
 }

@@ -51,6 +51,7 @@ mesh_cursors: Final = Table(
     Column("subscriber", Text, primary_key=True),
     Column("delivered", Integer, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
+    Column("disabled_why", Text),
 )
 
 mesh_dead_letters: Final = Table(
@@ -61,6 +62,7 @@ mesh_dead_letters: Final = Table(
     Column("attempts", Integer, nullable=False),
     Column("error", Text, nullable=False),
     Column("at", UtcTime, nullable=False),
+    Column("requeued_at", UtcTime),
 )
 
 meta: Final = Table(
