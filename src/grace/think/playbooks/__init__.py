@@ -1,7 +1,7 @@
 """Playbooks: their format and schema, the expressions in them, lint, loading, rendering into a plan, and their tests.
 
 Everything here is pure but for three ports: the eyes that look while a plan is made, the hands that name targets, and
-the pins that remember which content a version has.
+the pins that remember which content a version has. A playbook in Python runs in a process that can reach nothing.
 """
 
 from __future__ import annotations

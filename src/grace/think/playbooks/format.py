@@ -169,8 +169,15 @@ class ContractForm(Written):
                 return self.after
 
 
-class Playbook(Written):
-    """A versioned recipe: when, find, do, undo, contract."""
+class Language(StrEnum):
+    """What a playbook is written in."""
+
+    YAML = "yaml"
+    PYTHON = "python"
+
+
+class Heading(Written):
+    """What is known of a playbook before it is rendered: its name and version, when it heals, and what it looks for."""
 
     format: Literal[1]
     name: Name
@@ -181,15 +188,25 @@ class Playbook(Written):
     """The rung on the ladder: among playbooks for one cause the lowest number is tried first."""
     inputs: dict[Identifier, Input] = Field(default_factory=dict)
     find: tuple[FindStep, ...] = ()
-    do: Annotated[tuple[DoStep, ...], Field(min_length=1, max_length=50)]
-    contract: ContractForm
-    on_violated: Remedy
-    on_inconclusive: Remedy
 
     @property
     def ordered_version(self) -> tuple[int, ...]:
         """Return the version as numbers, so that 1.10.0 comes after 1.9.0."""
         return tuple(int(part) for part in self.version.split("."))
+
+    @property
+    def measures(self) -> frozenset[str]:
+        """Return the indicators and benchmarks that a service must declare, as far as the heading tells: none."""
+        return frozenset()
+
+
+class Playbook(Heading):
+    """A versioned recipe: when, find, do, undo, contract."""
+
+    do: Annotated[tuple[DoStep, ...], Field(min_length=1, max_length=50)]
+    contract: ContractForm
+    on_violated: Remedy
+    on_inconclusive: Remedy
 
     @property
     def measures(self) -> frozenset[str]:

@@ -9,7 +9,7 @@ from grace.kit.parsing import parse
 from grace.model.catalogue import ActionSpec, Catalogue, ProbeSpec
 from grace.model.plan import Remedy, Reversibility
 from grace.think.playbooks.expressions import ExpressionInvalidError, parse_condition, references_of
-from grace.think.playbooks.format import DoStep, FindStep, Input, InputType, Playbook, UndoStep
+from grace.think.playbooks.format import DoStep, FindStep, Heading, Input, InputType, Playbook, UndoStep
 from grace.think.playbooks.inputs import InputInvalidError, read_input, read_value
 from grace.think.playbooks.lint_contract import lint_contract
 from grace.think.playbooks.linting import Linting
@@ -48,9 +48,7 @@ def lint(
 ) -> tuple[Flaw, ...]:
     """Return the flaws of a playbook whose form is right."""
     work = Linting(document, catalogue)
-    _lint_cause(work, playbook, causes)
-    _lint_inputs(work, playbook.inputs)
-    scope = _lint_finds(work, playbook.find, with_inputs(playbook.inputs))
+    scope = lint_heading(work, playbook, causes)
     _lint_steps(work, playbook.do, scope)
     lint_contract(work, playbook.contract, scope)
     _lint_remedies(work, playbook)
@@ -59,7 +57,14 @@ def lint(
     return tuple(sorted(set(work.flaws)))
 
 
-def _lint_cause(work: Linting, playbook: Playbook, causes: Collection[str] | None) -> None:
+def lint_heading(work: Linting, heading: Heading, causes: Collection[str] | None) -> Scope:
+    """Add the flaws of the heading; return what the rest may refer to."""
+    _lint_cause(work, heading, causes)
+    _lint_inputs(work, heading.inputs)
+    return _lint_finds(work, heading.find, with_inputs(heading.inputs))
+
+
+def _lint_cause(work: Linting, playbook: Heading, causes: Collection[str] | None) -> None:
     cause = playbook.when.cause
     if cause == "unknown":
         work.add(("when", "cause"), "unknown-cause", "an unknown cause never leads to an action", "Name a cause.")

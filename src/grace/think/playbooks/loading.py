@@ -3,34 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from grace.kit.digests import digest_of
+from grace.kit.digests import digest_of, digest_of_bytes
 from grace.kit.documents import Document, Flaw
 from grace.kit.yaml import read_yaml
 from grace.model.catalogue import Catalogue
 from grace.think.playbooks import Pins
-from grace.think.playbooks.format import Playbook
+from grace.think.playbooks.format import Heading, Language, Playbook
 from grace.think.playbooks.lint import lint_document
+from grace.think.playbooks.python.reading import PythonPlaybook, read_python
 
-SUFFIXES: Final = (".yaml", ".yml")
+PYTHON_SUFFIX: Final = ".py"
+SUFFIXES: Final = (".yaml", ".yml", PYTHON_SUFFIX)
+NO_PLAYBOOKS: Final = frozenset({"__init__.py"})
+"""What makes a folder a package that can be installed."""
 CASE_SUFFIXES: Final = (".test.yaml", ".test.yml")
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedPlaybook:
-    """A playbook without flaws, the digest of its content and the file it came from."""
+    """A playbook without flaws, the digest of its content, and the file it came from with its text as it was read."""
 
-    playbook: Playbook
+    playbook: Heading
+    """Of a YAML file all of it, a `Playbook`."""
     digest: str
     file: str
+    text: str = ""
+    python: PythonPlaybook | None = None
+    """What drafts the rest, where the file is Python."""
 
     @property
     def label(self) -> str:
         return f"{self.playbook.name} {self.playbook.version}"
+
+    @property
+    def language(self) -> Language:
+        return Language.YAML if self.python is None else Language.PYTHON
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +66,13 @@ def load_playbook(
     except OSError as error:
         message = f"the file cannot be read: {error.strerror}"
         return (Flaw(str(path), 1, 1, "unreadable", message, "Check the path and its permissions."),)
+    if path.suffix == PYTHON_SUFFIX:
+        return _load_python(content, str(path), catalogue, causes)
     document = read_yaml(content, str(path))
-    return (document,) if isinstance(document, Flaw) else load_document(document, catalogue, causes)
+    if isinstance(document, Flaw):
+        return (document,)
+    loaded = load_document(document, catalogue, causes)
+    return replace(loaded, text=content.decode()) if isinstance(loaded, LoadedPlaybook) else loaded
 
 
 def load_document(
@@ -67,6 +84,16 @@ def load_document(
         return playbook
     # The digest is of the value, not of the bytes: a comment or another quoting changes nothing that is done.
     return LoadedPlaybook(playbook, digest_of(document.value), document.file)
+
+
+def _load_python(
+    content: bytes, file: str, catalogue: Catalogue, causes: Collection[str] | None
+) -> LoadedPlaybook | tuple[Flaw, ...]:
+    read = read_python(content, file, catalogue, causes)
+    if not isinstance(read, PythonPlaybook):
+        return read
+    # Of Python nobody can say which change means nothing, so the digest is of the text to its last byte.
+    return LoadedPlaybook(read.heading, digest_of_bytes(content), file, read.source.text, read)
 
 
 def load_playbooks(folders: Iterable[Path], catalogue: Catalogue, causes: Collection[str] | None = None) -> Library:
@@ -108,8 +135,12 @@ def check_pins(playbooks: Iterable[LoadedPlaybook], pins: Pins) -> tuple[Flaw, .
 def _files(paths: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
-        found += [path] if not path.is_dir() else [one for one in path.rglob("*") if one.suffix in SUFFIXES]
+        found += [path] if not path.is_dir() else [one for one in path.rglob("*") if _is_read(one)]
     return sorted(set(found))
+
+
+def _is_read(file: Path) -> bool:
+    return file.suffix in SUFFIXES and file.name not in NO_PLAYBOOKS
 
 
 def _repeated(loaded: Sequence[LoadedPlaybook]) -> list[Flaw]:

@@ -12,6 +12,11 @@ class Rule(StrEnum):
 
     COMPARISON = "comparison"
     CONDITION = "condition"
+    DRAFT_DIFFERS = "draft-differs"
+    DRAFT_ENDED = "draft-ended"
+    DRAFT_FLAW = "draft-flaw"
+    DRAFT_HUNG = "draft-hung"
+    DRAFT_RAISED = "draft-raised"
     FIND_UNKNOWN = "find-unknown"
     INPUT = "input"
     NOT_CANONICAL = "not-canonical"

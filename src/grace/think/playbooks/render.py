@@ -18,10 +18,11 @@ from grace.model.warrant import Refusal
 from grace.think.playbooks.calls import call_of, literal
 from grace.think.playbooks.evaluation import AbsentError, Values, evaluate
 from grace.think.playbooks.expressions import parse_piped
-from grace.think.playbooks.format import FindStep, Input
+from grace.think.playbooks.format import FindStep, Input, Playbook
 from grace.think.playbooks.inputs import InputInvalidError, read_input
 from grace.think.playbooks.loading import LoadedPlaybook
 from grace.think.playbooks.means import Means
+from grace.think.playbooks.python.drafting import drafted
 from grace.think.playbooks.refusing import RefusedError, Rule, refused
 from grace.think.playbooks.render_contract import render_contract
 from grace.think.playbooks.render_steps import Site, render_steps
@@ -48,14 +49,15 @@ def render(loaded: LoadedPlaybook, occasion: Occasion, means: Means) -> Plan | R
 
 
 def _render(loaded: LoadedPlaybook, occasion: Occasion, means: Means) -> Plan:
-    playbook, service = loaded.playbook, occasion.service
+    heading, service = loaded.playbook, occasion.service
     if occasion.diagnosis.is_unknown:
         raise refused(Rule.UNKNOWN_CAUSE, "the cause is unknown, and an unknown cause never leads to an action")
     values = _world(occasion)
-    inputs = _inputs(playbook.inputs, occasion.given, values)
+    inputs = _inputs(heading.inputs, occasion.given, values)
     values = {**values, "inputs": inputs}
-    finds = _finds(playbook.find, values, means)
+    finds = _finds(heading.find, values, means)
     values = {**values, "find": {one.id: one.result for one in finds}}
+    playbook = _whole(loaded, values, means)
     steps, skipped = render_steps(Site(service, means, finds, values), playbook.do)
     plan = Plan(
         playbook=playbook.name,
@@ -76,6 +78,14 @@ def _render(loaded: LoadedPlaybook, occasion: Occasion, means: Means) -> Plan:
     )
     _check_whole(plan)
     return plan
+
+
+def _whole(loaded: LoadedPlaybook, values: Values, means: Means) -> Playbook:
+    """Return all of the playbook: what is written, or what its function drafts for these values."""
+    if loaded.python is not None:
+        return drafted(loaded.python, values, means.catalogue)
+    assert isinstance(loaded.playbook, Playbook), "a playbook in YAML is written out whole"  # noqa: S101
+    return loaded.playbook
 
 
 def _world(occasion: Occasion) -> dict[str, JsonValue]:

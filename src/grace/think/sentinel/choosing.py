@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from grace.model.diagnosis import Diagnosis
 from grace.model.incident import Incident
 from grace.model.service import Service
-from grace.think.playbooks.format import Playbook
+from grace.think.playbooks.format import Heading
 from grace.think.playbooks.loading import LoadedPlaybook
 
 
@@ -42,7 +42,7 @@ def choose(
     return NoneFits(f"no playbook for {diagnosis.cause} fits {service.name}", tuple(considered))
 
 
-def why_it_does_not_fit(playbook: Playbook, diagnosis: Diagnosis, incident: Incident, service: Service) -> str | None:
+def why_it_does_not_fit(playbook: Heading, diagnosis: Diagnosis, incident: Incident, service: Service) -> str | None:
     """Say why a playbook cannot be used for this incident; None when it can."""
     if diagnosis.is_unknown:
         return "the cause is unknown, and an unknown cause never leads to an action"
@@ -60,7 +60,7 @@ def why_it_does_not_fit(playbook: Playbook, diagnosis: Diagnosis, incident: Inci
 
 
 def _why_not(
-    playbook: Playbook, diagnosis: Diagnosis, incident: Incident, service: Service, tried: Collection[str]
+    playbook: Heading, diagnosis: Diagnosis, incident: Incident, service: Service, tried: Collection[str]
 ) -> str | None:
     if playbook.name in tried:
         return "it was tried for this incident already"
