@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final, Self
 
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue
 
 from grace.model.events import EventType
 from grace.model.noun import Noun
@@ -43,24 +43,25 @@ class LedgerEntry(Noun):
     @classmethod
     def of(cls, draft: Draft, *, index: int, at: datetime, payload_digest: str) -> Self:
         """Place a draft, whose fields were validated when it was made."""
-        # Half of what model_construct takes, on the hottest path there is; a test holds both to be equal.
-        entry = cls.__new__(cls)
+        # A third of what model_construct takes, on the hottest path there is; a test holds both to be equal. Reading an
+        # attribute of a model takes three times as long as reading a member of its dictionary.
+        entry, said = cls.__new__(cls), draft.__dict__
         fields = {
             "index": index,
-            "key": draft.key,
-            "type": draft.type,
+            "key": said["key"],
+            "type": said["type"],
             "at": at,
-            "actor": draft.actor,
-            "run_id": draft.run_id,
-            "incident_id": draft.incident_id,
-            "service": draft.service,
+            "actor": said["actor"],
+            "run_id": said["run_id"],
+            "incident_id": said["incident_id"],
+            "service": said["service"],
             "payload_digest": payload_digest,
-            "payload": draft.payload,
+            "payload": said["payload"],
         }
         object.__setattr__(entry, "__dict__", fields)
-        object.__setattr__(entry, "__pydantic_fields_set__", _ALL_FIELDS)
-        object.__setattr__(entry, "__pydantic_extra__", None)
-        object.__setattr__(entry, "__pydantic_private__", None)
+        _set_fields_set(entry, _ALL_FIELDS)
+        _set_extra(entry, None)
+        _set_private(entry, None)
         return entry
 
     @property
@@ -69,3 +70,6 @@ class LedgerEntry(Noun):
 
 
 _ALL_FIELDS: Final = set(LedgerEntry.model_fields)
+_set_fields_set: Final = vars(BaseModel)["__pydantic_fields_set__"].__set__
+_set_extra: Final = vars(BaseModel)["__pydantic_extra__"].__set__
+_set_private: Final = vars(BaseModel)["__pydantic_private__"].__set__

@@ -13,7 +13,7 @@ from grace.model.events import EventType
 from grace.model.ledger_entry import Draft, LedgerEntry
 from grace.record import Transaction
 from grace.record.ledger import tiles
-from grace.record.ledger.entries import header_of, payload_digest, prepare
+from grace.record.ledger.entries import entry_from_row, header_of, payload_digest, place, prepare
 from grace.record.ledger.tree import CompactRange, leaf_hash
 from grace.record.opening import Record, RecordPlaces, open_record
 from tests.record.drafts import draft, drafts
@@ -118,9 +118,11 @@ def test_whatever_is_appended_reads_back_and_leads_to_the_root(
 
 @given(DRAFTS, st.integers(0, 2**53 - 1), st.datetimes(timezones=st.just(UTC)))
 def test_the_leaf_is_the_canonical_json_of_the_header(item: Draft, index: int, at: datetime) -> None:
-    prepared = prepare(item, b"salt" * 8)
+    (prepared,) = prepare([item], b"salt" * 8)
     entry = prepared.entry(index, at)
-    assert prepared.leaf(index, to_rfc3339(at)) == canonical(header_of(entry))
+    placed = place([prepared], index, to_rfc3339(at))
+    assert placed.leaf_hashes == [leaf_hash(canonical(header_of(entry)))]
+    assert entry_from_row((*placed.entries[0], prepared.payload)) == entry
     assert prepared.payload_digest == payload_digest(prepared.salt, canonical(item.payload))
 
 

@@ -11,8 +11,8 @@ from grace.kit.clock import Clock, to_rfc3339
 from grace.kit.cuts import cut_each
 from grace.kit.ids import random_bytes
 from grace.model.ledger_entry import Draft, LedgerEntry
-from grace.record.ledger.entries import ENTRY_COLUMNS, SALT_SIZE, Prepared, entry_from_row, prepare
-from grace.record.ledger.tiles import RightEdge, StoredNodes, leaf_hashes
+from grace.record.ledger.entries import ENTRY_COLUMNS, SALT_SIZE, Prepared, entry_from_row, place, prepare
+from grace.record.ledger.tiles import RightEdge, StoredNodes
 from grace.record.store import KeyStandsError
 from grace.record.store.projection import Projection, Projections
 
@@ -40,14 +40,10 @@ class LedgerLog:
         self._page: LedgerPage | None = None
 
     def prepare(self, drafts: Collection[Draft]) -> tuple[Prepared, ...]:
-        salts = self._entropy(SALT_SIZE * len(drafts))
-        starts = range(0, len(salts), SALT_SIZE)
-        return tuple(
-            prepare(draft, salts[start : start + SALT_SIZE]) for draft, start in zip(drafts, starts, strict=True)
-        )
+        return prepare(drafts, self._entropy(SALT_SIZE * len(drafts)))
 
-    def projects(self, prepared: Prepared) -> bool:
-        return prepared.type in self._projections
+    def projects(self, prepared: Collection[Prepared]) -> bool:
+        return not self._projections.keys().isdisjoint([one.type for one in prepared])
 
     def page(self, connection: Connection, driver: sqlite3.Connection, *, fresh_keys: bool) -> "LedgerPage":
         size = driver.execute(_SIZE).fetchone()[0]
@@ -95,16 +91,27 @@ class LedgerPage:
         return len(self._placed)
 
     def append(self, prepared: Prepared) -> LedgerEntry:
-        draft = prepared.draft
-        standing = self._entries.get(draft.key) if self._fresh_keys else self.find(draft.key)
+        standing = self.find(prepared.key)
         if standing is not None:
             return standing
         entry = prepared.entry(self._base + len(self._placed), self._at)
         self._placed.append(prepared)
-        self._entries[draft.key] = entry
+        self._entries[prepared.key] = entry
         for projection in self._projections.get(prepared.type, ()):
             projection(self._connection, entry)
         return entry
+
+    def append_fresh(self, prepared: Collection[Prepared]) -> tuple[LedgerEntry, ...]:
+        at, first = self._at, self._base + len(self._placed)
+        entries = {
+            one.key: LedgerEntry.of(one.draft, index=index, at=at, payload_digest=one.payload_digest)
+            for index, one in enumerate(prepared, first)
+        }
+        if len(entries) < len(prepared) or not self._entries.keys().isdisjoint(entries):
+            raise KeyStandsError
+        self._placed += prepared
+        self._entries |= entries
+        return tuple(entries.values())
 
     def find(self, key: str) -> LedgerEntry | None:
         placed = self._entries.get(key)
@@ -115,22 +122,21 @@ class LedgerPage:
 
     def cut_back(self, length: int) -> None:
         for prepared in self._placed[length:]:
-            del self._entries[prepared.draft.key]
+            del self._entries[prepared.key]
         del self._placed[length:]
 
     def write(self) -> None:
         if not self._placed:
             return
-        at, numbered = self._at_text, list(enumerate(self._placed, self._base))
+        placed = place(self._placed, self._base, self._at_text)
         try:
-            self._driver.executemany(_INSERT_ENTRY, [prepared.entry_row(index, at) for index, prepared in numbered])
+            self._driver.executemany(_INSERT_ENTRY, placed.entries)
         except sqlite3.IntegrityError as error:
             if self._fresh_keys and error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
                 raise KeyStandsError from error
             raise
-        self._driver.executemany(_INSERT_PAYLOAD, [(index, p.salt, p.payload) for index, p in numbered])
-        leaves = leaf_hashes([prepared.leaf(index, at) for index, prepared in numbered])
-        self._driver.executemany(_WRITE_TILE, self.edge.extend(leaves))
+        self._driver.executemany(_INSERT_PAYLOAD, placed.payloads)
+        self._driver.executemany(_WRITE_TILE, self.edge.extend(placed.leaf_hashes))
         self.pass_cuts("before")
 
     def pass_cuts(self, moment: str) -> None:

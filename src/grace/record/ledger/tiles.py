@@ -7,14 +7,12 @@ tiles side by side are one tile of C2SP tlog-tiles; these are smaller because a 
 
 import sqlite3
 from collections.abc import Iterator
-from hashlib import sha256
 from typing import Final
 
 from grace.record.ledger.tree import EMPTY_ROOT, HASH_SIZE, TreeHead, fold, node_hash
 
 TILE_HEIGHT: Final = 4
 TILE_WIDTH: Final = 1 << TILE_HEIGHT
-_FULL: Final = TILE_WIDTH * HASH_SIZE
 
 TileRow = tuple[int, int, bytes]
 
@@ -67,18 +65,18 @@ class StoredNodes:
 class RightEdge:
     """The partial tile of every level: all that is needed to append and to tell the root."""
 
-    def __init__(self, size: int, partial: list[bytearray]) -> None:
+    def __init__(self, size: int, partial: list[list[bytes]]) -> None:
         self.size = size
         self._partial = partial
 
     @classmethod
     def load(cls, nodes: StoredNodes, size: int) -> "RightEdge":
         """Read the edge of the first `size` leaves: one row a level."""
-        partial: list[bytearray] = []
+        partial: list[list[bytes]] = []
         width = size
         while width:
             tile, count = divmod(width, TILE_WIDTH)
-            partial.append(bytearray(b"".join(nodes.hashes(len(partial), tile, 0, count)) if count else b""))
+            partial.append(nodes.hashes(len(partial), tile, 0, count) if count else [])
             width = tile
         return cls(size, partial)
 
@@ -98,21 +96,14 @@ class RightEdge:
 
     def _extend_level(self, level: int, hashes: list[bytes]) -> tuple[list[bytes], list[TileRow]]:
         if level == len(self._partial):
-            self._partial.append(bytearray())
+            self._partial.append([])
         row = self._partial[level]
-        tile = ((self.size >> (TILE_HEIGHT * level)) - len(hashes)) >> TILE_HEIGHT
-        row += b"".join(hashes)
-        above: list[bytes] = []
-        rows: list[TileRow] = []
-        while len(row) >= _FULL:
-            full = bytes(row[:_FULL])
-            rows.append((level, tile, full))
-            above.append(fold([full[i : i + HASH_SIZE] for i in range(0, _FULL, HASH_SIZE)]))
-            del row[:_FULL]
-            tile += 1
-        if row:
-            rows.append((level, tile, bytes(row)))
-        return above, rows
+        first = ((self.size >> (TILE_HEIGHT * level)) - len(hashes)) >> TILE_HEIGHT
+        row += hashes
+        tiles = [row[start : start + TILE_WIDTH] for start in range(0, len(row), TILE_WIDTH)]
+        rows = [(level, tile, b"".join(part)) for tile, part in enumerate(tiles, first)]
+        self._partial[level] = tiles.pop() if len(row) % TILE_WIDTH else []
+        return [fold(full) for full in tiles], rows
 
     def _root(self) -> bytes:
         root: bytes | None = None
@@ -123,12 +114,8 @@ class RightEdge:
     def _peaks(self) -> Iterator[bytes]:
         """Yield the roots of the complete subtrees that make up the tree, smallest (rightmost) first."""
         for row in self._partial:
-            hashes = [bytes(row[i : i + HASH_SIZE]) for i in range(0, len(row), HASH_SIZE)]
-            while hashes:
-                width = len(hashes) & -len(hashes)
-                yield fold(hashes[-width:])
-                del hashes[-width:]
-
-
-def leaf_hashes(leaves: list[bytes]) -> list[bytes]:
-    return [sha256(b"\x00" + leaf).digest() for leaf in leaves]
+            end = len(row)
+            while end:
+                width = end & -end
+                yield fold(row[end - width : end])
+                end -= width

@@ -189,9 +189,10 @@ class CompactRange:
 
 def fold(hashes: Sequence[bytes]) -> bytes:
     """Return the root over 2^k neighbouring nodes of one level."""
-    row = list(hashes)
+    row = hashes
     while len(row) > 1:
-        row = [sha256(b"\x01" + row[i] + row[i + 1]).digest() for i in range(0, len(row), 2)]
+        each = iter(row)
+        row = [sha256(b"\x01" + left + right).digest() for left, right in zip(each, each, strict=True)]
     return row[0]
 
 

@@ -26,6 +26,10 @@ class Page(Protocol[P_contra]):
         """Place a draft and project it into the read models, or return the entry that stands for its key."""
         ...
 
+    def append_fresh(self, prepared: Collection[P_contra]) -> tuple[LedgerEntry, ...]:
+        """Place drafts that no read model follows, on a page opened for fresh keys; may raise KeyStandsError."""
+        ...
+
     def find(self, key: str) -> LedgerEntry | None: ...
 
     def cut_back(self, length: int) -> None:
@@ -46,8 +50,8 @@ class Log(Protocol[P]):
         """Do, in any thread, all work on drafts that needs neither their places nor the time."""
         ...
 
-    def projects(self, prepared: P) -> bool:
-        """Say whether placing this draft writes to read models, and so may fail."""
+    def projects(self, prepared: Collection[P]) -> bool:
+        """Say whether placing one of these drafts writes to read models, and so may fail."""
         ...
 
     def page(self, connection: Connection, driver: sqlite3.Connection, *, fresh_keys: bool) -> Page[P]:

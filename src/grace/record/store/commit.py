@@ -1,8 +1,7 @@
 """Commit one group of units: one transaction, one full sync, and a failure that stays with the unit it belongs to."""
 
 import sqlite3
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from sqlalchemy import Connection
@@ -39,35 +38,46 @@ class GroupCommit(Generic[P]):
 
     def __init__(self, connection: Connection, log: Log[P]) -> None:
         self._connection = connection
+        self._driver = driver_connection(connection)
         self._log = log
 
     def commit(self, jobs: Sequence[Job[P]]) -> tuple[list[Outcome], int]:
         """Return each job's outcome and the highest committed index; raise when nothing of the group was written."""
-        # Only where nothing but the log is written may a standing key be noticed as late as in its insert.
-        if all(isinstance(job, Append) and not job.may_fail for job in jobs):
-            try:
-                return self._write(jobs, fresh_keys=True)
-            except KeyStandsError:
-                pass  # Some key stands already: the same group again, each key looked up.
-        return self._write(jobs, fresh_keys=False)
-
-    def _write(self, jobs: Sequence[Job[P]], *, fresh_keys: bool) -> tuple[list[Outcome], int]:
-        connection, driver = self._connection, driver_connection(self._connection)
         try:
-            # A group of plain appends runs no statement of others, so it is spared what SQLAlchemy does around them.
-            with _bare_transaction(driver) if fresh_keys else connection.begin():
-                page = self._log.page(connection, driver, fresh_keys=fresh_keys)
-                runner = _GroupRunner(connection, driver, self._log, page, alone=len(jobs) == 1)
-                outcomes = [runner.run(job) for job in jobs]
-                _require_something_done(outcomes)
-                page.write()
-                cut("store.commit.before")
+            outcomes = self._write(jobs)
             cut("store.commit.after")
         except _NothingDoneError as nothing:
             return nothing.outcomes, -1
         except (sqlite3.Error, DBAPIError) as error:
             raise WriteFailedError(str(error)) from error
         return outcomes, self._log.committed()
+
+    def _write(self, jobs: Sequence[Job[P]]) -> list[Outcome]:
+        # Only where nothing but the log is written may a standing key be noticed as late as in its insert.
+        plain = [job for job in jobs if isinstance(job, Append) and not job.may_fail]
+        if len(plain) == len(jobs):
+            try:
+                return self._write_fresh(plain)
+            except KeyStandsError:
+                pass  # Some key stands already: the same group again, each key looked up.
+        return self._write_guarded(jobs)
+
+    def _write_fresh(self, jobs: Sequence[Append[P]]) -> list[Outcome]:
+        """Write plain appends: no statement of others runs, so they are spared what SQLAlchemy does around those."""
+        with _BareTransaction(self._driver):
+            page = self._log.page(self._connection, self._driver, fresh_keys=True)
+            outcomes: list[Outcome] = [Returned(_result(job, page.append_fresh(job.prepared))) for job in jobs]
+            _finish(page)
+        return outcomes
+
+    def _write_guarded(self, jobs: Sequence[Job[P]]) -> list[Outcome]:
+        with self._connection.begin():
+            page = self._log.page(self._connection, self._driver, fresh_keys=False)
+            runner = _GroupRunner(self._connection, self._driver, self._log, page, alone=len(jobs) == 1)
+            outcomes = [runner.run(job) for job in jobs]
+            _require_something_done(outcomes)
+            _finish(page)
+        return outcomes
 
 
 class _GroupRunner(Generic[P]):
@@ -92,8 +102,7 @@ class _GroupRunner(Generic[P]):
                 return self._guarded(lambda: self._call(job))
 
     def _append(self, job: Append[P]) -> LedgerEntry | tuple[LedgerEntry, ...]:
-        entries = tuple(map(self._page.append, job.prepared))
-        return entries[0] if job.single else entries
+        return _result(job, tuple(map(self._page.append, job.prepared)))
 
     def _call(self, job: Unit[P]) -> object:
         transaction = UnitTransaction(self._connection, self._log, self._page)
@@ -127,18 +136,36 @@ class _GroupRunner(Generic[P]):
         raise UnitMisbehavedError(message)
 
 
+def _result(job: Append[P], entries: tuple[LedgerEntry, ...]) -> LedgerEntry | tuple[LedgerEntry, ...]:
+    return entries[0] if job.single else entries
+
+
+def _finish(page: Page[P]) -> None:
+    page.write()
+    cut("store.commit.before")
+
+
 def _require_something_done(outcomes: list[Outcome]) -> None:
     """Leave the transaction, which rolls it back, when every unit failed."""
     if all(isinstance(outcome, Raised) for outcome in outcomes):
         raise _NothingDoneError(outcomes)
 
 
-@contextmanager
-def _bare_transaction(driver: sqlite3.Connection) -> Generator[None]:
-    driver.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        driver.execute("COMMIT")
-    finally:
-        if driver.in_transaction:
-            driver.execute("ROLLBACK")
+class _BareTransaction:
+    """A transaction of the driver alone."""
+
+    __slots__ = ("_driver",)
+
+    def __init__(self, driver: sqlite3.Connection) -> None:
+        self._driver = driver
+
+    def __enter__(self) -> None:
+        self._driver.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._driver.execute("COMMIT")
+        finally:
+            if self._driver.in_transaction:
+                self._driver.execute("ROLLBACK")

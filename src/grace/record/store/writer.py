@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from sqlalchemy import Engine
 
@@ -18,7 +18,16 @@ from grace.kit.attempt import Raised, Returned, attempt
 from grace.model.ledger_entry import Draft, LedgerEntry
 from grace.record.store import Log
 from grace.record.store.commit import GroupCommit, WriteFailedError
-from grace.record.store.units import Append, Job, Outcome, Unit, UnitMisbehavedError, UnitTransaction
+from grace.record.store.units import (
+    Append,
+    Awaited,
+    Job,
+    Outcome,
+    Promise,
+    Unit,
+    UnitMisbehavedError,
+    UnitTransaction,
+)
 
 __all__ = ["WriteFailedError", "Writer", "WriterBusyError", "WriterClosedError", "WriterInterruptedError"]
 
@@ -57,7 +66,9 @@ class Writer(Generic[P]):
         self._group = GroupCommit(self._connection, log)
         self._most_waiting = most_waiting
         self._waiting: deque[Job[P]] = deque()
-        self._changed = threading.Condition(threading.Lock())
+        # Who only adds or takes holds the plain lock: entering a condition is a Python function.
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._idle = False
         self._closing = False
         self._turn = threading.Lock()
@@ -74,13 +85,13 @@ class Writer(Generic[P]):
 
     def run(self, unit: Callable[[UnitTransaction[P]], T]) -> T:
         """Run a unit and wait for its commit."""
-        future: Future[T] = Future()
-        return self._wait(Unit(future, unit, alone=False), future)
+        awaited: Awaited[T] = Awaited()
+        return self._wait(Unit(awaited, unit, alone=False), awaited)
 
     def run_alone(self, unit: Callable[[UnitTransaction[P]], T]) -> T:
         """Run a unit in a group of its own: it sees every entry before it in the tables."""
-        future: Future[T] = Future()
-        return self._wait(Unit(future, unit, alone=True), future)
+        awaited: Awaited[T] = Awaited()
+        return self._wait(Unit(awaited, unit, alone=True), awaited)
 
     def submit_append(self, draft: Draft) -> "Future[LedgerEntry]":
         future: Future[LedgerEntry] = Future()
@@ -88,8 +99,8 @@ class Writer(Generic[P]):
         return future
 
     def append(self, draft: Draft) -> LedgerEntry:
-        future: Future[LedgerEntry] = Future()
-        return self._wait(self._append_of(future, (draft,), single=True), future)
+        awaited: Awaited[LedgerEntry] = Awaited()
+        return self._wait(self._append_of(awaited, (draft,), single=True), awaited)
 
     def submit_append_all(self, drafts: Collection[Draft]) -> "Future[tuple[LedgerEntry, ...]]":
         future: Future[tuple[LedgerEntry, ...]] = Future()
@@ -97,8 +108,8 @@ class Writer(Generic[P]):
         return future
 
     def append_all(self, drafts: Collection[Draft]) -> tuple[LedgerEntry, ...]:
-        future: Future[tuple[LedgerEntry, ...]] = Future()
-        return self._wait(self._append_of(future, drafts, single=False), future)
+        awaited: Awaited[tuple[LedgerEntry, ...]] = Awaited()
+        return self._wait(self._append_of(awaited, drafts, single=False), awaited)
 
     def on_commit(self, listener: Callable[[int], None]) -> None:
         """Tell `listener` the highest committed index after each commit, in the committing thread: it must not wait."""
@@ -111,11 +122,11 @@ class Writer(Generic[P]):
             self._changed.notify()
         self._thread.join()
 
-    def _append_of(self, future: "Future[Any]", drafts: Collection[Draft], *, single: bool) -> Append[P]:
+    def _append_of(self, promise: Promise, drafts: Collection[Draft], *, single: bool) -> Append[P]:
         prepared = self._log.prepare(drafts)
-        return Append(future, prepared, single=single, may_fail=any(map(self._log.projects, prepared)))
+        return Append(promise, prepared, single=single, may_fail=self._log.projects(prepared))
 
-    def _wait(self, job: Job[P], future: "Future[T]") -> T:
+    def _wait(self, job: Job[P], awaited: Awaited[T]) -> T:
         """Commit the job in this thread when no other is committing, else wait for the one who does."""
         if self._leader == threading.get_ident():
             message = "A unit waits for the writer that runs it; use the transaction it was given."
@@ -123,15 +134,15 @@ class Writer(Generic[P]):
         self._enqueue(job, wake=False)
         if self._turn.acquire(blocking=False):
             try:
-                self._lead_until(future)
+                self._lead_until(awaited)
             finally:
                 self._turn.release()
-        if not future.done() or self._waiting:
+        if not awaited.done() or self._waiting:
             self._wake()
-        return future.result()
+        return awaited.result()
 
     def _enqueue(self, job: Job[P], *, wake: bool = True) -> None:
-        with self._changed:
+        with self._lock:
             if self._closing:
                 message = "The record is closed; nothing was written. Start GRACE again."
                 raise WriterClosedError(message)
@@ -161,8 +172,8 @@ class Writer(Generic[P]):
             self._idle = False
             return bool(self._waiting)
 
-    def _lead_until(self, future: "Future[Any]") -> None:
-        while not future.done() and self._settle_next():
+    def _lead_until(self, promise: Promise) -> None:
+        while not promise.done() and self._settle_next():
             pass
 
     def _settle_next(self) -> bool:
@@ -170,7 +181,7 @@ class Writer(Generic[P]):
         jobs = self._next_group()
         self._leader = threading.get_ident()
         try:
-            self._settle([job for job in jobs if job.future.set_running_or_notify_cancel()])
+            self._settle([job for job in jobs if job.promise.set_running_or_notify_cancel()])
         except BaseException:
             _interrupt(jobs)
             raise
@@ -181,9 +192,9 @@ class Writer(Generic[P]):
     def _next_group(self) -> list[Job[P]]:
         """Take all that waits, up to a group; a unit that must be alone is a group of its own."""
         group: list[Job[P]] = []
-        with self._changed:
+        with self._lock:
             while self._waiting and len(group) < LARGEST_GROUP:
-                alone = isinstance(self._waiting[0], Unit) and self._waiting[0].alone
+                alone = self._waiting[0].alone
                 if alone and group:
                     break
                 group.append(self._waiting.popleft())
@@ -197,12 +208,12 @@ class Writer(Generic[P]):
         match attempt(lambda: self._group.commit(jobs)):
             case Returned((outcomes, highest)):
                 for job, outcome in zip(jobs, outcomes, strict=True):
-                    _resolve(job.future, outcome)
+                    _tell(job.promise, outcome)
                 for listener in self._listeners:
                     listener(highest)
             case Raised(error):
                 for job in jobs:
-                    job.future.set_exception(error)
+                    job.promise.set_exception(error)
 
     def _abandon(self) -> None:
         """Refuse whatever still waits when the thread ends, so that nobody waits for ever."""
@@ -210,22 +221,22 @@ class Writer(Generic[P]):
             self._closing = True
             left, self._waiting = list(self._waiting), deque()
         for job in left:
-            if job.future.set_running_or_notify_cancel():
-                job.future.set_exception(WriterClosedError("The record closed before this was written."))
+            if job.promise.set_running_or_notify_cancel():
+                job.promise.set_exception(WriterClosedError("The record closed before this was written."))
         with self._turn:
             self._connection.close()
 
 
-def _resolve(future: "Future[Any]", outcome: Outcome) -> None:
+def _tell(promise: Promise, outcome: Outcome) -> None:
     match outcome:
         case Returned(value):
-            future.set_result(value)
+            promise.set_result(value)
         case Raised(error):
-            future.set_exception(error)
+            promise.set_exception(error)
 
 
 def _interrupt(jobs: list[Job[P]]) -> None:
     """Tell everybody in a group that was interrupted, so that nobody waits for ever."""
     for job in jobs:
-        if not job.future.done():
-            job.future.set_exception(WriterInterruptedError())
+        if not job.promise.done():
+            job.promise.set_exception(WriterInterruptedError())
