@@ -121,13 +121,17 @@ def _name_from_text(text: str) -> str:
 
 def is_within(path: Path, folder: Path) -> bool:
     """Tell whether a real path is a real folder or lies below it."""
-    return path == folder or folder in path.parents
+    return path.parts[: len(folder.parts)] == folder.parts
 
 
 def mount_points(under: Path) -> tuple[Path, ...]:
     """Return every mount point at or below a real path."""
-    found = (Path(_unescaped(line.split()[4])) for line in Path("/proc/self/mountinfo").read_text().splitlines())
-    return tuple(point for point in found if is_within(point, under))
+    place = str(under)
+    below = f"{place.rstrip('/')}/"
+    # As text, and paths only of what is found: this is asked before every read of a scope, and hosts have many mounts.
+    with Path("/proc/self/mountinfo").open(encoding="utf-8", errors="surrogateescape") as mounts:
+        found = [_unescaped(line.split(" ", 5)[4]) for line in mounts]
+    return tuple(Path(point) for point in found if point == place or point.startswith(below))
 
 
 def _unescaped(field: str) -> str:
