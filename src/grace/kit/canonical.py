@@ -17,7 +17,7 @@ JsonObject: TypeAlias = "Mapping[str, Json]"
 _FAST: Final = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 _PLAIN_SCALARS: Final = frozenset({str, int, bool, type(None)})
 _SAFE_INTEGER: Final = 2**53 - 1
-_SMALLEST_PLAIN: Final = 1e-3
+_SMALLEST_PLAIN: Final = 1e-5
 """Smaller numbers are written with an exponent by the one and with zeros by the other."""
 _LONGEST_INTEGER: Final = len("-9007199254740991")
 
