@@ -18,6 +18,9 @@ from grace.record.store.tables import halts
 
 EVERYWHERE: Final = "*"
 
+# Made once: every deed asks, and building the statement costs more than running it.
+_STANDING: Final[Select[Any]] = select(halts).where(halts.c.ended_at.is_(None)).order_by(halts.c.since, halts.c.id)
+
 
 @dataclass(frozen=True, slots=True)
 class Halt:
@@ -43,7 +46,7 @@ class HaltSwitch:
         """Stop new deeds for a service or everywhere (`*`); for a halted scope return the standing halt."""
 
         def unit(tx: Transaction) -> Halt:
-            for standing in _read(tx.connection.execute(_standing()).all()):
+            for standing in _read(tx.connection.execute(_STANDING).all()):
                 if standing.scope == scope:
                     return standing
             halt_id = self.mint.mint("hlt")
@@ -73,15 +76,11 @@ class HaltSwitch:
     def standing(self) -> tuple[Halt, ...]:
         """Return every halt that has not ended, oldest first."""
         with self.reader.read() as connection:
-            return _read(connection.execute(_standing()).all())
+            return _read(connection.execute(_STANDING).all())
 
 
 def _named(tx: Transaction, halt_id: str) -> tuple[Halt, ...]:
     return _read(tx.connection.execute(select(halts).where(halts.c.id == halt_id)).all())
-
-
-def _standing() -> Select[Any]:
-    return select(halts).where(halts.c.ended_at.is_(None)).order_by(halts.c.since, halts.c.id)
 
 
 def _read(rows: Sequence[Row[Any]]) -> tuple[Halt, ...]:
