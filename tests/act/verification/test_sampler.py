@@ -246,6 +246,31 @@ async def test_reads_happen_in_other_threads() -> None:
     assert found == Known(value=False)
 
 
+async def test_one_thread_does_one_read_after_the_other() -> None:
+    measuring = InThreads()
+    found = [await measuring.start(Answering(threading.get_ident)) for _ in range(3)]
+    assert len(set(map(repr, found))) == 1
+
+
+async def test_a_thread_that_hangs_holds_up_no_other_read() -> None:
+    measuring, free = InThreads(), threading.Event()
+    try:
+        hanging = measuring.start(Answering(free.wait))
+        for _ in range(2):
+            assert await measuring.start(Answering(lambda: 1)) == Known(value=1)
+        assert not hanging.done()
+    finally:
+        free.set()
+    assert await hanging == Known(value=True)
+
+
+async def test_a_thread_that_nobody_needs_ends() -> None:
+    reading: list[threading.Thread] = []
+    await InThreads().start(Answering(lambda: reading.append(threading.current_thread())))
+    await asyncio.to_thread(reading[0].join, 30.0)
+    assert not reading[0].is_alive()
+
+
 async def test_a_watch_that_is_left_stops_reading() -> None:
     meter = Answering(lambda: True)
     asked = contract(throughout("whole", every_s=0.01), after("whole"))
