@@ -81,6 +81,55 @@ def test_redacting_again_changes_nothing(value: JsonValue) -> None:
     assert again.count == 0
 
 
+PIECES = (
+    "password",
+    "token",
+    "user",
+    ":",
+    "=",
+    "=>",
+    " ",
+    "  ",
+    "\n",
+    "- ",
+    "+",
+    "|",
+    ">",
+    "[",
+    "]",
+    "{",
+    "}",
+    "(",
+    '"',
+    "'",
+    "\\",
+)
+
+
+@given(st.lists(st.sampled_from([*PIECES, '"""', "---", "hunter2", MARK, "[cut]"]), max_size=25).map("".join))
+def test_redacting_what_looks_like_a_file_again_changes_nothing(text: str) -> None:
+    once = redact(text)
+    again = redact(once.value)
+    assert again.value == once.value
+    assert again.count == 0
+
+
+@pytest.mark.parametrize(
+    "nested", ["- hunter2", "- - hunter2", "-\n    - hunter2", "a: hunter2", "hunter2", "- a: hunter2"]
+)
+@given(
+    st.integers(0, 3), st.sampled_from(["", "+", "-", " "]), st.sampled_from(["password", "apiKeys", "client_secret"])
+)
+def test_what_stands_further_in_than_a_secret_name_is_hidden_until_the_dedent(
+    nested: str, inward: int, column: str, name: str
+) -> None:
+    lines = [f"{name}:", *(f"  {line}" for line in nested.split("\n")), "user: bob", "  - ann"]
+    text = "\n".join(f"{column}{'  ' * inward}{line}" for line in lines)
+    redacted = redact_text(text)
+    assert "hunter2" not in redacted
+    assert redacted.splitlines()[-2:] == text.splitlines()[-2:]
+
+
 @given(VALUES)
 def test_what_was_given_is_left_as_it_was(value: JsonValue) -> None:
     before = json.dumps(value)

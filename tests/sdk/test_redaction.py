@@ -1,19 +1,23 @@
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
 
 import grace_sdk
 import pytest
+from grace_sdk import blocks
 from grace_sdk.redaction import REDACTED, is_secret_name, redact, redact_labels, redact_text
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grace.kit import secret_blocks
 from tests.sdk.sink import Sink
 
 _CORPUS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "redaction_corpus.json").read_text())
 _TEXTS: list[dict[str, Any]] = _CORPUS["texts"]
+_PIECES = ("password", "token", "user", ":", "=", " ", "  ", "\n", "- ", "|", "[", "]", "{", '"', "'", '"""', "hunter2")
 
 
 @pytest.mark.parametrize("case", _TEXTS, ids=lambda case: case["name"])
@@ -27,6 +31,16 @@ def test_what_must_be_hidden_is_hidden_and_the_rest_stays(case: dict[str, Any]) 
 def test_redacting_twice_changes_nothing_more(case: dict[str, Any]) -> None:
     once = redact_text(case["text"])
     assert redact_text(once) == once
+
+
+@given(st.lists(st.sampled_from([*_PIECES]), max_size=25).map("".join))
+def test_what_looks_like_a_file_is_redacted_once_for_all(text: str) -> None:
+    once = redact_text(text)
+    assert redact_text(once) == once
+
+
+def test_server_and_sdk_see_the_same_blocks() -> None:
+    assert inspect.getsource(blocks) == inspect.getsource(secret_blocks)
 
 
 @pytest.mark.parametrize("name", _CORPUS["keys"]["secret"])

@@ -7,6 +7,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from grace_sdk.blocks import hide_flows, hide_lines
+
 if TYPE_CHECKING:
     from grace_sdk.sighting import Plain
 
@@ -35,9 +37,15 @@ _SECRET_PARTS: Final = (
 _SECRET_ENDINGS: Final = ("token", "secret", "cookie", "passwd")
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
-_NAME: Final = re.compile(r"(?<![\w.$-])(-{0,2}[\w.$][\w.$-]{0,127})((?:\\?[\"'])?\s{0,3}(?:=>|[=:])\s{0,3}|(?<=\w)\s)")
+_NAME: Final = re.compile(
+    r"(?<![\w.$-])(-{0,2}[\w.$][\w.$-]{0,127})((?:\\?[\"'])?\s{0,3}(?:=>|[=:])[^\S\r\n]{0,3}|(?<=\w)\s)"
+)
 """A name and what stands between it and its value: `name=`, `"name": `, `--name `."""
-_VALUE: Final = re.compile(r"\\?\"(?:[^\"\\]|\\.)*\"?|\\?'(?:[^'\\]|\\.)*'?|[^\s,;&\"'<>(){}\[\]|]+")
+_VALUE: Final = re.compile(
+    r"\"{3}.*?(?:\"{3}|\Z)|'{3}.*?(?:'{3}|\Z)"
+    r"|\\?\"(?:[^\"\\]|\\.)*\"?|\\?'(?:[^'\\]|\\.|'')*'?|[^\s,;&\"'<>(){}\[\]|]+",
+    re.DOTALL,
+)
 _HEADER: Final = re.compile(r"\b(authorization|cookie|set-cookie)(\s*[:=]\s*)[^\r\n'\"]+", re.IGNORECASE)
 _SCHEME: Final = re.compile(
     r"\b(bearer|basic|digest|apikey|token)(\s+)(?=[\w.~+/=-]*[0-9+/=_.~-])[\w.~+/=-]{8,}", re.IGNORECASE
@@ -69,6 +77,8 @@ _TOKENS: Final = (
     r"hf_[A-Za-z0-9]{20,}",  # Hugging Face
 )
 _TOKEN: Final = re.compile(rf"\b(?:{'|'.join(_TOKENS)})")
+
+_MARKS: Final = (REDACTED,)
 
 # Most texts hold no secret; these parts, one of which every match contains, tell so twenty times faster.
 # fmt: off
@@ -160,7 +170,9 @@ def _hide_introduced(text: str) -> str:
     text = _HEADER.sub(rf"\1\2{REDACTED}", text)
     if any(part in lower for part in _SCHEME_PARTS):
         text = _SCHEME.sub(rf"\1\2{REDACTED}", text)
-    return _hide_named(text)
+    text, _ = hide_flows(text, is_telling_name, _MARKS)
+    text, _ = hide_lines(_hide_named(text), is_telling_name, _MARKS)
+    return text
 
 
 def _hide_named(text: str) -> str:

@@ -9,11 +9,13 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from grace.kit.secrets import EMAIL, MARK, SHAPES, Shape, may_hold_a_secret, names_a_secret
+from grace.kit.secret_blocks import hide_flows, hide_lines
+from grace.kit.secrets import CUT, EMAIL, MARK, SHAPES, Shape, introduces_a_secret, may_hold_a_secret, names_a_secret
 
 TOO_DEEP: Final = "[too deep]"
 TOO_MUCH: Final = "[too much]"
-_CUT: Final = " [cut]"
+_CUT: Final = f" {CUT}"
+_MARKS: Final = (MARK, CUT, f"{MARK}{_CUT}")
 _NAMES: Final = ("name", "key", "header")
 _MOST_KNOWN: Final = 8_192
 _LONGEST_KNOWN: Final = 256
@@ -94,15 +96,24 @@ class _Walk:
         is_usual = self._shapes is SHAPES
         if is_usual and cut in _clean:
             return cut
-        folded, redacted = cut.lower(), cut
-        for shape in self._shapes if not is_usual or may_hold_a_secret(folded) else ():
-            if shape.may_be_in(folded):
-                redacted, found = shape.redact(redacted)
-                self.count += found
+        redacted = self._searched(cut) if not is_usual or may_hold_a_secret(cut.lower()) else cut
         if is_usual and redacted == cut:
             _clean.add(cut)
         # A mark may be longer than what it replaced.
         return self._cut(redacted)
+
+    def _searched(self, text: str) -> str:
+        """Hide each kind of secret in its turn; lines after words, because a quoted word may span lines."""
+        folded = text.lower()
+        redacted, found = hide_flows(text, introduces_a_secret, _MARKS)
+        self.count += found
+        for shape in self._shapes:
+            if shape.may_be_in(folded):
+                redacted, found = shape.redact(redacted)
+                self.count += found
+        redacted, found = hide_lines(redacted, introduces_a_secret, _MARKS)
+        self.count += found
+        return redacted
 
     def _members(self, value: dict[str, JsonValue], depth: int) -> JsonValue:
         named = any(isinstance(name := value.get(key), str) and names_a_secret(name) for key in _NAMES)
@@ -117,8 +128,8 @@ class _Walk:
 
     def _list(self, value: list[JsonValue], depth: int) -> JsonValue:
         match value:
-            case [str(name), item] if names_a_secret(name):
-                return [self.text(name), self._secret(item)]
+            case [str(name), item] if names_a_secret(shown := self.text(name)):
+                return [shown, self._secret(item)]
             case _:
                 pass
         redacted: list[JsonValue] = []
@@ -132,7 +143,7 @@ class _Walk:
     def _secret(self, item: JsonValue) -> JsonValue:
         """Replace what stands under a secret's name; nothing, yes and no are no secrets."""
         self._items += 1
-        if item is None or isinstance(item, bool) or item in ("", MARK):
+        if item is None or isinstance(item, bool) or item in ("", MARK, TOO_DEEP, TOO_MUCH):
             return item
         return self._replaced(MARK)
 

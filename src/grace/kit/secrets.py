@@ -7,6 +7,8 @@ from functools import lru_cache
 from typing import Final
 
 MARK: Final = "[redacted]"
+CUT: Final = "[cut]"
+"""Stands where a text was shortened."""
 
 _NAME_PARTS: Final = (
     "password",
@@ -56,7 +58,7 @@ class Shape:
         def replacement(match: re.Match[str]) -> str:
             nonlocal found
             secret = match["secret"]
-            if secret.startswith(MARK[:-1]) or not self.is_real(secret):
+            if secret.startswith(MARK[:-1]) or secret == CUT or not self.is_real(secret):
                 return match[0]
             found += 1
             start, end = match.start("secret") - match.start(), match.end("secret") - match.start()
@@ -83,14 +85,30 @@ _NAME_IN_TEXT: Final = (
     r"(?:passw(?:or)?d|pwd|passphrase|secret|api[_-]?key|access[_-]?key|private[_-]?key|token(?!s)|credentials?"
     r"|set-cookie|cookie|session[_-]?id)"
 )
+_NAME_REST: Final = r"(?:[_-]?[A-Za-z0-9]{1,16}){0,2}"
+_WHOLE_NAME: Final = re.compile(rf"{_NAME_IN_TEXT}{_NAME_REST}$", re.IGNORECASE)
+_BLOCK_BEGINS: Final = re.compile(r"[|>][0-9+-]{0,2}")
+
+
+@lru_cache(maxsize=4_096)
+def introduces_a_secret(name: str) -> bool:
+    """Say whether what a text writes under this name is a secret; narrower than for the key of a value."""
+    return _WHOLE_NAME.search(name) is not None
+
+
+def _is_value(word: str) -> bool:
+    """Say no to the mark that a block scalar begins with: the secret is below it."""
+    return _BLOCK_BEGINS.fullmatch(word) is None
+
 
 SHAPES: Final[tuple[Shape, ...]] = (
     Shape(
         "private key",
-        ("private key-----",),
+        ("private key-----", "private key block-----"),
         # Without its end it reaches to the end of the text: half a key is a key too.
         re.compile(
-            r"(?P<secret>-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|\Z))",
+            r"(?P<secret>-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----.*?"
+            r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z))",
             re.DOTALL,
         ),
     ),
@@ -160,11 +178,13 @@ SHAPES: Final[tuple[Shape, ...]] = (
         "value of a secret name",
         _NAME_HINTS,
         re.compile(
-            rf"{_NAME_IN_TEXT}(?:[_-]?[A-Za-z0-9]{{1,16}}){{0,2}}[\\\"'\]]{{0,3}}\s{{0,8}}(?:=>|[:=])\s{{0,8}}"
-            r"(?:\\?\"(?P<double>)|\\?'(?P<single>)|)"
-            r"(?P<secret>(?(double)[^\"\\]{1,4096}|(?(single)[^'\\]{1,4096}|[^\s,;&\"'<>(){}\\]{1,4096})))",
-            re.IGNORECASE,
+            rf"{_NAME_IN_TEXT}{_NAME_REST}[\\\"'\]]{{0,3}}\s{{0,8}}(?:=>|[:=])[^\S\r\n]{{0,8}}"
+            r"(?:(?P<triple>\"{3}|'{3})|\\\"(?P<inner>)|\\'(?P<inner_single>)|\"(?P<double>)|'(?P<single>)|)"
+            r"(?P<secret>(?(triple).+?(?=(?P=triple)|\Z)|(?(inner)[^\"\\]+|(?(inner_single)[^'\\]+"
+            r"|(?(double)(?:[^\"\\]+|\\.)+|(?(single)(?:[^'\\]+|\\.|'')+|[^\s,;&\"'<>(){}\\]+))))))",
+            re.IGNORECASE | re.DOTALL,
         ),
+        _is_value,
     ),
     Shape(
         "secret on a command line",
