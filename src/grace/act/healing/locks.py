@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import text
-
 from grace.kit.clock import to_rfc3339
 from grace.model.events import EventType, LocksTaken
 from grace.model.ledger_entry import Draft
@@ -34,11 +32,9 @@ def take(tx: Transaction, run: Run, targets: Iterable[str], at: datetime) -> Loc
             return refusal
     fence = _next_fence(tx)
     for target in wanted:
-        tx.connection.execute(
-            text(
-                "INSERT INTO resource_locks (target, run_id, fence, taken_at) VALUES (:target, :run, :fence, :at)"
-                " ON CONFLICT (target) DO UPDATE SET run_id = :run, fence = :fence, taken_at = :at"
-            ),
+        tx.connection.exec_driver_sql(
+            "INSERT INTO resource_locks (target, run_id, fence, taken_at) VALUES (:target, :run, :fence, :at)"
+            " ON CONFLICT (target) DO UPDATE SET run_id = :run, fence = :fence, taken_at = :at",
             {"target": target, "run": run.id, "fence": fence, "at": to_rfc3339(at)},
         )
     return LocksTaken(run_id=run.id, targets=wanted, fence=fence)
@@ -64,15 +60,13 @@ def record(run: Run, taken: LocksTaken) -> Draft:
 
 def release(tx: Transaction, run_id: str) -> None:
     """Give back everything the run holds."""
-    tx.connection.execute(text("DELETE FROM resource_locks WHERE run_id = :run"), {"run": run_id})
+    tx.connection.exec_driver_sql("DELETE FROM resource_locks WHERE run_id = ?", (run_id,))
 
 
 def _quarantined(tx: Transaction, run: Run, target: str) -> Refusal | None:
-    row = tx.connection.execute(
-        text(
-            f"SELECT run_id FROM quarantines WHERE ended_at IS NULL AND {_SAME_OR_NESTED}"  # noqa: S608 - a constant
-            " AND run_id <> :of AND run_id NOT IN (SELECT id FROM runs WHERE of_run = :of)"
-        ),
+    row = tx.connection.exec_driver_sql(
+        f"SELECT run_id FROM quarantines WHERE ended_at IS NULL AND {_SAME_OR_NESTED}"  # noqa: S608 - a constant
+        " AND run_id <> :of AND run_id NOT IN (SELECT id FROM runs WHERE of_run = :of)",
         {"target": target, "of": run.of_run or ""},
     ).first()
     if row is None:
@@ -85,8 +79,8 @@ def _quarantined(tx: Transaction, run: Run, target: str) -> Refusal | None:
 
 
 def _locked(tx: Transaction, run: Run, target: str) -> Refusal | None:
-    row = tx.connection.execute(
-        text(f"SELECT run_id FROM resource_locks WHERE run_id <> :run AND {_SAME_OR_NESTED}"),  # noqa: S608 - a constant
+    row = tx.connection.exec_driver_sql(
+        f"SELECT run_id FROM resource_locks WHERE run_id <> :run AND {_SAME_OR_NESTED}",  # noqa: S608 - a constant
         {"target": target, "run": run.id},
     ).first()
     if row is None:
@@ -95,11 +89,9 @@ def _locked(tx: Transaction, run: Run, target: str) -> Refusal | None:
 
 
 def _next_fence(tx: Transaction) -> int:
-    tx.connection.execute(
-        text(
-            "INSERT INTO meta (key, value) VALUES (:key, '1')"
-            " ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(meta.value AS INTEGER) + 1 AS TEXT)"
-        ),
-        {"key": _FENCE},
+    tx.connection.exec_driver_sql(
+        "INSERT INTO meta (key, value) VALUES (?, '1')"
+        " ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(meta.value AS INTEGER) + 1 AS TEXT)",
+        (_FENCE,),
     )
-    return int(tx.connection.execute(text("SELECT value FROM meta WHERE key = :key"), {"key": _FENCE}).scalar_one())
+    return int(tx.connection.exec_driver_sql("SELECT value FROM meta WHERE key = ?", (_FENCE,)).scalar_one())
