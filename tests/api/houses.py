@@ -137,7 +137,7 @@ def make_house(record: Record, engine: Engine) -> House:
     mint = IdMint(clock)
     shipped = shipped_folder("policies")
     runs = Runs(record, record, clock, mint, cast("Walks", None))
-    runs.start = engine.started.append
+    runs.begin = runs.start = engine.started.append
     runs.ring = engine.ring
     return House(
         record=record,

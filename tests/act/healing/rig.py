@@ -255,7 +255,7 @@ class Room:
         )
         walks = Walks(heal=heal, undo=UndoRun(guard, undoer, end), keep=KeepRun(guard, providers, end))
         self.runs = Runs(self.record, self.record, self.clock, self.mint, walks)
-        self.runs.start = lambda _run_id: None
+        self.runs.begin = self.runs.start = lambda _run_id: None
         self.runs.ring = lambda _run_id, _topic: None
 
     def open_incident(self) -> Incident:

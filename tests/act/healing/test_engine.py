@@ -60,6 +60,18 @@ def test_a_run_is_started_once_however_often_it_is_asked_for(tmp_path: Path) -> 
     assert walks.done == ["first", "second"]
 
 
+def test_a_new_run_is_begun_once_though_it_is_asked_for_again(tmp_path: Path) -> None:
+    walks = Walks()
+    with engine(tmp_path / "engine.db", walks) as made:
+        made.begin("run_1")
+        made.start("run_1")
+        made.begin("run_1")
+        assert walks.began.wait(LIMIT_S)
+        made.ring("run_1", "bell")
+        assert walks.over.wait(LIMIT_S)
+    assert walks.done == ["first", "second"]
+
+
 def test_a_run_that_waits_is_carried_on_after_a_restart(tmp_path: Path) -> None:
     before = Walks()
     with engine(tmp_path / "engine.db", before) as made:

@@ -100,6 +100,11 @@ class DurableEngine:
         """Open the engine's tables and carry on what its own records say was under way."""
         DBOS.launch()
 
+    def begin(self, run_id: str) -> None:
+        """Carry on a run that was opened just now, which the engine cannot know yet."""
+        self._lives[run_id] += 1
+        self._start(run_id, run_id)
+
     def start(self, run_id: str) -> None:
         """Carry a run on, unless it is being carried on already; safe to call again."""
         attempts = DBOS.list_workflows(workflow_id_prefix=run_id)
@@ -112,7 +117,10 @@ class DurableEngine:
         for attempt in attempts:
             if attempt.status in _LIVE:
                 DBOS.cancel_workflow(attempt.workflow_id)
-        with SetWorkflowID(run_id if not attempts else f"{run_id}/{len(attempts) + 1}"):
+        self._start(run_id, run_id if not attempts else f"{run_id}/{len(attempts) + 1}")
+
+    def _start(self, run_id: str, workflow_id: str) -> None:
+        with SetWorkflowID(workflow_id):
             DBOS.start_workflow(self._walk, run_id)
 
     def ring(self, run_id: str, topic: str) -> None:

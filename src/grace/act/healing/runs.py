@@ -45,11 +45,13 @@ class Runs:
     clock: Clock
     mint: IdMint
     walks: Walks
+    begin: Callable[[str], None] = field(init=False)
     start: Callable[[str], None] = field(init=False)
     ring: Callable[[str, str], None] = field(init=False)
 
     def use(self, engine: DurableEngine) -> None:
         """Connect the engine that carries runs on."""
+        self.begin = engine.begin
         self.start = engine.start
         self.ring = engine.ring
 
@@ -160,7 +162,7 @@ class Runs:
         refusal = self.journal.run(unit)
         if refusal is not None:
             return refusal
-        self.start(run.id)
+        self.begin(run.id)
         return run
 
 
