@@ -5,6 +5,7 @@ The same walk serves the steps of an execution and the compensations of an undo.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -16,7 +17,7 @@ from grace.act.healing.notes import Notes, handle_of
 from grace.act.healing.plugs import call, sentence
 from grace.act.healing.story import Story
 from grace.act.safehold import Vault
-from grace.kit.attempt import Raised
+from grace.kit.attempt import Raised, attempt
 from grace.kit.cuts import cut
 from grace.model.events import EventType, StepIntended
 from grace.model.execution import Outcome, StepResult, StepState
@@ -47,7 +48,7 @@ class Deeds:
         self.gate = gate
         self._vault = vault
 
-    def intent(self, story: Story, deed: Deed, attempt: int = 1) -> Draft:
+    def intent(self, story: Story, deed: Deed, nth: int = 1) -> Draft:
         """Return the entry that must stand before the deed."""
         intended = StepIntended(
             run_id=story.run.id,
@@ -56,7 +57,7 @@ class Deeds:
             compensates=deed.compensates,
             at=story.clock.now(),
         )
-        return story.draft(f"{deed.stage}/intended/{attempt}", EventType.STEP_INTENDED, intended)
+        return story.draft(f"{deed.stage}/intended/{nth}", EventType.STEP_INTENDED, intended)
 
     def is_new(self, story: Story, deed: Deed) -> bool:
         """Tell whether nobody has intended this deed yet; ask before writing the intent."""
@@ -75,9 +76,9 @@ class Deeds:
         outcome = None if is_new else await self._settle_interrupted(story, deed)
         ours: dict[str, str] = {}
         if outcome is None:
-            outcome = await self._perform(story, deed, self._attempts(story, deed))
-            # Only right after the deed is what stands there ours; after a crash it may be anybody's.
-            ours = {} if outcome.state is StepState.UNKNOWN else await self._ours(deed)
+            cut(f"deed.{deed.stage.split('/')[0]}.before")
+            notes = Notes(story, self._vault, f"{deed.stage}/noted/{self._attempts(story, deed)}", deed.step_id)
+            outcome, ours = await asyncio.to_thread(_perform, deed, notes)
         cut(f"deed.{deed.stage.split('/')[0]}.after")
         return StepResult(
             id=deed.step_id,
@@ -96,8 +97,8 @@ class Deeds:
 
     async def _settle_interrupted(self, story: Story, deed: Deed) -> Outcome | None:
         """After a crash inside the deed, ask the world; None when the deed is (still) to be done."""
-        attempt = self._attempts(story, deed)
-        handle = handle_of(story, f"{deed.stage}/noted/{attempt}")
+        attempts = self._attempts(story, deed)
+        handle = handle_of(story, f"{deed.stage}/noted/{attempts}")
         asked = await call(lambda: self.gate.probe(deed.uses, deed.parameters, handle))
         applied = Applied.UNKNOWN if isinstance(asked, Raised) else asked.value
         match applied:
@@ -107,27 +108,29 @@ class Deeds:
                 return Outcome(
                     state=StepState.UNKNOWN, why="interrupted, and the world does not tell whether it happened"
                 )
-            case Applied.NO if attempt >= MOST_ATTEMPTS:
-                return Outcome(state=StepState.FAILED, why=f"interrupted {attempt} times before it took effect")
+            case Applied.NO if attempts >= MOST_ATTEMPTS:
+                return Outcome(state=StepState.FAILED, why=f"interrupted {attempts} times before it took effect")
             case Applied.NO:
-                await story.write(self.intent(story, deed, attempt + 1))
+                await story.write(self.intent(story, deed, attempts + 1))
                 return None
 
     def _attempts(self, story: Story, deed: Deed) -> int:
-        for attempt in range(MOST_ATTEMPTS, 1, -1):
-            if story.has(f"{deed.stage}/intended/{attempt}"):
-                return attempt
+        for nth in range(MOST_ATTEMPTS, 1, -1):
+            if story.has(f"{deed.stage}/intended/{nth}"):
+                return nth
         return 1
 
-    async def _perform(self, story: Story, deed: Deed, attempt: int) -> Outcome:
-        notes = Notes(story, self._vault, f"{deed.stage}/noted/{attempt}", deed.step_id)
-        cut(f"deed.{deed.stage.split('/')[0]}.before")
-        done = await call(lambda: deed.perform(notes))
-        if isinstance(done, Raised):
-            # A plug that raises has told us nothing about the world.
-            return Outcome(state=StepState.UNKNOWN, why=f"{deed.uses} raised {sentence(done)}")
-        return done.value
 
-    async def _ours(self, deed: Deed) -> dict[str, str]:
-        read = await call(deed.digests)
-        return {} if isinstance(read, Raised) else read.value
+def _perform(deed: Deed, notes: Notes) -> tuple[Outcome, dict[str, str]]:
+    """Do it, in a thread that may block, and read at once what it left.
+
+    Only right after the deed is what stands there ours; after a crash it may be anybody's.
+    """
+    done = attempt(lambda: deed.perform(notes))
+    if isinstance(done, Raised):
+        # A plug that raises has told us nothing about the world.
+        return Outcome(state=StepState.UNKNOWN, why=f"{deed.uses} raised {sentence(done)}"), {}
+    if done.value.state is StepState.UNKNOWN:
+        return done.value, {}
+    read = attempt(deed.digests)
+    return done.value, {} if isinstance(read, Raised) else read.value

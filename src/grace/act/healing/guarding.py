@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from grace.act.safehold import Provider, Vault
 from grace.act.safehold.evidence import keep_evidence
 from grace.act.verification.comparison import Held, hold_against
 from grace.act.verification.sampler import Sampler
-from grace.kit.attempt import Raised
+from grace.kit.attempt import Raised, attempt
 from grace.kit.cuts import cut
 from grace.kit.ids import IdMint
 from grace.model.contract import Clause, Phase
@@ -96,33 +97,37 @@ class Guarding:
         """Keep the evidence, then the exact state of every target that has a provider."""
 
         async def compute() -> Snapshot | Stop:
-            evidence = await call(lambda: keep_evidence(self._evidence_paths(plan), self.vault))
-            if isinstance(evidence, Raised):
-                return _not_kept(sentence(evidence))
-            if isinstance(evidence.value, Refusal):
-                return _not_kept(evidence.value.why)
-            objects: list[SnapshotObject] = []
-            for target, provider in self._kept(plan):
-                cut("snapshot.object.before")
-                taken = await call(lambda t=target, p=provider: p.take(t, self.vault))
-                if isinstance(taken, Raised):
-                    return _not_kept(f"{target.key}: {sentence(taken)}")
-                if isinstance(taken.value, Refusal):
-                    return _not_kept(f"{target.key}: {taken.value.why}")
-                objects.append(taken.value)
-            return Snapshot(
-                id=self.mint.mint("snap"),
-                run_id=story.run.id,
-                plan_digest=plan.digest,
-                objects=tuple(objects),
-                evidence=evidence.value,
-                taken_at=story.clock.now(),
-            )
+            return await asyncio.to_thread(self._keep, story, plan)
 
         stop = await self.safe_points.aborts(story)
         if stop is not None and story.standing("snapshot", Snapshot) is None:
             raise Stopped(stop)
         return await story.stage("snapshot", EventType.SNAPSHOT_TAKEN, Snapshot, compute)
+
+    def _keep(self, story: Story, plan: Plan) -> Snapshot | Stop:
+        """Do so in a thread that may block; what a plug raises ends the run, and nothing was touched."""
+        evidence = attempt(lambda: keep_evidence(self._evidence_paths(plan), self.vault))
+        if isinstance(evidence, Raised):
+            return _not_kept(sentence(evidence))
+        if isinstance(evidence.value, Refusal):
+            return _not_kept(evidence.value.why)
+        objects: list[SnapshotObject] = []
+        for target, provider in self._kept(plan):
+            cut("snapshot.object.before")
+            taken = attempt(lambda t=target, p=provider: p.take(t, self.vault))
+            if isinstance(taken, Raised):
+                return _not_kept(f"{target.key}: {sentence(taken)}")
+            if isinstance(taken.value, Refusal):
+                return _not_kept(f"{target.key}: {taken.value.why}")
+            objects.append(taken.value)
+        return Snapshot(
+            id=self.mint.mint("snap"),
+            run_id=story.run.id,
+            plan_digest=plan.digest,
+            objects=tuple(objects),
+            evidence=evidence.value,
+            taken_at=story.clock.now(),
+        )
 
     def _kept(self, plan: Plan) -> list[tuple[Target, Provider]]:
         named = {
