@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from grace.act.executors import Action
 from grace.act.executors.authority import RecordedAuthority
+from grace.act.executors.drill_ground import DrillGround
 from grace.act.executors.gate import Gate
 from grace.act.executors.telling import TellingHands
 from grace.act.healing.asking import TOPIC as APPROVAL_TOPIC
@@ -190,7 +191,9 @@ def _make_up_mind(rooms: _Rooms, plugged: _Plugged) -> _Mind:
         Means(catalogue, looker, TellingHands(plugged.actions)),
         rooms.record,
     )
-    thinker = RecordedThinker(rooms.record, rooms.clock, plugged.directory, policy, lambda: shelf)
+    thinker = RecordedThinker(
+        rooms.record, rooms.clock, plugged.directory, policy, lambda: shelf, drill_ground(settings)
+    )
     return _Mind(looker, shelf, policy, thinker)
 
 
@@ -230,7 +233,7 @@ def _walks(
     record, providers, directory = rooms.record, plugged.providers, plugged.directory
     safe_points = SafePoints(halts)
     sampler = Sampler(plugged.eyes, rooms.clock)
-    deeds = Deeds(Gate(plugged.actions, RecordedAuthority(record)), plugged.vault)
+    deeds = Deeds(Gate(plugged.actions, RecordedAuthority(record), drill_ground(rooms.settings)), plugged.vault)
     undoer = Undoer(deeds, providers, plugged.vault)
     hands = TellingHands(plugged.actions)
     guard = Guarding(mind.looker, hands, sampler, providers, plugged.vault, directory, safe_points, rooms.mint)
@@ -282,6 +285,11 @@ class _Declared:
             )
             for loaded in self.shelf.library.playbooks
         )
+
+
+def drill_ground(settings: Settings) -> DrillGround:
+    """Return what GRACE made for drills, beside the processes that it starts."""
+    return DrillGround(settings.drill_folders, (shipped_folder("examples"),))
 
 
 def policy_source(settings: Settings, catalogue: Catalogue) -> PolicySource:

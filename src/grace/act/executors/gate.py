@@ -8,6 +8,7 @@ from typing import Protocol
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from grace.act.executors import Action, Applied, Journal
+from grace.act.executors.drill_ground import NOTHING_MADE, DrillGround
 from grace.kit.cuts import cut
 from grace.model.execution import Outcome, StepState
 from grace.model.plan import Plan, PlannedStep
@@ -30,15 +31,22 @@ class Authority(Protocol):
 class Gate:
     """Holds the actions; lets a deed through only when the record says so for exactly this plan."""
 
-    def __init__(self, actions: Mapping[str, Action], authority: Authority) -> None:
+    def __init__(
+        self, actions: Mapping[str, Action], authority: Authority, drill_ground: DrillGround = NOTHING_MADE
+    ) -> None:
         self._actions = actions
         self._authority = authority
+        self._drill_ground = drill_ground
 
     def perform(
         self, plan: Plan, step: PlannedStep, parameters: Mapping[str, JsonValue], warrant: Warrant, journal: Journal
     ) -> Outcome:
         """Execute one step of an authorised plan, or return `refused` with the rule that says no."""
-        refusal = self._not_in(plan, step, warrant) or self._authority.refuses_deed(warrant, plan, step)
+        refusal = (
+            self._not_in(plan, step, warrant)
+            or self._authority.refuses_deed(warrant, plan, step)
+            or self._drill_ground.refuses_deed(plan, step.uses, parameters, step.targets)
+        )
         if refusal is not None:
             return refused(refusal)
         return self._apply(step.uses, parameters, step.targets, journal)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
+from grace.act.executors.drill_ground import NOTHING_MADE, DrillGround
 from grace.act.healing import Directory
 from grace.govern.policy import PolicyEngine, Question
 from grace.kit.clock import Clock
@@ -54,6 +55,7 @@ class RecordedThinker:
     directory: Directory
     policy: PolicyEngine
     shelf: Callable[[], Shelf]
+    drill_ground: DrillGround = NOTHING_MADE
 
     def diagnose(self, run: Run) -> Diagnosis:
         """Return the cause with its evidence; `unknown` where the rules do not tell."""
@@ -100,7 +102,9 @@ class RecordedThinker:
             return NoPlan(Refusal(rule="unknown-cause", why=why, next=f"grace explain {incident.id}"))
         shelf = self.shelf()
         occasion = Occasion(incident, diagnosis, service, inputs)
-        return plan(occasion, shelf.library, shelf.means, asked_for=playbook, tried=tried)
+        made = plan(occasion, shelf.library, shelf.means, asked_for=playbook, tried=tried)
+        leaves_the_drill = None if isinstance(made, NoPlan) else self.drill_ground.refuses_plan(made)
+        return made if leaves_the_drill is None else NoPlan(leaves_the_drill)
 
     def _incident(self, incident_id: str | None) -> Incident:
         with self.reader.read() as connection:
