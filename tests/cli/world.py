@@ -145,8 +145,8 @@ class World:
 
 
 @contextmanager
-def open_world(folder: Path) -> Generator[World]:
-    """Open the world below a folder, and close it."""
+def open_world(folder: Path, **changed: object) -> Generator[World]:
+    """Open the world below a folder, with settings of its own, and close it."""
     data, watched = folder / "data", folder / "watched"
     playbooks, policies = folder / "playbooks", folder / "policies"
     for made in (data, watched, playbooks, policies):
@@ -160,6 +160,7 @@ def open_world(folder: Path) -> Generator[World]:
         services_file=folder / "grace.yaml",
         playbook_folders=(playbooks,),
         policy_folders=(shipped_folder("policies"), policies),
+        **changed,
     )
     with wiring.open_tokens(settings) as book:
         roles = {"ann": "admin", "ben": "approver", "eve": "viewer", "app": "sender"}

@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
-from grace.cli.calls import CommandFailed, Session
+from grace.cli.calls import LAST, CommandFailed, Session
 from grace.cli.exits import Exit
 from grace.cli.plan_page import show_decision, show_plan
 from grace.cli.screen import marked
-from grace.cli.views import ApprovalView
+from grace.cli.views import ApprovalView, RunDetail
 from grace.cli.visiting import command_file, online
 from grace.cli.wording import ago, now
+from grace.model.approval import ApprovalState
 from grace.model.decision import Decision
 from grace.model.plan import Plan
 
@@ -87,10 +88,28 @@ def _require_known(asked: Asked, digest: str, *, yes: bool) -> None:
 
 
 def _read(session: Session, written: str) -> Asked:
-    """Find a question by its own id or by its run's: both have the same letters behind the prefix."""
+    """Find a question that waits, by its own id or by its run's: both have the same letters behind the prefix.
+
+    `@last` is the newest that waits; where none does, the newest is told with what became of it.
+    """
     own = f"apr{written[3:]}" if written.lower().startswith("run") else written
-    approval_id = session.resolve(APPROVALS, own, "approval", {"state": "waiting"})
-    return session.read(Asked, session.get(f"{APPROVALS}/{approval_id}"))
+    waits = own == LAST and session.items(APPROVALS, {"state": ApprovalState.WAITING.value, "limit": 1})
+    approval_id = session.resolve(APPROVALS, own, "approval", {"state": ApprovalState.WAITING.value} if waits else None)
+    asked = session.read(Asked, session.get(f"{APPROVALS}/{approval_id}"))
+    if asked.state != ApprovalState.WAITING or asked.expires_at <= now():
+        raise _over(session, asked)
+    return asked
+
+
+def _over(session: Session, asked: Asked) -> CommandFailed:
+    """Say when and how a question ended, and what became of its run."""
+    run = session.read(RunDetail, session.get(f"/api/runs/{asked.run_id}"))
+    if asked.state in {ApprovalState.WAITING, ApprovalState.EXPIRED}:
+        what = f"{asked.id} expired {ago(asked.expires_at, now())}, at {asked.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+    else:
+        what = f"{asked.id} is {asked.state} already, by {', '.join(one.by for one in asked.answers)}"
+    became = f"{run.settlement}: {run.sentence}" if run.settlement else f"at the stage {run.stage}"
+    return CommandFailed(Exit.REFUSED, f"{what}; {run.id} is {became}", f"grace explain {run.id}")
 
 
 def _show(session: Session, asked: Asked) -> None:
