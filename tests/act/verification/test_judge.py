@@ -170,6 +170,18 @@ def test_the_verdict_carries_window_and_restart() -> None:
     assert START < END
 
 
+@pytest.mark.parametrize("marks", ["+++++++", "-------", "", "---+++-"])
+@pytest.mark.parametrize("phase", [Phase.AFTER, Phase.THROUGHOUT])
+def test_what_is_counted_from_a_restart_says_so(marks: str, phase: Phase) -> None:
+    asked = OUTCOME if phase is Phase.AFTER else throughout(id="after-1")
+    told = judge_clause(asked, evidence({"after-1": strip(marks)}, 3.0, restarted=True)).why
+    assert "the execution" not in told
+    same = judge_clause(asked, evidence({"after-1": strip(marks)}, 3.0)).why
+    assert told == same.replace("the end of the execution", "the execution").replace(
+        "the execution", "the restart of the window"
+    )
+
+
 def test_the_why_of_a_failure_names_the_first_clause_that_decided() -> None:
     verdict = judge(contract(OUTCOME), evidence({"after-1": strip("-------")}))
     assert verdict.why.startswith("1 of 1 required clauses is violated, first sqlite.writable: Contrary 2.50 s after")

@@ -42,6 +42,9 @@ LONGEST_GAP_BEATS: Final = 1.9
 """Just under two beats, so that one lost sample always shows."""
 _PROMPT_BEAT_S: Final = 1.0
 """The beat by which the first of several samples at once is called prompt."""
+SINCE_EXECUTION: Final = "the execution"
+SINCE_RESTART: Final = "the restart of the window"
+"""A crash ended the window; what counts began anew when GRACE was back."""
 _TICK_S: Final = 0.001
 """Times closer than this are one time."""
 
@@ -122,39 +125,41 @@ def meets(clause: Clause, run: Run, first_s: float) -> bool:
     return is_long and run.count >= fewest_samples(clause) and begins_in_time(clause, run, first_s)
 
 
-def judge_window(clause: Clause, readings: Sequence[Reading], ended_at: datetime, observed_s: float) -> Judgement:
-    """Judge an `after` clause; `observed_s` tells how long after the end of the execution somebody looked."""
+def judge_window(
+    clause: Clause, readings: Sequence[Reading], ended_at: datetime, observed_s: float, since: str = SINCE_EXECUTION
+) -> Judgement:
+    """Judge an `after` clause; `observed_s` tells how long after `ended_at` somebody looked, `since` what that was."""
     samples = tuple(sample for sample in samples_of(clause, readings, ended_at) if sample.at_s >= -_TICK_S)
     if not samples:
-        return Judgement(Finding.INCONCLUSIVE, "Nothing was measured after the execution.")
+        return Judgement(Finding.INCONCLUSIVE, f"Nothing was measured after {since}.")
     runs = runs_in(clause, samples)
     first_s = samples[0].at_s
     good = next((run for run in runs if meets(clause, run, first_s)), None)
     if good is not None:
-        return _met(good, samples)
+        return _met(good, samples, since)
     longest = max(runs, key=lambda run: run.length_s, default=None)
     late = next((s for s in samples if s.held is Held.CONTRARY and s.at_s > clause.within_s + _TICK_S), None)
     if late is not None and not (clause.for_s == 0 and clause.within_s == 0):
-        why = f"Contrary {late.at_s:.2f} s after the execution, when the {clause.within_s:g} s granted were over."
+        why = f"Contrary {late.at_s:.2f} s after {since}, when the {clause.within_s:g} s granted were over."
         return Judgement(Finding.VIOLATED, why, late.reading, longest)
     contrary = [sample for sample in samples if sample.held is Held.CONTRARY]
     if contrary and not _could_be_met(clause, samples):
-        return Judgement(Finding.VIOLATED, _too_late(clause, contrary[-1]), contrary[-1].reading, longest)
+        return Judgement(Finding.VIOLATED, _too_late(clause, contrary[-1], since), contrary[-1].reading, longest)
     return Judgement(Finding.INCONCLUSIVE, _unproven(clause, samples, longest, observed_s), None, longest)
 
 
-def _met(run: Run, samples: Sequence[Sample]) -> Judgement:
+def _met(run: Run, samples: Sequence[Sample], since: str) -> Judgement:
     last = next(s for s in reversed(samples) if s.at_s <= run.end_s)
     began_s = max(0.0, run.start_s)
-    why = f"Held in {run.count} samples over {run.length_s:.2f} s, beginning {began_s:.2f} s after the execution."
+    why = f"Held in {run.count} samples over {run.length_s:.2f} s, beginning {began_s:.2f} s after {since}."
     return Judgement(Finding.MET, why, last.reading, run, began_s)
 
 
-def _too_late(clause: Clause, last: Sample) -> str:
+def _too_late(clause: Clause, last: Sample, since: str) -> str:
     if clause.for_s == 0 and clause.within_s == 0:
         return f"Contrary in at least one of {fewest_samples(clause)} samples taken at once."
     return (
-        f"Still contrary {last.at_s:.2f} s after the execution: no run of {clause.for_s:g} s could begin within"
+        f"Still contrary {last.at_s:.2f} s after {since}: no run of {clause.for_s:g} s could begin within"
         f" {clause.within_s:g} s any more."
     )
 

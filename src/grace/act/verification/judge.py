@@ -13,6 +13,8 @@ from typing import Final
 from grace.act.verification.benchmarks import judge_benchmark
 from grace.act.verification.clauses import (
     LONGEST_GAP_BEATS,
+    SINCE_EXECUTION,
+    SINCE_RESTART,
     Judgement,
     Sample,
     judge_window,
@@ -89,7 +91,7 @@ def _judgement(clause: Clause, readings: Sequence[Reading], evidence: Evidence) 
             return _judge_throughout(clause, readings, evidence)
         case Phase.AFTER:
             observed_s = (evidence.observed_until - evidence.ended_at).total_seconds()
-            return judge_window(clause, readings, evidence.ended_at, observed_s)
+            return judge_window(clause, readings, evidence.ended_at, observed_s, _since(evidence))
 
 
 def _judge_before(clause: Clause, readings: Sequence[Reading]) -> Judgement:
@@ -112,10 +114,10 @@ def _judge_throughout(clause: Clause, readings: Sequence[Reading], evidence: Evi
     samples = samples_of(clause, readings, evidence.ended_at)
     contrary = next((sample for sample in samples if sample.held is Held.CONTRARY), None)
     if contrary is not None:
-        return Judgement(Finding.VIOLATED, f"Contrary at {_moment(contrary.at_s)}.", contrary.reading)
+        return Judgement(Finding.VIOLATED, f"Contrary at {_moment(contrary.at_s, evidence)}.", contrary.reading)
     unknown = next((sample for sample in samples if sample.held is Held.MISSING), None)
     if unknown is not None and unknown.reading is not None:
-        why = f"Unknown at {_moment(unknown.at_s)}: {_reason(clause, unknown.reading)}."
+        why = f"Unknown at {_moment(unknown.at_s, evidence)}: {_reason(clause, unknown.reading)}."
         return Judgement(Finding.INCONCLUSIVE, why, unknown.reading)
     hole = _hole(clause, samples, evidence)
     if hole:
@@ -131,18 +133,23 @@ def _hole(clause: Clause, samples: Sequence[Sample], evidence: Evidence) -> str:
     if not samples or samples[0].at_s > began_s + _TICK_S:
         return "It was not measured before the first write."
     if samples[-1].at_s < -_TICK_S:
-        return "It was not measured after the execution."
+        return f"It was not measured after {_since(evidence)}."
     longest_gap_s = (clause.every_s or THROUGHOUT_BEAT_S) * LONGEST_GAP_BEATS + _TICK_S
     # A sample long before the first write only says that the watch began early.
     moments = [max(sample.at_s, began_s) for sample in samples] + [until_s]
     for earlier, later in pairwise(moments):
         if later - earlier > longest_gap_s:
-            return f"No sample for {later - earlier:.2f} s from {_moment(earlier)}."
+            return f"No sample for {later - earlier:.2f} s from {_moment(earlier, evidence)}."
     return ""
 
 
-def _moment(at_s: float) -> str:
-    return f"{abs(at_s):.2f} s {'after' if at_s >= 0 else 'before'} the end of the execution"
+def _since(evidence: Evidence) -> str:
+    return SINCE_RESTART if evidence.restarted else SINCE_EXECUTION
+
+
+def _moment(at_s: float, evidence: Evidence) -> str:
+    since = SINCE_RESTART if evidence.restarted else f"the end of {SINCE_EXECUTION}"
+    return f"{abs(at_s):.2f} s {'after' if at_s >= 0 else 'before'} {since}"
 
 
 def _reason(clause: Clause, reading: Reading) -> str:
