@@ -6,8 +6,10 @@ import pytest
 from grace.api.house import House
 from grace.api.roles import Role
 from grace.model.events import EventType
+from grace.model.settlement import Settlement, SettlementKind
 from grace.record.ledger.verification import verify_lines
 from tests.api.houses import (
+    AT,
     INCIDENT,
     RUN,
     SNAPSHOT,
@@ -235,10 +237,22 @@ def test_nothing_verified_yet_is_not_a_rate_of_zero(client: httpx.Client) -> Non
         "failed": 0,
         "inconclusive": 0,
         "waiting": 0,
+        "unjudged": 0,
         "success_rate": None,
     }
     assert status["golden_snapshot"] is None
     assert client.get("/api/verification/snapshots/golden/latest").status_code == 404
+
+
+def test_a_contract_waits_as_long_as_its_run_is_open(client: httpx.Client, house: House) -> None:
+    open_incident(house.record)
+    walk_a_run(house, until="snapshot")
+    counts = client.get("/api/verification/status").json()["contracts"]
+    assert (counts["total"], counts["waiting"], counts["unjudged"]) == (1, 1, 0)
+    expired = Settlement(run_id=RUN, kind=SettlementKind.EXPIRED, sentence="Nobody answered.", at=AT)
+    put(house.record, f"{RUN}/settled", EventType.RUN_SETTLED, expired, run_id=RUN)
+    counts = client.get("/api/verification/status").json()["contracts"]
+    assert (counts["total"], counts["waiting"], counts["unjudged"], counts["success_rate"]) == (1, 0, 1, None)
 
 
 def test_contracts_and_snapshots_are_counted_and_shown(client: httpx.Client, house: House) -> None:

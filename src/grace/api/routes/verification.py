@@ -26,7 +26,9 @@ class ContractCounts(View):
     failed: int
     inconclusive: int
     waiting: int
-    """Planned, and not judged: the run is open, observed, refused or stopped before its first write."""
+    """Not judged yet: the run is open."""
+    unjudged: int
+    """Never to be judged: the run ended observed, refused, expired or stopped before its first write."""
     success_rate: float | None
     """Verified among those that were judged; null while none was: absent is not zero."""
 
@@ -100,6 +102,9 @@ def _contracts(connection: Connection) -> ContractCounts:
         select(action_contracts.c.verdict, func.count()).group_by(action_contracts.c.verdict)
     ).all()
     by_verdict: dict[str | None, int] = {row[0]: row[1] for row in counted}
+    open_runs = select(runs.c.id).where(runs.c.settlement.is_(None))
+    unheard = (action_contracts.c.verdict.is_(None), action_contracts.c.run_id.in_(open_runs))
+    waiting = connection.execute(select(func.count()).select_from(action_contracts).where(*unheard)).scalar_one()
     met, violated = by_verdict.get(Finding.MET.value, 0), by_verdict.get(Finding.VIOLATED.value, 0)
     inconclusive = by_verdict.get(Finding.INCONCLUSIVE.value, 0)
     judged = met + violated + inconclusive
@@ -108,6 +113,7 @@ def _contracts(connection: Connection) -> ContractCounts:
         verified=met,
         failed=violated,
         inconclusive=inconclusive,
-        waiting=by_verdict.get(None, 0),
+        waiting=waiting,
+        unjudged=by_verdict.get(None, 0) - waiting,
         success_rate=met / judged if judged else None,
     )
