@@ -20,7 +20,7 @@ from grace.record.ledger.tiles import TILE_WIDTH
 from grace.record.ledger.tree import HASH_SIZE
 from grace.record.store.engine import open_engine
 from grace.record.store.projection import NO_PROJECTIONS
-from grace.record.store.schema import upgrade
+from grace.record.store.schema import create
 from grace.record.store.writer import Writer
 
 GROUP = 64
@@ -34,7 +34,7 @@ class Peer:
     def __init__(self, folder: Path) -> None:
         path = folder / "peer.db"
         engine = open_engine(path)
-        upgrade(engine)
+        create(engine)
         engine.dispose()
         self.connection = sqlite3.connect(path, isolation_level=None)
         self.connection.execute("PRAGMA journal_mode = WAL")
@@ -66,7 +66,7 @@ def measure(rounds: int = ROUNDS, groups: int = GROUPS) -> list[Row]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         engine = open_engine(folder / "grace.db")
-        upgrade(engine)
+        create(engine)
         writer = Writer(engine, LedgerLog(SystemClock(), NO_PROJECTIONS))
         peer = Peer(folder)
 

@@ -15,7 +15,7 @@ from grace.record.ledger.reading import LedgerReader
 from grace.record.ledger.tiles import RightEdge
 from grace.record.ledger.tree import verify_consistency, verify_inclusion
 from grace.record.store.engine import open_engine, open_reading_engine
-from grace.record.store.schema import upgrade
+from grace.record.store.schema import create
 
 ENTRIES = 1_000_000
 CHUNK = 50_000
@@ -28,7 +28,7 @@ def measure(entries: int = ENTRIES, proofs: int = PROOFS) -> list[Row]:
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "grace.db"
         writing = open_engine(path)
-        upgrade(writing)
+        create(writing)
         writing.dispose()
         _fill(path, entries)
         reading = open_reading_engine(path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from grace import wiring
 from grace.cli.addresses import announced
 from grace.cli.calls import CommandFailed
 from grace.cli.exits import Exit
@@ -12,6 +11,7 @@ from grace.cli.screen import Screen
 from grace.cli.starting import starting_told
 from grace.cli.visiting import Data, command_file, offline
 from grace.settings import Settings, load_settings
+from grace.wiring.upkeep import rebuild_store, upgrade_store
 
 app = command_file()
 store = command_file()
@@ -24,7 +24,7 @@ def upgrade(screen: Screen, *, data: Data = None) -> None:
     """Bring the schema up to this version; copy the database file first."""
     settings = _own(data)
     with starting_told():
-        revision = wiring.upgrade_store(settings)
+        revision = upgrade_store(settings)
     _tell(screen, settings, {"revision": revision}, "the schema fits this version")
 
 
@@ -34,7 +34,7 @@ def rebuild(screen: Screen, *, data: Data = None) -> None:
     """Make every read model again from the ledger's entries."""
     settings = _own(data)
     with starting_told():
-        replayed = wiring.rebuild_store(settings)
+        replayed = rebuild_store(settings)
     _tell(screen, settings, {"replayed": replayed}, f"read models made again from {replayed} entries")
 
 

@@ -41,7 +41,7 @@ from grace.record.ledger.witness import (
 from grace.record.store.engine import open_engine, open_reading_engine
 from grace.record.store.projection import Projections
 from grace.record.store.read_models import PROJECTIONS
-from grace.record.store.schema import RevisionState, require_current, revision_state, upgrade
+from grace.record.store.schema import RevisionState, create, require_current, revision_state
 from grace.record.store.tables import meta
 from grace.record.store.units import UnitTransaction
 from grace.record.store.writer import Writer
@@ -220,7 +220,7 @@ def _prepare_schema(engine: Engine, witness: Witness) -> None:
         what = "the database is new, but the witness holds checkpoints of an older one"
         raise LedgerUntrustedError(what, "Put the database back, or name another witness file for a new log.")
     else:
-        upgrade(engine)
+        create(engine)
 
 
 def _origin(engine: Engine) -> str:

@@ -1,7 +1,7 @@
 """The only place where plugs meet sockets: open a data folder, put the rooms together, serve them."""
 
 from grace.wiring.house import Running, open_house
-from grace.wiring.offline import FolderTokens, open_tokens, rebuild_store, upgrade_store
+from grace.wiring.offline import FolderTokens, open_tokens
 from grace.wiring.serving import serve
 from grace.wiring.troubles import FLAWED, UNTRUSTED, UNUSABLE
 from grace.wiring.workbench import catalogue, decider, known_causes
@@ -17,7 +17,5 @@ __all__ = [
     "known_causes",
     "open_house",
     "open_tokens",
-    "rebuild_store",
     "serve",
-    "upgrade_store",
 ]

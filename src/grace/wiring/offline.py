@@ -1,4 +1,4 @@
-"""The offline doors to a data folder that no server has open: its lock, its tokens, its store."""
+"""The offline doors to a data folder that no server has open: its lock and its tokens."""
 
 from __future__ import annotations
 
@@ -18,8 +18,6 @@ from grace.kit.clock import SystemClock, to_rfc3339
 from grace.kit.ids import IdMint
 from grace.model.warrant import Refusal
 from grace.record.opening import RecordPlaces, open_record
-from grace.record.store.engine import open_engine
-from grace.record.store.schema import HEAD, upgrade
 from grace.settings import Settings, StartRefusedError
 
 
@@ -74,23 +72,6 @@ def open_tokens(settings: Settings) -> Generator[FolderTokens]:
     clock = SystemClock()
     with only_one(settings.data_folder.resolve()), open_record(places(settings), clock=clock) as record:
         yield FolderTokens(TokenStore(record, record, clock, IdMint(clock)))
-
-
-def upgrade_store(settings: Settings) -> str:
-    """Bring the schema to this version; return its revision."""
-    with only_one(settings.data_folder.resolve()):
-        engine = open_engine(places(settings).database)
-        try:
-            upgrade(engine)
-        finally:
-            engine.dispose()
-    return HEAD
-
-
-def rebuild_store(settings: Settings) -> int:
-    """Make the read models again from the ledger; return how many entries were replayed."""
-    with only_one(settings.data_folder.resolve()), open_record(places(settings)) as record:
-        return record.rebuild()
 
 
 def _shown(row: TokenRow) -> dict[str, JsonValue]:

@@ -3,19 +3,20 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
 from grace.record.opening import RecordPlaces, open_record
 from grace.record.store import migrations
 from grace.record.store.engine import StoreUnusableError, open_engine, open_reading_engine
+from grace.record.store.migrating import check_drift, downgrade, upgrade
 from grace.record.store.schema import (
     RevisionState,
     SchemaMismatchError,
-    check_drift,
-    downgrade,
+    create,
     require_current,
     revision_state,
-    upgrade,
+    revisions,
 )
 
 
@@ -30,6 +31,22 @@ def _schema(engine: Engine) -> list[tuple[str, str | None]]:
     with engine.connect() as connection:
         rows = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master ORDER BY name").all()
         return [(row[0], row[1]) for row in rows]
+
+
+def _structure(engine: Engine) -> list[tuple[object, ...]]:
+    """Return what each table holds to, however it was written: columns in any order, keys, indexes, revision."""
+    questions = (
+        """SELECT t.name, c.name, c.type, c."notnull", c.dflt_value, c.pk
+           FROM sqlite_master AS t, pragma_table_info(t.name) AS c WHERE t.type = 'table' ORDER BY t.name, c.name""",
+        """SELECT t.name, i.name, i."unique", i.origin, i.partial, c.seqno, c.name, c."desc", c.coll
+           FROM sqlite_master AS t, pragma_index_list(t.name) AS i, pragma_index_xinfo(i.name) AS c
+           WHERE t.type = 'table' AND c.key ORDER BY t.name, i.name, c.seqno""",
+        """SELECT name, replace(sql, tbl_name || '.', '')
+           FROM sqlite_master WHERE type = 'index' AND sql LIKE '% WHERE %' ORDER BY name""",
+        "SELECT 'revision', version_num FROM alembic_version",
+    )
+    with engine.connect() as connection:
+        return [tuple(row) for question in questions for row in connection.exec_driver_sql(question)]
 
 
 def test_up_and_down_and_up_again_gives_the_same_schema(engine: Engine) -> None:
@@ -47,6 +64,28 @@ def test_up_and_down_and_up_again_gives_the_same_schema(engine: Engine) -> None:
 def test_the_migrations_and_the_tables_say_the_same(engine: Engine) -> None:
     upgrade(engine)
     assert check_drift(engine) == ()
+
+
+def test_a_new_database_is_what_the_migrations_would_have_made(engine: Engine, tmp_path: Path) -> None:
+    create(engine)
+    assert revision_state(engine) is RevisionState.CURRENT
+    migrated = open_engine(tmp_path / "migrated.db")
+    upgrade(migrated)
+    assert _structure(engine) == _structure(migrated)
+    migrated.dispose()
+
+
+def test_a_new_database_goes_down_and_comes_back(engine: Engine) -> None:
+    create(engine)
+    first = _structure(engine)
+    downgrade(engine)
+    create(engine)
+    assert _structure(engine) == first
+
+
+def test_the_files_of_the_steps_are_named_after_their_revisions() -> None:
+    script = ScriptDirectory(str(Path(migrations.__file__).parent))
+    assert revisions() == tuple(reversed([step.revision for step in script.walk_revisions()]))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from grace.record.opening import Record, RecordPlaces, open_record
 from grace.record.store.commit import WriteFailedError
 from grace.record.store.engine import open_engine
 from grace.record.store.projection import NO_PROJECTIONS
-from grace.record.store.schema import upgrade
+from grace.record.store.schema import create
 from grace.record.store.units import UnitMisbehavedError
 from grace.record.store.writer import Writer, WriterBusyError, WriterClosedError, WriterInterruptedError
 from tests.record.drafts import draft, drafts
@@ -336,5 +336,5 @@ def _limit_pages(record: Record, pages: int) -> None:
 def _empty_store(path: Path) -> Engine:
     path.parent.mkdir(parents=True)
     engine = open_engine(path)
-    upgrade(engine)
+    create(engine)
     return engine

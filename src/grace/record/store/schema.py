@@ -1,21 +1,21 @@
-"""Bring the schema up, take it down, and refuse a database that does not fit this version."""
+"""Make the schema of a new database, and refuse a database that does not fit this version.
+
+A new database is made from the tables and one that stands is migrated (`migrating.py`): a test holds both to be the
+same. So a start needs no migration tool.
+"""
 
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Column, Engine, MetaData, PrimaryKeyConstraint, String, Table, insert, select
 
+from grace.record.store import migrations
 from grace.record.store.tables import metadata
 
-HEAD: Final = "head"
-BASE: Final = "base"
-_MIGRATIONS: Final = Path(__file__).parent / "migrations"
+_STEPS: Final = Path(migrations.__file__).parent / "versions"
+_version: Final = Table("alembic_version", MetaData(), Column("version_num", String(32), nullable=False))
+_version.append_constraint(PrimaryKeyConstraint("version_num", name="alembic_version_pkc"))
 
 
 class RevisionState(StrEnum):
@@ -40,26 +40,26 @@ class SchemaMismatchError(RuntimeError):
         )
 
 
-def upgrade(engine: Engine, revision: str = HEAD) -> None:
-    """Apply the migrations up to `revision`, all in one transaction."""
+def create(engine: Engine) -> None:
+    """Make the schema of a new database, all in one transaction."""
     with engine.begin() as connection:
-        command.upgrade(_config(connection), revision)
+        _version.create(connection, checkfirst=True)  # it is what the last step down leaves
+        metadata.create_all(connection, checkfirst=False)
+        connection.execute(insert(_version).values(version_num=_needed()))
 
 
-def downgrade(engine: Engine, revision: str = BASE) -> None:
-    """Take the migrations back down to `revision`, all in one transaction; the rows of dropped tables are gone."""
-    with engine.begin() as connection:
-        command.downgrade(_config(connection), revision)
+def revisions() -> tuple[str, ...]:
+    """Return every revision, oldest first: the files of the steps are named after them."""
+    return tuple(sorted(step.name[1:5] for step in _STEPS.glob("m[0-9][0-9][0-9][0-9]_*.py")))
 
 
 def revision_state(engine: Engine) -> RevisionState:
     found = _found(engine)
-    known = {step.revision for step in _script().walk_revisions()}
     if found is None:
         return RevisionState.EMPTY
     if found == _needed():
         return RevisionState.CURRENT
-    return RevisionState.BEHIND if found in known else RevisionState.AHEAD
+    return RevisionState.BEHIND if found in revisions() else RevisionState.AHEAD
 
 
 def require_current(engine: Engine) -> None:
@@ -75,33 +75,16 @@ def require_current(engine: Engine) -> None:
     raise SchemaMismatchError(state, _found(engine), _needed(), what_next)
 
 
-def check_drift(engine: Engine) -> tuple[str, ...]:
-    """Return every difference between the schema as migrated and the tables as the code sees them; empty is good."""
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        return tuple(repr(difference) for difference in compare_metadata(context, metadata))
-
-
-def _config(connection: Connection | None = None) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    return config
-
-
-def _script() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config())
-
-
 def _found(engine: Engine) -> str | None:
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        if not connection.dialect.has_table(connection, _version.name):
+            return None
+        return connection.execute(select(_version.c.version_num)).scalar_one_or_none()
 
 
 def _needed() -> str:
-    head = _script().get_current_head()
-    if head is None:
+    known = revisions()
+    if not known:
         message = "This installation of GRACE has no migrations; install it again."
         raise RuntimeError(message)
-    return head
+    return known[-1]
