@@ -89,6 +89,7 @@ class Settings(BaseSettings):
     knowledge_folders: Paths = ()
     policy_folders: Paths = ()
     drill_folders: Paths = ()
+    drill_folder: Path | None = None
     default_mode: Mode = Mode.OBSERVE
     witness_file: Path | None = None
     witness_interval: Duration = 1.0
@@ -113,6 +114,17 @@ class Settings(BaseSettings):
     def witness(self) -> Path:
         """Return the file that keeps checkpoints outside the database."""
         return self.witness_file or self.data_folder / "ledger.checkpoints"
+
+    @property
+    def drill_ground(self) -> Path:
+        """Return the folder in which GRACE makes the folder of each drill: beside its own, never inside it."""
+        beside = self.data_folder.resolve()
+        return (self.drill_folder or beside.with_name(f"{beside.name}-drills")).resolve()
+
+    @property
+    def drill_grounds(self) -> tuple[Path, ...]:
+        """Return every folder in which plans for the environment `drill` may write."""
+        return (*self.drill_folders, self.drill_ground)
 
     @property
     def approval_timedelta(self) -> timedelta:

@@ -20,6 +20,7 @@ from grace.govern.policy.live import LivePolicy, PolicySource
 from grace.kit.clock import SystemClock
 from grace.kit.ids import IdMint
 from grace.model.catalogue import ActionSpec, Catalogue
+from grace.model.drill import Drill, DrillKind
 from grace.model.dry_plan import DryPlan
 from grace.model.events import EventType, IncidentClosed
 from grace.model.incident import Incident
@@ -111,6 +112,23 @@ class Files:
         return [PlaybookCard(name="fix-orders", version="1.0.0", digest=digest, summary="Fix", document="format: 1\n")]
 
 
+@dataclass(slots=True)
+class Drills:
+    """Says what a drill would be; starts one at a time."""
+
+    latest: Drill | None = None
+
+    def start(self, kind: DrillKind, by: str) -> Drill | Refusal:
+        if self.latest is not None:
+            return Refusal(rule="drill-running", why="a drill is under way already", next="grace drill --status")
+        folder = "/scratch/drl_1"
+        self.latest = Drill(id="drl_1", kind=kind, by=by, folder=folder, database=f"{folder}/scratch.db", started_at=AT)
+        return self.latest
+
+    def wait_for_run(self, drill: Drill, timeout_s: float) -> Drill:
+        return drill
+
+
 class NoParameters(BaseModel):
     pass
 
@@ -151,6 +169,7 @@ def make_house(record: Record, engine: Engine) -> House:
         incidents=Desk(record),
         proofs=Proofs(),
         declared=Files(),
+        drills=Drills(),
         door=NativeDoor(Intake(record, Incidents(mint)), clock),
         version="0.1.0",
         session_lifetime=timedelta(hours=12),

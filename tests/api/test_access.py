@@ -75,6 +75,8 @@ ROLES = {
     "GET /api/log/consistency": Role.VIEWER,
     "GET /api/log/export": Role.VIEWER,
     "GET /api/meta/events": Role.VIEWER,
+    "POST /api/drills": Role.OPERATOR,
+    "GET /api/drills/latest": Role.VIEWER,
     "GET /api/services": Role.VIEWER,
     "GET /api/services/{name}": Role.VIEWER,
     "GET /api/playbooks": Role.VIEWER,

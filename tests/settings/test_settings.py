@@ -29,6 +29,7 @@ OTHER_THAN_DEFAULT = {
     "playbook_folders": ("/a:/b", (Path("/a"), Path("/b"))),
     "knowledge_folders": ("/a", (Path("/a"),)),
     "policy_folders": ("/a::/b", (Path("/a"), Path("/b"))),
+    "drill_folder": ("/tmp/drills", Path("/tmp/drills")),
     "drill_folders": ("/tmp/drill", (Path("/tmp/drill"),)),
     "default_mode": ("suggest", Mode.SUGGEST),
     "witness_file": ("/mnt/usb/witness", Path("/mnt/usb/witness")),

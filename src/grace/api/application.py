@@ -19,6 +19,7 @@ from grace.api.routes import (
     autonomy,
     benchmarks,
     declared,
+    drills,
     events,
     halt,
     health,
@@ -43,6 +44,7 @@ GUARDED: Final = (
     log.router,
     events.router,
     declared.router,
+    drills.router,
 )
 """Their routes name the role they need, but for the login."""
 OPEN: Final = (health.router,)

@@ -13,6 +13,7 @@ from grace.govern.halt.switch import HaltSwitch
 from grace.govern.policy.live import LivePolicy
 from grace.kit.clock import Clock
 from grace.model.catalogue import Catalogue
+from grace.model.drill import Drill, DrillKind
 from grace.model.dry_plan import DryPlan
 from grace.model.incident import Incident
 from grace.model.noun import Noun
@@ -101,6 +102,21 @@ class Declared(Protocol):
     def playbooks(self) -> Sequence[PlaybookCard]: ...
 
 
+class DrillVerbs(Protocol):
+    """Breaks scratch things on purpose."""
+
+    @property
+    def latest(self) -> Drill | None: ...
+
+    def start(self, kind: DrillKind, by: str) -> Drill | Refusal:
+        """Return as soon as the fault stands; one drill runs at a time."""
+        ...
+
+    def wait_for_run(self, drill: Drill, timeout_s: float) -> Drill:
+        """Return the drill once its incident has a run, or as far as it came in time."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class House:
     """Everything that a route may reach."""
@@ -116,6 +132,7 @@ class House:
     incidents: IncidentVerbs
     proofs: ProofVerbs
     declared: Declared
+    drills: DrillVerbs
     door: Door
     version: str
     session_lifetime: timedelta

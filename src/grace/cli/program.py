@@ -42,6 +42,7 @@ COMMANDS: Final[Mapping[str, Shelved]] = {
     "halt": Shelved("halt", "Stop new deeds, everywhere or for one service; --end allows them again."),
     "undo": Shelved("undo", "Take back what a settled run wrote."),
     "keep": Shelved("undo", "Keep what a held run changed, and open its targets again."),
+    "drill": Shelved("drill", "Lock a scratch database for real, and watch it being healed."),
     "ledger": Shelved("ledger", "Verify, export and read the ledger."),
     "playbook": Shelved("playbook", "Lint, test and list playbooks; print their schema."),
     "token": Shelved("token", "Create, list and revoke access tokens."),

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from grace.model.approval import Answer, Approval
 from grace.model.decision import Decision
 from grace.model.diagnosis import Diagnosis
+from grace.model.drill import Drill
 from grace.model.execution import Aftermath, Execution, StepResult, Undoing
 from grace.model.incident import Incident
 from grace.model.noun import Noun
@@ -71,6 +72,8 @@ class EventType(StrEnum):
     SUBSCRIBER_REWOUND = "subscriber.rewound"
     DEAD_LETTERS_REQUEUED = "dead_letters.requeued"
     DEAD_LETTERS_DISCARDED = "dead_letters.discarded"
+    DRILL_STARTED = "drill.started"
+    DRILL_ENDED = "drill.ended"
 
 
 class ErrorDetected(Noun):
@@ -294,4 +297,6 @@ PAYLOADS: dict[EventType, type[Noun]] = {
     EventType.SUBSCRIBER_REWOUND: SubscriberChanged,
     EventType.DEAD_LETTERS_REQUEUED: DeadLettersChanged,
     EventType.DEAD_LETTERS_DISCARDED: DeadLettersChanged,
+    EventType.DRILL_STARTED: Drill,
+    EventType.DRILL_ENDED: Drill,
 }

@@ -29,10 +29,12 @@ class Directory:
         """Take the services of a file; raise ServicesFlawedError naming every flaw. An absent file declares nobody."""
         if not file.exists():
             return
-        declared = load_services(file, catalogue)
-        if declared.flaws:
-            raise ServicesFlawedError(declared.flaws)
-        self._services = declared.services
+        self._services = read_declared(file, catalogue)
+
+    def declare(self, service: Service) -> None:
+        """Add a service that GRACE made itself, or replace the one of the same name and environment."""
+        same = (service.name, service.environment)
+        self._services = (*(one for one in self._services if (one.name, one.environment) != same), service)
 
     @property
     def services(self) -> tuple[Service, ...]:
@@ -51,6 +53,14 @@ class Directory:
         """Read the pid files now: the main processes of the services, which no playbook ends."""
         found = (_pid_in(Path(one.pid_file)) for one in self._services if one.pid_file)
         return frozenset(pid for pid in found if pid is not None)
+
+
+def read_declared(file: Path, catalogue: Catalogue) -> tuple[Service, ...]:
+    """Return the services of a file; raise ServicesFlawedError naming every flaw."""
+    declared = load_services(file, catalogue)
+    if declared.flaws:
+        raise ServicesFlawedError(declared.flaws)
+    return declared.services
 
 
 def _pid_in(file: Path) -> int | None:

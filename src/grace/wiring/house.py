@@ -18,6 +18,7 @@ from grace.act.executors.authority import RecordedAuthority
 from grace.act.executors.drill_ground import DrillGround
 from grace.act.executors.gate import Gate
 from grace.act.executors.telling import TellingHands
+from grace.act.executors.workplace import ProcessRules
 from grace.act.healing.asking import TOPIC as APPROVAL_TOPIC
 from grace.act.healing.asking import Asking
 from grace.act.healing.baselines import RecordedBaselines
@@ -49,6 +50,8 @@ from grace.api.application import create_app
 from grace.api.house import House, PlaybookCard
 from grace.api.native_door import NativeDoor
 from grace.api.tokens import TokenStore
+from grace.drill.practice import FOLLOWED, Drills, Surroundings
+from grace.drill.practice import SUBSCRIBER as DRILL_SUBSCRIBER
 from grace.govern.approvals.store import ApprovalStore
 from grace.govern.halt.switch import HaltSwitch
 from grace.govern.policy.live import LivePolicy, PolicySource
@@ -59,20 +62,23 @@ from grace.model.catalogue import Catalogue
 from grace.model.events import EventType, ServerStarted
 from grace.model.ledger_entry import Draft
 from grace.model.service import Service
+from grace.model.warrant import Refusal
 from grace.record.mesh.delivery import Mesh
 from grace.record.opening import Record, open_record
 from grace.sense.collectors.eyes import Eyes, found_collectors
 from grace.sense.collectors.viewpoint import Viewpoint
-from grace.sense.directory import Directory
+from grace.sense.directory import Directory, read_declared
 from grace.sense.intake.acceptance import Intake
 from grace.settings import Settings, secret_named
 from grace.shipped import ShippedName, shipped_folder
 from grace.think.incidents.grouping import Incidents
 from grace.think.playbooks.means import Means
 from grace.wiring.offline import only_one, places
-from grace.wiring.plugs import load_actions, load_providers
+from grace.wiring.plugs import MadeHere, load_actions, load_providers
 
 VERSION: Final = version("grace-heal")
+_DRILL_ENDS_AFTER_S: Final = 120.0
+"""How long a drill waits for its settlement after the last moment at which somebody could have answered."""
 F = TypeVar("F")
 
 
@@ -119,7 +125,7 @@ def open_house(settings: Settings) -> Running:
         opening.callback(mesh.close)
         record.on_commit(mesh.notice)
         rooms = _Rooms(settings, folder, clock, mint, record, opening)
-        house, runs = _furnish(rooms)
+        house, runs, drills = _furnish(rooms)
         engine = DurableEngine(folder / "engine.db", runs.walk)
         opening.callback(engine.close)
         runs.use(engine)
@@ -129,6 +135,8 @@ def open_house(settings: Settings) -> Running:
             runs.ring(run_id, APPROVAL_TOPIC)
         _say_started(record, mint, house, recovered)
         heal_new_incidents(mesh, runs)
+        mesh.subscribe(DRILL_SUBSCRIBER, FOLLOWED, drills.deliver)
+        opening.callback(drills.close)
         watchkeeper = Watchkeeper((runs.recover, house.approvals.expire))
         opening.callback(watchkeeper.close)
         watchkeeper.start()
@@ -157,6 +165,7 @@ class _Plugged:
     providers: dict[str, Provider]
     catalogue: Catalogue
     directory: Directory
+    made: MadeHere
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +184,14 @@ def _plug_in(rooms: _Rooms) -> _Plugged:
     eyes = rooms.opening.enter_context(Eyes(found_collectors(Viewpoint(rooms.clock, secret_named))))
     writer_child = rooms.opening.enter_context(SqliteChild(Role.WRITER))
     directory = Directory()
-    actions = load_actions(settings, folder, rooms.clock, vault, writer_child, directory)
+    made = MadeHere()
+    rules = ProcessRules(
+        main_pids=directory.main_pids, made_here=made.pids, allow_as_root=settings.allow_process_control_as_root
+    )
+    actions = load_actions(folder, rooms.clock, vault, writer_child, rules)
     catalogue = Catalogue(actions={name: action.spec for name, action in actions.items()}, probes=eyes.specs)
     directory.read(settings.services_file, catalogue)
-    return _Plugged(vault, eyes, actions, load_providers(folder, writer_child), catalogue, directory)
+    return _Plugged(vault, eyes, actions, load_providers(folder, writer_child), catalogue, directory, made)
 
 
 def _make_up_mind(rooms: _Rooms, plugged: _Plugged) -> _Mind:
@@ -197,7 +210,7 @@ def _make_up_mind(rooms: _Rooms, plugged: _Plugged) -> _Mind:
     return _Mind(looker, shelf, policy, thinker)
 
 
-def _furnish(rooms: _Rooms) -> tuple[House, Runs]:
+def _furnish(rooms: _Rooms) -> tuple[House, Runs, Drills]:
     settings, record, clock, mint = rooms.settings, rooms.record, rooms.clock, rooms.mint
     plugged = _plug_in(rooms)
     mind = _make_up_mind(rooms, plugged)
@@ -207,6 +220,9 @@ def _furnish(rooms: _Rooms) -> tuple[House, Runs]:
     undoer, walks = _walks(rooms, plugged, mind, approvals, halts)
     bell.runs = runs = Runs(record, record, clock, mint, walks)
     runner = BenchmarkRunner(plugged.eyes, clock, InThreads())
+    desk = IncidentDesk(record, mind.thinker)
+    door = NativeDoor(Intake(record, Incidents(mint)), clock)
+    drills = _drills(rooms, plugged, desk, door)
     house = House(
         record=record,
         clock=clock,
@@ -216,15 +232,42 @@ def _furnish(rooms: _Rooms) -> tuple[House, Runs]:
         policy=mind.policy,
         catalogue=plugged.catalogue,
         runs=runs,
-        incidents=IncidentDesk(record, mind.thinker),
+        incidents=desk,
         proofs=Proofs(record, record, mint, plugged.directory, runner, undoer),
         declared=_Declared(plugged.directory, mind.shelf),
-        door=NativeDoor(Intake(record, Incidents(mint)), clock),
+        drills=drills,
+        door=door,
         version=VERSION,
         session_lifetime=timedelta(seconds=settings.session_lifetime),
         body_limit_bytes=settings.body_limit_bytes,
     )
-    return house, runs
+    return house, runs, drills
+
+
+def _drills(rooms: _Rooms, plugged: _Plugged, desk: IncidentDesk, door: NativeDoor) -> Drills:
+    directory, catalogue, settings = plugged.directory, plugged.catalogue, rooms.settings
+
+    def send(body: bytes) -> Refusal | None:
+        answer = asyncio.run(door.accept(body))
+        return answer if isinstance(answer, Refusal) else None
+
+    drills = Drills(
+        Surroundings(
+            root=settings.drill_ground,
+            limit_s=settings.approval_lifetime + _DRILL_ENDS_AFTER_S,
+            clock=rooms.clock,
+            mint=rooms.mint,
+            journal=rooms.record,
+            reader=rooms.record,
+            declarer=directory,
+            closer=desk,
+            read_services=lambda file: read_declared(file, catalogue),
+            send=send,
+        )
+    )
+    drills.declare_left()
+    plugged.made.by = drills.made_pids
+    return drills
 
 
 def _walks(
@@ -289,7 +332,7 @@ class _Declared:
 
 def drill_ground(settings: Settings) -> DrillGround:
     """Return what GRACE made for drills, beside the processes that it starts."""
-    return DrillGround(settings.drill_folders, (shipped_folder("examples"),))
+    return DrillGround(settings.drill_grounds, (shipped_folder("examples"),))
 
 
 def policy_source(settings: Settings, catalogue: Catalogue) -> PolicySource:
@@ -299,7 +342,7 @@ def policy_source(settings: Settings, catalogue: Catalogue) -> PolicySource:
         folders=settings.policy_folders or (shipped,),
         schema=shipped / "grace.cedarschema",
         known_deeds=frozenset(catalogue.actions),
-        drill_folders=tuple(str(folder) for folder in settings.drill_folders),
+        drill_folders=tuple(str(folder) for folder in settings.drill_grounds),
     )
 
 

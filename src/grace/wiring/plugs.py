@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import cast
@@ -16,12 +18,21 @@ from grace.kit.clock import Clock
 from grace.kit.procfs import listening_at
 from grace.kit.redaction import redact_text
 from grace.kit.sqlite_child import SqliteChild
-from grace.sense.directory import Directory
-from grace.settings import Settings, command_environment, secret_named
+from grace.settings import command_environment, secret_named
+
+
+@dataclass(slots=True)
+class MadeHere:
+    """Which processes GRACE started itself for a drill; nobody makes any before drills are put in."""
+
+    by: Callable[[], frozenset[int]] = frozenset
+
+    def pids(self) -> frozenset[int]:
+        return self.by()
 
 
 def load_actions(
-    settings: Settings, folder: Path, clock: Clock, vault: Vault, child: SqliteChild, directory: Directory
+    folder: Path, clock: Clock, vault: Vault, child: SqliteChild, rules: ProcessRules
 ) -> dict[str, Action]:
     """Return every action of every installed executor, by name."""
     handles = folder / "handles"
@@ -35,7 +46,7 @@ def load_actions(
         secret=secret_named,
         fetch=vault.get,
         sqlite=child,
-        processes=ProcessRules(main_pids=directory.main_pids, allow_as_root=settings.allow_process_control_as_root),
+        processes=rules,
         environment=command_environment(),
         own_doors=lambda: listening_at(os.getpid()),
     )

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from grace.act.executors.workplace import ProcessRules
 from grace.act.safehold.vault import open_vault
 from grace.govern.policy import Question
 from grace.kit.clock import Clock, SystemClock
@@ -17,7 +18,6 @@ from grace.model.plan import Plan
 from grace.model.service import Service
 from grace.sense.collectors.eyes import Eyes, found_collectors
 from grace.sense.collectors.viewpoint import Viewpoint
-from grace.sense.directory import Directory
 from grace.settings import Settings
 from grace.think.knowledge.loading import load_knowledge
 from grace.wiring.house import folders_of, policy_source
@@ -26,14 +26,14 @@ from grace.wiring.plugs import load_actions
 _AUTHOR = "grace playbook test"
 
 
-def catalogue(settings: Settings) -> Catalogue:
+def catalogue(_settings: Settings) -> Catalogue:
     """Return every installed action and probe; nothing is started and nothing stays behind."""
     clock = SystemClock()
     with tempfile.TemporaryDirectory(prefix="grace-") as made, Eyes(found_collectors(Viewpoint(clock))) as eyes:
         folder = Path(made)
         vault = open_vault(folder / "vault", folder / "vault.key")
         with SqliteChild(Role.WRITER) as child:
-            actions = load_actions(settings, folder, clock, vault, child, Directory())
+            actions = load_actions(folder, clock, vault, child, ProcessRules())
             return Catalogue(actions={name: action.spec for name, action in actions.items()}, probes=eyes.specs)
 
 

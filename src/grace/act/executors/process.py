@@ -158,7 +158,7 @@ class _Process:
 
     def _of_another_user(self, process: ProcessName) -> Refusal | None:
         rules, mine = self.workplace.processes, os.geteuid()
-        if mine == 0 and not rules.allow_as_root:
+        if mine == 0 and not rules.allow_as_root and process.pid not in rules.made_here():
             why = "GRACE runs as root, and ending or signalling processes as root is not allowed here"
             return Refusal(
                 rule="root", why=why, next="set GRACE_ALLOW_PROCESS_CONTROL_AS_ROOT=true, or run GRACE as a user"

@@ -55,6 +55,8 @@ class ProcessRules:
 
     main_pids: Callable[[], frozenset[int]] = frozenset
     """Reads the main process of every declared service, now; these are never ended."""
+    made_here: Callable[[], frozenset[int]] = frozenset
+    """Reads the processes that GRACE started itself for a drill, now; these may be ended even as root."""
     allow_other_users: bool = False
     allow_as_root: bool = False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from grace.act.healing.story import Story
@@ -47,7 +48,7 @@ class Checking:
             if not execution.is_done:
                 return _unfinished(story, execution)
             evidence = await watch.see_out(
-                self._baselines_of(plan), started_at=execution.started_at, restarted=restarted
+                await asyncio.to_thread(self._baselines_of, plan), started_at=execution.started_at, restarted=restarted
             )
             verdict = judge(plan.contract, evidence)
             measured = self._benchmarks(story, plan, verdict)
