@@ -23,6 +23,7 @@ from grace.model.snapshot import Restoration
 from grace.model.verdict import Benchmark
 from grace.model.warrant import Refusal
 from grace.record.opening import Record
+from grace.think.playbooks.format import Language
 
 
 class Receipt(Noun):
@@ -40,6 +41,7 @@ class PlaybookCard(Noun):
     digest: str
     summary: str
     causes: tuple[str, ...] = ()
+    language: Language = Language.YAML
     document: str = ""
     """The playbook as written; in lists empty."""
 

@@ -39,6 +39,7 @@ class CardView(View):
     digest: str
     summary: str
     causes: tuple[str, ...] = ()
+    language: str = "yaml"
 
 
 @playbook.command()
@@ -100,8 +101,11 @@ def list_playbooks(session: Session) -> None:
         session.screen.line("next: add a folder to GRACE_PLAYBOOK_FOLDERS and start the server again")
         return
     session.screen.table(
-        ("playbook", "version", "causes", "digest", "summary"),
-        ((one.name, one.version, ", ".join(one.causes), short_digest(one.digest), one.summary) for one in found),
+        ("playbook", "version", "language", "causes", "digest", "summary"),
+        (
+            (one.name, one.version, one.language, ", ".join(one.causes), short_digest(one.digest), one.summary)
+            for one in found
+        ),
     )
 
 
@@ -116,7 +120,9 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     files = playbook_files(paths)
     if not files:
         raise CommandFailed(
-            Exit.USAGE, f"no playbook (*.yaml) in {', '.join(str(path) for path in paths)}", "grace playbook schema"
+            Exit.USAGE,
+            f"no playbook (*.yaml, *.py) in {', '.join(str(path) for path in paths)}",
+            "grace playbook schema",
         )
     return files
 

@@ -74,7 +74,7 @@ from grace.shipped import ShippedName, shipped_folder
 from grace.think.incidents.grouping import Incidents
 from grace.think.playbooks.means import Means
 from grace.wiring.offline import only_one, places
-from grace.wiring.plugs import MadeHere, load_actions, load_providers
+from grace.wiring.plugs import MadeHere, installed_playbooks, load_actions, load_providers
 
 VERSION: Final = version("grace-heal")
 _DRILL_ENDS_AFTER_S: Final = 120.0
@@ -200,7 +200,7 @@ def _make_up_mind(rooms: _Rooms, plugged: _Plugged) -> _Mind:
     looker = Looker(plugged.eyes)
     shelf = fill_shelf(
         folders_of(settings.knowledge_folders, "knowledge"),
-        folders_of(settings.playbook_folders, "playbooks"),
+        (*folders_of(settings.playbook_folders, "playbooks"), *installed_playbooks()),
         Means(catalogue, looker, TellingHands(plugged.actions)),
         rooms.record,
     )
@@ -324,7 +324,8 @@ class _Declared:
                 digest=loaded.digest,
                 summary=loaded.playbook.summary,
                 causes=(loaded.playbook.when.cause,),
-                document=Path(loaded.file).read_text(encoding="utf-8"),
+                document=loaded.text,
+                language=loaded.language,
             )
             for loaded in self.shelf.library.playbooks
         )

@@ -61,6 +61,11 @@ def load_providers(folder: Path, child: SqliteChild) -> dict[str, Provider]:
     return {provider.name: provider for provider in providers}
 
 
+def installed_playbooks() -> tuple[Path, ...]:
+    """Return the folders of playbooks that were installed: packages that the entry points of `grace.playbooks` name."""
+    return tuple(Path(str(part)) for package in _plugs("grace.playbooks") for part in vars(package)["__path__"])
+
+
 def _plugs(group: str) -> list[object]:
     """Load every plug of a group; one that cannot be imported stops the start."""
     points = sorted(entry_points(group=group), key=lambda point: point.name)
