@@ -86,6 +86,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     playbook_folders: Paths = ()
+    action_folders: Paths = ()
     knowledge_folders: Paths = ()
     policy_folders: Paths = ()
     drill_folders: Paths = ()

@@ -270,6 +270,38 @@ def _on_files(prepare: Callable[[Path, random.Random, Parameters], Parameters]) 
     return Case(prepare, files_below, foreign=_edit_file, beside=_edit_neighbour)
 
 
+def _flush(world: Path, chance: random.Random, _: Parameters) -> Parameters:
+    folder = world / "cache"
+    (world / "beside.txt").write_text("of others")
+    (folder / "deep" / "deeper").mkdir(parents=True)
+    for number in range(chance.randint(1, 6)):
+        place = folder / chance.choice(["", "deep", "deep/deeper"]) / f"entry-{number}"
+        _dress(_named(place, chance), chance)
+    (folder / "kept").write_bytes(b"kept" + chance.randbytes(4))
+    match chance.randint(0, 2):
+        case 0:
+            (folder / "link").symlink_to("nowhere")
+        case 1:
+            (folder / "deep").chmod(0o750)
+        case _:
+            os.setxattr(folder / "deep" / "deeper", "user.origin", chance.randbytes(8))
+    return {"path": str(folder), "at_most": chance.randint(10, 100)}
+
+
+def _refill(world: Path, _parameters: Parameters, chance: random.Random) -> None:
+    """Fill the cache again, with something else under a name that was there."""
+    if chance.random() < 0.5:
+        (world / "cache" / "kept").write_bytes(b"theirs" + chance.randbytes(5))
+    else:
+        (world / "cache").rmdir()
+        (world / "cache").write_text("theirs")
+
+
+def _fill_beside(world: Path, parameters: Parameters, chance: random.Random) -> None:
+    _edit_neighbour(world, parameters, chance)
+    (world / "cache" / "of-others").write_text("of others")
+
+
 _AT_ONCE: Final = Case(_terminate, lambda _: None, is_exact=False, is_idempotent=False, alias=False)
 
 CASES: Final[Mapping[str, Case]] = {
@@ -280,6 +312,7 @@ CASES: Final[Mapping[str, Case]] = {
     "file.remove": replace(_on_files(_remove), alias=False, may_be_repeated=True),
     "sqlite.execute": Case(_execute, rows_of, _edit_rows, _add_rows, seeds=200, is_idempotent=False),
     "sqlite.checkpoint": Case(_checkpoint, rows_of, beside=_add_rows, seeds=20, tells_yes=False, may_be_repeated=True),
+    "cache.flush": Case(_flush, files_below, foreign=_refill, beside=_fill_beside, seeds=200),
     "process.terminate": replace(_AT_ONCE, prepare=_terminate, helped=_holder, effects=_has_ended),
     "process.signal": replace(_AT_ONCE, prepare=_signal, helped=_holder, effects=_signals_seen, tells_yes=False),
     "command.run": replace(_AT_ONCE, prepare=run_a_program, effects=times_done),

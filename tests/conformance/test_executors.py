@@ -30,7 +30,7 @@ from grace.model.warrant import Refusal
 from tests.act.workbench import Bench, KeptJournal
 from tests.conformance.crash_server import NOTES
 from tests.conformance.executor_cases import CASES, Case, Parameters, State, fresh
-from tests.conformance.hands import RULES, found_actions, found_providers
+from tests.conformance.hands import RULES, found_actions, found_providers, installed_actions
 
 NAMES: Final = sorted(CASES)
 EXACT: Final = [name for name in NAMES if CASES[name].is_exact]
@@ -465,7 +465,7 @@ def write_until_it_fails(file: IO[bytes]) -> None:
 
 def test_a_page_of_the_manual_names_every_action_and_every_parameter(bench: Bench) -> None:
     manual = (ROOT / "docs" / "executors.md").read_text()
-    for name, action in found_actions(bench).items():
+    for name, action in installed_actions(bench).items():
         section = manual.partition(f"### `{name}`\n")[2].partition("\n### ")[0].partition("\n## ")[0]
         assert section, f"docs/executors.md has no section for {name}"
         assert action.spec.summary in section, f"docs/executors.md says something else of {name}"
@@ -478,4 +478,4 @@ def test_a_page_of_the_manual_names_every_action_and_every_parameter(bench: Benc
 def test_the_manual_names_no_action_that_is_not_there(bench: Bench) -> None:
     manual = (ROOT / "docs" / "executors.md").read_text()
     named = {line.strip("#` ") for line in manual.splitlines() if line.startswith("### `")}
-    assert named == set(found_actions(bench))
+    assert named == set(installed_actions(bench))

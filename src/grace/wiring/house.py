@@ -188,7 +188,7 @@ def _plug_in(rooms: _Rooms) -> _Plugged:
     rules = ProcessRules(
         main_pids=directory.main_pids, made_here=made.pids, allow_as_root=settings.allow_process_control_as_root
     )
-    actions = load_actions(folder, rooms.clock, vault, writer_child, rules)
+    actions = load_actions(settings.action_folders, folder, rooms.clock, vault, writer_child, rules)
     catalogue = Catalogue(actions={name: action.spec for name, action in actions.items()}, probes=eyes.specs)
     directory.read(settings.services_file, catalogue)
     return _Plugged(vault, eyes, actions, load_providers(folder, writer_child), catalogue, directory, made)

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import cast
 
 from grace.act.executors import Action
+from grace.act.executors.authored import authored
+from grace.act.executors.finding import actions_in
 from grace.act.executors.workplace import ExecutorFactory, ProcessRules, Workplace
 from grace.act.safehold import Provider, Vault
 from grace.act.safehold.providers import ProviderFactory, Surroundings
@@ -32,9 +34,17 @@ class MadeHere:
 
 
 def load_actions(
-    folder: Path, clock: Clock, vault: Vault, child: SqliteChild, rules: ProcessRules
+    action_folders: tuple[Path, ...],
+    folder: Path,
+    clock: Clock,
+    vault: Vault,
+    child: SqliteChild,
+    rules: ProcessRules,
 ) -> dict[str, Action]:
-    """Return every action of every installed executor, by name."""
+    """Return every action, by name: of installed executors, and those written as functions in modules and folders.
+
+    Raise ActionsFlawedError where one of the latter cannot be used.
+    """
     handles = folder / "handles"
     handles.mkdir(mode=0o700, parents=True, exist_ok=True)
     workplace = Workplace(
@@ -51,7 +61,9 @@ def load_actions(
         own_doors=lambda: listening_at(os.getpid()),
     )
     executors = [cast("ExecutorFactory", factory)(workplace) for factory in _plugs("grace.executors")]
-    return {name: action for executor in executors for name, action in executor.actions.items()}
+    actions = {name: action for executor in executors for name, action in executor.actions.items()}
+    declared = actions_in(action_folders, _plugs("grace.actions"), actions)
+    return {**actions, **authored(workplace, declared).actions}
 
 
 def load_providers(folder: Path, child: SqliteChild) -> dict[str, Provider]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from grace.act.executors.finding import ActionsFlawedError
 from grace.act.healing.shelf import ShelfFlawedError
 from grace.act.safehold.vault import VaultKeyUnsafe
 from grace.govern.policy.rules import PolicyInvalidError
@@ -14,7 +15,7 @@ from grace.record.store.engine import StoreUnusableError
 from grace.record.store.schema import SchemaMismatchError
 from grace.sense.directory import ServicesFlawedError
 
-FLAWED: Final = (ServicesFlawedError, ShelfFlawedError, PolicyInvalidError)
+FLAWED: Final = (ActionsFlawedError, ServicesFlawedError, ShelfFlawedError, PolicyInvalidError)
 """A file that a person wrote."""
 UNUSABLE: Final = (SchemaMismatchError, StoreUnusableError, KeyUnusableError, VaultKeyUnsafe, WriteFailedError)
 """The data folder."""

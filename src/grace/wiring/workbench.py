@@ -26,14 +26,14 @@ from grace.wiring.plugs import load_actions
 _AUTHOR = "grace playbook test"
 
 
-def catalogue(_settings: Settings) -> Catalogue:
+def catalogue(settings: Settings) -> Catalogue:
     """Return every installed action and probe; nothing is started and nothing stays behind."""
     clock = SystemClock()
     with tempfile.TemporaryDirectory(prefix="grace-") as made, Eyes(found_collectors(Viewpoint(clock))) as eyes:
         folder = Path(made)
         vault = open_vault(folder / "vault", folder / "vault.key")
         with SqliteChild(Role.WRITER) as child:
-            actions = load_actions(folder, clock, vault, child, ProcessRules())
+            actions = load_actions(settings.action_folders, folder, clock, vault, child, ProcessRules())
             return Catalogue(actions={name: action.spec for name, action in actions.items()}, probes=eyes.specs)
 
 
