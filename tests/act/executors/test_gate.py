@@ -125,6 +125,13 @@ def test_what_the_record_allows_is_done(scene: Scene) -> None:
     assert scene.is_written
 
 
+def compensated(scene: Scene) -> Outcome:
+    planned = scene.plan.steps[0]
+    parameters = {} if planned.undo is None else planned.undo.parameters
+    journal = KeptJournal(scene.room.vault)
+    return scene.gate.compensate(scene.plan, planned, parameters, scene.warrant(), journal)
+
+
 def nothing_on_record(scene: Scene) -> Outcome:
     return scene.perform()
 
@@ -260,7 +267,7 @@ def a_way_back_that_was_never_needed(scene: Scene) -> Outcome:
     scene.open()
     scene.decide()
     scene.lock()
-    return scene.gate.compensate(scene.plan, scene.plan.steps[0], scene.warrant(), KeptJournal(scene.room.vault))
+    return compensated(scene)
 
 
 @pytest.mark.parametrize(
@@ -309,7 +316,7 @@ def test_a_halt_does_not_stop_a_way_back(scene: Scene) -> None:
     scene.authorise()
     halt = HaltChanged(halt_id="hlt", scope="*", by="ann", reason="")
     scene.room.record.append(Draft(key="hlt", type=EventType.HALT_STARTED, actor="ann", payload=halt.to_json()))
-    outcome = scene.gate.compensate(scene.plan, scene.plan.steps[0], scene.warrant(), KeptJournal(scene.room.vault))
+    outcome = compensated(scene)
     assert outcome.state is StepState.DONE, outcome
     assert scene.target.read_text() == "back"
 

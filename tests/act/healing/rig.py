@@ -98,7 +98,8 @@ class WriteAction:
         if parameters.does_it:
             Path(parameters.path).write_text(parameters.text, encoding="utf-8")
         self.after()
-        return Outcome(state=parameters.claims, why="" if parameters.claims is StepState.DONE else "said so")
+        why = "" if parameters.claims is StepState.DONE else "said so"
+        return Outcome(state=parameters.claims, output={"text": parameters.text.upper()}, why=why)
 
     def probe(self, parameters: BaseModel, handle: Mapping[str, JsonValue] | None) -> Applied:
         assert isinstance(parameters, Write)

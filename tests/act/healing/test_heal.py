@@ -172,6 +172,15 @@ def test_a_compensable_step_is_compensated(rooms: list[Room], tmp_path: Path) ->
     assert undone.read_text() == "sorry"
 
 
+def test_a_compensation_gets_the_outputs_of_what_it_takes_back(rooms: list[Room], tmp_path: Path) -> None:
+    sent, undone = tmp_path / "sent", tmp_path / "undone"
+    undo = Undo(uses="note.send", parameters={"path": str(undone), "text": "sorry for ${{ do.write.text }}"})
+    made = plan(step(sent, "hello", uses="note.send", undo=undo), clauses=(expect(sent, "something else"),))
+    settlement = room_for(rooms, tmp_path, Script(made)).heal()
+    assert settlement.kind is SettlementKind.ROLLED_BACK, settlement
+    assert undone.read_text() == "sorry for HELLO"
+
+
 def test_an_irreversible_step_that_failed_its_contract_says_so_loudly(rooms: list[Room], tmp_path: Path) -> None:
     sent = tmp_path / "sent"
     made = plan(step(sent, "hello", uses="note.send"), clauses=(expect(sent, "something else"),))

@@ -51,14 +51,16 @@ class Gate:
             return refused(refusal)
         return self._apply(step.uses, parameters, step.targets, journal)
 
-    def compensate(self, plan: Plan, step: PlannedStep, warrant: Warrant, journal: Journal) -> Outcome:
-        """Execute the `undo:` of a step that was begun; a halt does not stop it."""
+    def compensate(
+        self, plan: Plan, step: PlannedStep, parameters: Mapping[str, JsonValue], warrant: Warrant, journal: Journal
+    ) -> Outcome:
+        """Execute the `undo:` of a step that was begun, its outputs in place; a halt does not stop it."""
         if step.undo is None:
             return refused(Refusal(rule="no-way-back", why=f"step {step.id} has no undo"))
         refusal = self._not_in(plan, step, warrant) or self._authority.refuses_way_back(warrant, plan, step)
         if refusal is not None:
             return refused(refusal)
-        return self._apply(step.undo.uses, step.undo.parameters, None, journal)
+        return self._apply(step.undo.uses, parameters, None, journal)
 
     def probe(self, uses: str, parameters: Mapping[str, JsonValue], handle: Mapping[str, JsonValue] | None) -> Applied:
         """Ask the world whether an interrupted call took effect; reads only."""

@@ -11,6 +11,7 @@ from grace.act.executors import Applied, Journal
 from grace.act.healing.deeds import MOST_ATTEMPTS, Deed, Deeds
 from grace.act.healing.doing import parameters_of
 from grace.act.healing.notes import handle_of
+from grace.act.healing.outputs import resolve
 from grace.act.healing.plugs import call, sentence
 from grace.act.healing.story import Past, Story
 from grace.act.safehold import Provider, Vault
@@ -102,12 +103,13 @@ class Undoer:
         for step in steps:
             if step.undo is None:
                 continue
+            parameters = resolve(step.undo.parameters, {result.id: result.output for result in done.execution.steps})
             deed = Deed(
                 stage=f"undo/{step.id}",
                 step_id=step.id,
                 uses=step.undo.uses,
-                parameters=step.undo.parameters,
-                perform=self._compensation(done.plan, step, warrant),
+                parameters=parameters,
+                perform=self._compensation(done.plan, step, parameters, warrant),
                 compensates=True,
             )
             is_new = self._deeds.is_new(story, deed)
@@ -117,9 +119,11 @@ class Undoer:
             results.append(result)
         return results
 
-    def _compensation(self, plan: Plan, step: PlannedStep, warrant: Warrant) -> Callable[[Journal], Outcome]:
+    def _compensation(
+        self, plan: Plan, step: PlannedStep, parameters: Mapping[str, JsonValue], warrant: Warrant
+    ) -> Callable[[Journal], Outcome]:
         def perform(journal: Journal) -> Outcome:
-            return self._deeds.gate.compensate(plan, step, warrant, journal)
+            return self._deeds.gate.compensate(plan, step, parameters, warrant, journal)
 
         return perform
 
