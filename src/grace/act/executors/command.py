@@ -25,6 +25,7 @@ from grace.act.executors.launching import (
     read_end,
     tidy,
 )
+from grace.act.executors.marks import changed_since, mark_of
 from grace.act.executors.preparing import CommandParameters, Ready, prepare
 from grace.act.executors.references import is_unfilled
 from grace.act.executors.workplace import Workplace, failed, own
@@ -59,6 +60,8 @@ class CommandRan(Noun):
     """How much it wrote in all, kept or not."""
     left: tuple[int, ...]
     """Processes that it left running."""
+    wrote: str = "{}"
+    """How the files in `writes` read afterwards: what `unless_changed` of its undo compares."""
 
 
 class CommandRun:
@@ -103,8 +106,8 @@ class CommandRun:
         ready = prepare(wanted, self._workplace)
         if isinstance(ready, Refusal):
             return Outcome(state=StepState.REFUSED, why=f"{ready.rule}: {ready.why} {ready.next}".strip())
-        if is_unfilled(wanted):
-            return Outcome(state=StepState.REFUSED, why="parameters: a reference to an earlier output stands unfilled")
+        if why := self._refuses_now(wanted):
+            return Outcome(state=StepState.REFUSED, why=why)
         folder = self._workplace.folder / self._mint.mint("command")
         try:
             folder.mkdir(mode=0o700, parents=True)
@@ -140,6 +143,16 @@ class CommandRun:
         end = awaited_end(folder, launched, wanted.patience, self._workplace.clock)
         return Applied.UNKNOWN if end is None else _applied(wanted, end["how"], end["exit_code"], end["left"])
 
+    def _refuses_now(self, wanted: CommandParameters) -> str:
+        """Say why a command that may be planned is not to be run at this moment; nothing where it is."""
+        if is_unfilled(wanted):
+            return "parameters: a reference to an earlier output stands unfilled"
+        if wanted.unless_changed is None:
+            return ""
+        foreign = changed_since(wanted.unless_changed, wanted.writes, self._workplace.forbidden)
+        named = ", ".join(foreign)
+        return f"foreign: what it would take back is not as it was left, others changed {named}" if foreign else ""
+
     def _order(self, wanted: CommandParameters, ready: Ready, folder: Path) -> Order:
         return {
             "program": str(ready.program),
@@ -166,6 +179,7 @@ class CommandRun:
             stderr_kept=journal.keep(stderr) if stderr else None,
             output_bytes=end["stdout_bytes"] + end["stderr_bytes"],
             left=tuple(end["left"]),
+            wrote=mark_of(wanted.writes, self._workplace.forbidden),
         )
 
     def _excerpt(self, wanted: CommandParameters, output: bytes) -> str:

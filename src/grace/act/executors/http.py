@@ -115,6 +115,8 @@ class RequestAnswered(Noun):
     body_kept: str | None
     """Address in the vault of the whole body, up to 1 MiB; None when it was empty."""
     idempotency_key: str
+    etag: str = ""
+    """The entity tag of the answer: sent back as `If-Match` by the undo, it lets the server spare changes of others."""
 
 
 class _HomeError(Exception):
@@ -240,6 +242,7 @@ class HttpRequest:
             body=bounded(self._workplace.redact(without(secrets.values, text))),
             body_kept=journal.keep(answer.body) if answer.body else None,
             idempotency_key=key,
+            etag=self._workplace.redact(without(secrets.values, answer.etag)),
         )
 
 

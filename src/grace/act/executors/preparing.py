@@ -64,6 +64,11 @@ class CommandParameters(Parameters):
     writes: tuple[AbsolutePath, ...] = Field(
         default=(), max_length=16, description="Files that it writes: locked like those of `file.` actions."
     )
+    unless_changed: str | None = Field(
+        default=None,
+        max_length=_LONGEST_ARGUMENT,
+        description="The `wrote` of an earlier command: run only while the files in `writes` read as it left them.",
+    )
     environment: tuple[VariableName, ...] = Field(
         default=(), max_length=64, description="Names of variables that it gets from GRACE's own environment."
     )

@@ -32,6 +32,7 @@ class Answer:
 
     status: int
     content_type: str
+    etag: str
     body: bytes
     is_whole: bool
     """Whether the body is all there: not cut off by the limit, the time or a broken connection."""
@@ -115,7 +116,11 @@ class Exchange:
         with response:
             received, is_whole = _read(response)
         return Answer(
-            response.status, response.headers.get("content-type", ""), received, is_whole and not self._is_late
+            response.status,
+            response.headers.get("content-type", ""),
+            response.headers.get("etag", ""),
+            received,
+            is_whole and not self._is_late,
         )
 
     def _connection(self) -> HTTPConnection:
