@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from grace.kit import cuts
+from grace.kit.wording import flaw_in_words
 from grace.model.quantities import Duration
 from grace.model.service import Mode
 
@@ -228,6 +229,6 @@ def _did_you_mean(name: str, known: set[str]) -> str:
 
 def _problems(error: ValidationError) -> tuple[str, ...]:
     return tuple(
-        f"{PREFIX}{'.'.join(str(part) for part in problem['loc'][:1]).upper()}: {problem['msg']}"
+        f"{PREFIX}{'.'.join(str(part) for part in problem['loc'][:1]).upper()}: {flaw_in_words(problem)}"
         for problem in error.errors(include_url=False, include_context=False)
     )

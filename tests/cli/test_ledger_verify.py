@@ -135,3 +135,27 @@ def test_a_file_that_is_not_there_is_a_usage_error(grace: Grace, files: tuple[Pa
     assert grace("ledger", "verify", str(tmp_path / "none")).code == Exit.USAGE
     assert grace("ledger", "verify", str(tmp_path)).code == Exit.USAGE
     assert grace("ledger", "verify", str(files[0]), "--checkpoint", str(tmp_path / "none")).code == Exit.USAGE
+
+
+@pytest.mark.parametrize(
+    ("line", "old", "new", "says"),
+    [
+        (0, '"format":', '"formt":', "is no header of an export: format: is missing; formt: is not known here"),
+        (0, '"size":12', '"size":"twelve"', "is no header of an export: size: should be a whole number"),
+        (0, "{", "{{", "Not JSON as GRACE reads it: "),
+        (3, '"entry":{', '"entry":{"index":2,', "Not JSON as GRACE reads it: "),
+        (3, '"leaf_hash":', '"leef_hash":', "the line is no entry: leaf_hash: is missing"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_told_in_plain_words(
+    grace: Grace, files: tuple[Path, Path], line: int, old: str, new: str, says: str
+) -> None:
+    lines = files[0].read_text().splitlines(keepends=True)
+    assert old in lines[line]
+    lines[line] = lines[line].replace(old, new, 1)
+    files[0].write_text("".join(lines))
+    said = grace("ledger", "verify", str(files[0]))
+    assert said.code == Exit.LEDGER_INVALID
+    assert says in said.out + said.err
+    for library in ("pydantic", "http", "validation error", "Value error", "input_value", "_EntryLine", "_Header"):
+        assert library not in said.out + said.err

@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
+from grace.kit.wording import flaws_in_words
 from grace.model.warrant import Refusal
 from grace.record.store.commit import WriteFailedError
 from grace.record.store.writer import WriterBusyError, WriterClosedError
@@ -140,12 +141,8 @@ async def _invalid(_request: Request, error: Exception) -> JSONResponse:
     """Name each field that is wrong; never repeat what was sent, it may be a secret."""
     if not isinstance(error, RequestValidationError):
         raise error
-    wrong = [f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()]
-    return respond(
-        ProblemError(
-            HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", "; ".join(wrong[:20]), "GET /openapi.json says the shape"
-        )
-    )
+    wrong = flaws_in_words(error.errors())
+    return respond(ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", wrong, "GET /openapi.json says the shape"))
 
 
 async def _unavailable(_request: Request, error: Exception) -> JSONResponse:

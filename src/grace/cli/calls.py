@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from grace.cli.exits import Exit
 from grace.cli.screen import Screen
+from grace.kit.wording import in_words
 
 JsonObject = dict[str, Json]
 Query = Mapping[str, object]
@@ -59,11 +60,9 @@ class Session:
         try:
             return view.model_validate(document)
         except ValidationError as error:
-            wrong = error.errors()[0]
-            where = ".".join(str(part) for part in wrong["loc"])
             raise CommandFailed(
                 Exit.FAULT,
-                f"{self.client.address} answered what this version does not understand: {where}: {wrong['msg']}",
+                f"{self.client.address} answered what this version does not understand: {in_words(error)}",
                 "compare `grace --version` here and on the server",
             ) from error
 

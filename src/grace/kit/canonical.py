@@ -9,6 +9,8 @@ import orjson
 import rfc8785
 from pydantic import JsonValue
 
+from grace.kit.wording import in_words
+
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 """What may be written: covariant, so that a `dict[str, str]` is Json too. What is read is pydantic's `JsonValue`."""
 
@@ -62,7 +64,7 @@ def parse_json(text: bytes | str) -> JsonValue:
             ),
         )
     except (ValueError, RecursionError) as error:
-        message = f"Not JSON as GRACE reads it: {error}"
+        message = f"Not JSON as GRACE reads it: {in_words(error)}"
         raise JsonInvalidError(message) from error
 
 

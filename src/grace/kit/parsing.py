@@ -12,12 +12,13 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from grace.kit.documents import Document, Flaw, Path, did_you_mean
+from grace.kit.wording import flaw_in_words
 
 M = TypeVar("M", bound=BaseModel)
 
 _QUOTE: Final = "Write it in quotes."
 _LONGEST_SHOWN: Final = 60
-_SHOULD_BE: Final = "Input should be "
+_SHOULD_BE: Final = "should be "
 _ARM_ERRORS: Final = frozenset(
     {"float_type", "string_type", "int_type", "bool_type", "list_type", "dict_type", "none_required"}
 )
@@ -65,8 +66,9 @@ def _joined(document: Document, errors: list[ErrorDetails]) -> list[ErrorDetails
         if standing is None:
             joined[place] = cast("ErrorDetails", {**error, "loc": place})
         elif is_arm:
-            said = error["msg"].removeprefix(_SHOULD_BE)
-            standing["msg"] = f"{standing['msg']} or {said}"
+            said = flaw_in_words(error).removeprefix(_SHOULD_BE)
+            standing["msg"] = f"{flaw_in_words(standing)} or {said}"
+            standing["type"] = "value_error"
     return list(joined.values())
 
 
@@ -88,11 +90,8 @@ def flaw_of(document: Document, error: ErrorDetails, model: type[BaseModel], at:
 
 
 def _sentence(error: ErrorDetails, path: Path) -> str:
-    said = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     where = f"{_dotted(path)}: " if path else ""
-    if error["type"] == "value_error":
-        return f"{where}{said}"
-    return f"{where}should be {said}" if error["msg"].startswith("Input should be ") else f"{where}{said}"
+    return f"{where}{flaw_in_words(error)}"
 
 
 def _dotted(path: Path) -> str:

@@ -259,7 +259,7 @@ def test_a_disk_that_fills_inside_a_unit_fails_the_group_too(record: Record) -> 
     small = record.submit(lambda tx: tx.find("nothing"))
     big = record.submit(put("a", "x" * 1_000_000))
     gate.open()
-    with pytest.raises(Exception, match="full"):
+    with pytest.raises(WriteFailedError, match=r"^Nothing was written: database or disk is full\. Make room"):
         big.result(10)
     assert small.exception(10) is None or isinstance(small.exception(10), WriteFailedError)
     assert stored(record) == {}

@@ -176,7 +176,7 @@ def test_an_if_that_is_no_text_does_not_make_the_list_of_steps_empty() -> None:
 def test_a_value_of_a_wrong_kind_is_one_flaw_whatever_might_stand_there() -> None:
     (told,) = flaws_of(changed("at_most: 0.01", "at_most: [1]"))
 
-    assert told.message == "contract.after.1.at_most: should be a valid number or a valid string"
+    assert told.message == "contract.after.1.at_most: should be a number or text"
 
 
 def test_a_default_is_held_to_bounds_that_are_right_only() -> None:

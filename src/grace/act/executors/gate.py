@@ -10,6 +10,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from grace.act.executors import Action, Applied, Journal
 from grace.act.executors.drill_ground import NOTHING_MADE, DrillGround
 from grace.kit.cuts import cut
+from grace.kit.wording import in_words
 from grace.model.execution import Outcome, StepState
 from grace.model.plan import Plan, PlannedStep
 from grace.model.target import Target
@@ -104,9 +105,7 @@ def parse(action: Action, written: Mapping[str, JsonValue]) -> BaseModel | Refus
     try:
         return action.spec.parameters.model_validate(dict(written))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        return Refusal(rule="parameters", why=f"{action.spec.name}: {where}: {first['msg']}")
+        return Refusal(rule="parameters", why=f"{action.spec.name}: {in_words(error)}")
 
 
 def refused(refusal: Refusal) -> Outcome:

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from grace.act.safehold import Stage, Vault, VaultCorrupt
 from grace.kit.canonical import JsonInvalidError, canonical, parse_json
 from grace.kit.filesystem.entries import Entry, Kind, Tree, tree_digest
+from grace.kit.wording import in_words
 
 _FORMAT: Final = 1
 _PIECE_BYTES: Final = 4 * 1024 * 1024
@@ -55,7 +56,7 @@ class KeptTree:
                 tail=base64.b64decode(cast("str", document["tail"]), validate=True),
             )
         except (JsonInvalidError, KeyError, TypeError, ValueError) as error:
-            raise VaultCorrupt(address, f"it is no kept file tree: {error}.") from error
+            raise VaultCorrupt(address, f"it is no kept file tree: {in_words(error)}.") from error
         tree.verify(address, digest, vault)
         return tree
 

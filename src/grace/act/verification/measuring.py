@@ -12,6 +12,7 @@ from typing import Final, Protocol, TypeAlias
 
 from grace.act.verification import Meter
 from grace.kit.attempt import Raised, attempt
+from grace.kit.wording import in_words
 from grace.model.reading import Known, Unknown
 
 Found: TypeAlias = Known | Unknown
@@ -101,7 +102,7 @@ def read_safely(meter: Meter) -> Found:
     """Read now; a meter that raises, or answers with something else, is unknown."""
     match attempt(partial(_anything, meter)):
         case Raised(error=error):
-            return Unknown(why=f"the probe failed with {type(error).__name__}: {error}")
+            return Unknown(why=f"the probe failed with {type(error).__name__}: {in_words(error)}")
         case returned if isinstance(returned.value, Known | Unknown):
             return returned.value
         case returned:

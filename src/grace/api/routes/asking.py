@@ -8,7 +8,7 @@ from pydantic import Field, JsonValue
 
 from grace.api.house import House
 from grace.api.problems import not_found
-from grace.api.services import undeclared
+from grace.api.service_names import undeclared
 from grace.api.texts import Name
 from grace.api.views import View
 from grace.govern.policy import Question

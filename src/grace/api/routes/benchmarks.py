@@ -11,7 +11,7 @@ from sqlalchemy import select
 from grace.api.access import Admin, Operator, TheHouse, Viewer
 from grace.api.paging import AskedPage, Page, rows_of
 from grace.api.problems import documented, not_found, refused
-from grace.api.services import require_declared, require_known
+from grace.api.service_names import require_declared, require_known
 from grace.api.texts import Identifier, Name
 from grace.api.views import BenchmarkView, View
 from grace.model.verdict import Benchmark

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from grace.api.access import Operator, TheHouse, Viewer
 from grace.api.paging import AskedPage, Page, rows_of
 from grace.api.problems import documented, refused
-from grace.api.services import require_declared
+from grace.api.service_names import require_declared
 from grace.api.texts import Identifier, Name, Reason
 from grace.api.views import HaltView, View
 from grace.govern.halt.switch import EVERYWHERE

@@ -14,7 +14,7 @@ from grace.api.access import Operator, TheHouse, Viewer
 from grace.api.house import DryPlan, House
 from grace.api.paging import AskedPage, Page, rows_of
 from grace.api.problems import documented, not_found, refused
-from grace.api.services import require_known
+from grace.api.service_names import require_known
 from grace.api.texts import Identifier, Name, Reason
 from grace.api.views import IncidentView, RunView, SignalView, View
 from grace.model.incident import Incident, IncidentState

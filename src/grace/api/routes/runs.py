@@ -15,7 +15,7 @@ from grace.api.house import House
 from grace.api.paging import AskedEntries, AskedPage, Page, index_cursor, rows_of
 from grace.api.problems import documented, not_found, refused
 from grace.api.routes.incidents import read_incident
-from grace.api.services import require_known
+from grace.api.service_names import require_known
 from grace.api.texts import Identifier, Name, Reason
 from grace.api.views import EntryView, RunDetail, RunView, View
 from grace.model.run import Run

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from grace.kit.canonical import JsonInvalidError, canonical, parse_json
 from grace.kit.filesystem.entries import Entry, Tree
+from grace.kit.wording import in_words
 
 _PREFIX: Final = "files:"
 
@@ -48,5 +49,5 @@ def _read(text: str) -> dict[str, Entry | None]:
         document = cast("dict[str, dict[str, JsonValue] | None]", parse_json(text.removeprefix(_PREFIX)))
         return {path: None if entry is None else Entry.from_json(entry) for path, entry in document.items()}
     except (JsonInvalidError, KeyError, TypeError, AttributeError) as error:
-        message = f"not a record of changed files: {error}"
+        message = f"not a record of changed files: {in_words(error)}"
         raise ValueError(message) from error

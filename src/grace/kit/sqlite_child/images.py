@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from grace.kit.sqlite_child.connections import Database, Row
 from grace.kit.sqlite_child.protocol import FaultKind, SqliteFault, SqliteValue, from_json, to_json
+from grace.kit.wording import in_words
 
 Cell: TypeAlias = tuple[str, SqliteValue]
 """SQLite's type of the value, and the value; text as the bytes that are stored."""
@@ -85,7 +86,8 @@ class RowChange:
                 after=_image_from_json(document["after"]),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise SqliteFault(FaultKind.BAD_REQUEST, f"That is no recorded change of a row: {error}.") from error
+            why = f"That is no recorded change of a row: {in_words(error)}."
+            raise SqliteFault(FaultKind.BAD_REQUEST, why) from error
 
     def now(self, database: Database) -> Image:
         """Return how the row reads now."""

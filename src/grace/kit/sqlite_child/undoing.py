@@ -17,6 +17,7 @@ from grace.kit.sqlite_child.conversation import Operation, Request
 from grace.kit.sqlite_child.images import Image, RowChange, Table, key_values, quoted, touched_rows
 from grace.kit.sqlite_child.protocol import FaultKind, SqliteFault, from_json
 from grace.kit.sqlite_child.writing import apply_inverse, prepare, transaction
+from grace.kit.wording import in_words
 
 _MOST_SHOWN: Final = 10
 _SCHEMA: Final = (
@@ -46,7 +47,7 @@ class _Change:
             changeset = cast("bytes", from_json(document["changeset"]))
             rows = tuple(RowChange.from_json(row) for row in cast("list[JsonValue]", document["rows"]))
         except (KeyError, TypeError, ValueError) as error:
-            raise SqliteFault(FaultKind.BAD_REQUEST, f"That is no recorded change: {error}.") from error
+            raise SqliteFault(FaultKind.BAD_REQUEST, f"That is no recorded change: {in_words(error)}.") from error
         return cls(changeset, rows)
 
     def found(self, database: Database) -> str:

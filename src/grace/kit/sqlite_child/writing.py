@@ -16,6 +16,7 @@ from grace.kit.sqlite_child.connections import Database, fault_of, locking, read
 from grace.kit.sqlite_child.conversation import Operation, Request
 from grace.kit.sqlite_child.images import RowChange, images, touched_rows
 from grace.kit.sqlite_child.protocol import FaultKind, SqliteFault, SqliteValue, from_json, to_json
+from grace.kit.wording import in_words
 
 _WRITES: Final = frozenset({apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE})
 _READS: Final = frozenset({apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE})
@@ -238,7 +239,7 @@ def _statements(request: Request) -> list[tuple[str, tuple[SqliteValue, ...]]]:
             for one in written
         ]
     except (KeyError, TypeError, ValueError) as error:
-        raise SqliteFault(FaultKind.BAD_REQUEST, f"Statements cannot be read: {error}.") from error
+        raise SqliteFault(FaultKind.BAD_REQUEST, f"Statements cannot be read: {in_words(error)}.") from error
 
 
 def _is_own(table: str) -> bool:

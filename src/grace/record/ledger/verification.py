@@ -13,6 +13,7 @@ from pydantic import JsonValue, ValidationError
 
 from grace.kit.canonical import JsonInvalidError, NotCanonicalError, canonical, parse_json
 from grace.kit.clock import from_rfc3339
+from grace.kit.wording import in_words
 from grace.model.noun import Noun
 from grace.record.ledger.entries import SALT_SIZE, payload_digest
 from grace.record.ledger.export import FORMAT
@@ -188,7 +189,7 @@ class _Check:
                 if canonical(value) + b"\n" != line or not isinstance(value, dict):
                     self._stop(Fault.UNREADABLE, self.tree.size, "the line is not a canonical JSON object")
             except (JsonInvalidError, NotCanonicalError) as error:
-                self._stop(Fault.UNREADABLE, self.tree.size, str(error))
+                self._stop(Fault.UNREADABLE, self.tree.size, in_words(error))
             yield value
 
     def _begin(self, value: dict[str, JsonValue] | None) -> None:
@@ -198,7 +199,7 @@ class _Check:
             self.header = _Header.from_json(value)
             self.key = VerifierKey.parse(self.header.key)
         except (ValidationError, NoteInvalidError) as error:
-            self._stop(Fault.UNREADABLE, None, f"the first line is no header of an export: {error}")
+            self._stop(Fault.UNREADABLE, None, f"the first line is no header of an export: {in_words(error)}")
         if self.header.format != FORMAT:
             self._stop(Fault.UNREADABLE, None, f"the format is {self.header.format!r}, this verifier knows {FORMAT!r}")
         if self.key.name != self.header.origin:
@@ -229,7 +230,7 @@ class _Check:
             line = _EntryLine.from_json(value)
             from_rfc3339(line.entry.at)
         except ValueError as error:
-            self._stop(Fault.UNREADABLE, index, f"the line is no entry: {error}")
+            self._stop(Fault.UNREADABLE, index, f"the line is no entry: {in_words(error)}")
         if line.entry.index != index:
             self._stop(Fault.OUT_OF_ORDER, index, f"entry {index} should stand here, found entry {line.entry.index}")
         leaf = leaf_hash(canonical(cast("dict[str, JsonValue]", value["entry"])))
@@ -280,7 +281,7 @@ class _Check:
         try:
             checkpoint = open_checkpoint(_End.from_json(value).checkpoint, self.key)
         except (ValidationError, NoteInvalidError) as error:
-            self._note(Fault.UNSIGNED, None, f"the final checkpoint does not hold: {error}")
+            self._note(Fault.UNSIGNED, None, f"the final checkpoint does not hold: {in_words(error)}")
             return
         self._compare_with_final(checkpoint)
 

@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from grace.kit.attempt import Raised, Returned, attempt
 from grace.kit.cuts import cut
+from grace.kit.wording import in_words
 from grace.model.ledger_entry import LedgerEntry
 from grace.record.store import KeyStandsError, Log, Page
 from grace.record.store.engine import driver_connection
@@ -49,7 +50,7 @@ class GroupCommit(Generic[P]):
         except _NothingDoneError as nothing:
             return nothing.outcomes, -1
         except (sqlite3.Error, DBAPIError) as error:
-            raise WriteFailedError(str(error)) from error
+            raise WriteFailedError(in_words(error)) from error
         return outcomes, self._log.committed()
 
     def _write(self, jobs: Sequence[Job[P]]) -> list[Outcome]:
@@ -131,7 +132,7 @@ class _GroupRunner(Generic[P]):
         if self._driver.in_transaction:
             return
         if isinstance(outcome, Raised):
-            raise WriteFailedError(str(outcome.error)) from outcome.error
+            raise WriteFailedError(in_words(outcome.error)) from outcome.error
         message = "A unit ended the writer's transaction; a unit must not commit, roll back or begin."
         raise UnitMisbehavedError(message)
 

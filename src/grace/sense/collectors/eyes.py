@@ -13,6 +13,7 @@ from pydantic import JsonValue, ValidationError
 
 from grace.kit.parsing import validate
 from grace.kit.redaction import redact
+from grace.kit.wording import in_words
 from grace.model.catalogue import ProbeSpec
 from grace.model.reading import Known, Unknown
 from grace.sense.collectors import Collector, Meter, Probe
@@ -85,8 +86,7 @@ class Eyes:
         try:
             return Discreet(found.aim(validate(found.spec.parameters, dict(parameters))))
         except ValidationError as error:
-            flaws = "; ".join(f"{'.'.join(map(str, flaw['loc']))}: {flaw['msg']}" for flaw in error.errors())
-            return Blind(f"{probe} cannot be aimed: {flaws}")
+            return Blind(f"{probe} cannot be aimed: {in_words(error)}")
 
     def close(self) -> None:
         """End what the collectors started."""

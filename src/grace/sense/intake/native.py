@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, PlainValidator, Ty
 from pydantic_core import ErrorDetails
 
 from grace.kit.redaction import redact, redact_text
+from grace.kit.wording import flaw_in_words
 from grace.model.signal import Frame, Raised, Severity, Signal, SignalKind
 from grace.sense.intake import Fault, Flawed, Unacceptable
 
@@ -197,9 +198,8 @@ def _flaw_of(details: ErrorDetails) -> Flawed:
 
 def _said(details: ErrorDetails) -> str:
     """Begin pydantic's sentence with its verb: `should have at most 128 characters`."""
-    said = details["msg"].removeprefix("Value error, ")
-    before, should, rest = said.partition("should ")
-    return f"{should}{rest}" if should and " " not in before.strip() else f"is refused: {said}"
+    said = flaw_in_words(details)
+    return said if said.startswith(("should ", "is ")) else f"is refused: {said}"
 
 
 def _refused(fault: Fault, *flaws: Flawed) -> Unacceptable:

@@ -8,6 +8,7 @@ from typing import cast
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from grace.kit.parsing import validate
+from grace.kit.wording import in_words
 from grace.think.playbooks.evaluation import AbsentError, Values, fill
 from grace.think.playbooks.refusing import Rule, refused
 
@@ -20,9 +21,7 @@ def call_of(what: str, model: type[BaseModel], parameters: Mapping[str, JsonValu
     except AbsentError as error:
         raise refused(Rule.REFERENCE, f"{what}: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(step) for step in first["loc"])
-        raise refused(Rule.PARAMETERS, f"{what}: {where or 'parameters'}: {first['msg']}") from error
+        raise refused(Rule.PARAMETERS, f"{what}: {in_words(error)}") from error
 
 
 def literal(parameters: BaseModel) -> dict[str, JsonValue]:

@@ -9,6 +9,7 @@ from typing import Final
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
+from grace.kit.wording import in_words
 from grace.model.quantities import AbsolutePath, duration_s, share
 from grace.think.playbooks.format import Input, InputType
 
@@ -34,10 +35,7 @@ def read_value(kind: InputType, raw: JsonValue) -> JsonValue:
     try:
         return _READERS[kind](raw)
     except (ValueError, ValidationError) as error:
-        if isinstance(error, ValidationError):
-            message = error.errors()[0]["msg"].removeprefix("Value error, ")
-            raise InputInvalidError(message) from error
-        raise InputInvalidError(str(error)) from error
+        raise InputInvalidError(in_words(error)) from error
 
 
 def _check_bounds(declared: Input, value: JsonValue) -> None:

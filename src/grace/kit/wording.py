@@ -1,0 +1,71 @@
+"""Errors of libraries in our words: one line, without their prefixes, links and dumps of what was given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+_MOST_TOLD: Final = 10
+_PREFIXES: Final = ("Value error, ", "Assertion failed, ")
+_OF_TYPE: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "missing": "is missing",
+        "extra_forbidden": "is not known here",
+        "string_type": "should be text",
+        "dict_type": "should be an object",
+        "model_type": "should be an object",
+        "model_attributes_type": "should be an object",
+        "list_type": "should be a list",
+        "tuple_type": "should be a list",
+        "bool_type": "should be true or false",
+        "int_type": "should be a whole number",
+        "int_parsing": "should be a whole number",
+        "float_type": "should be a number",
+        "float_parsing": "should be a number",
+    }
+)
+"""What pydantic calls by the names of its own types."""
+
+
+def in_words(error: BaseException) -> str:
+    """Return what an error says, in one line without a full stop at its end."""
+    if isinstance(error, ValidationError):
+        return flaws_in_words(error.errors(include_url=False, include_context=False, include_input=False))
+    if isinstance(error, json.JSONDecodeError):
+        return f"{_lowered(error.msg)} at line {error.lineno}, column {error.colno}"
+    original = getattr(error, "orig", None)  # SQLAlchemy wraps what the driver said, and adds a link
+    if isinstance(original, BaseException):
+        return in_words(original)
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(" .") if lines else type(error).__name__
+
+
+def flaws_in_words(flaws: Sequence[Any]) -> str:
+    """Return what pydantic found wrong: each field and why, never what was given."""
+    told = [f"{place}: {flaw_in_words(flaw)}" if (place := _place(flaw)) else flaw_in_words(flaw) for flaw in flaws]
+    more = f"; and {len(told) - _MOST_TOLD} more" if len(told) > _MOST_TOLD else ""
+    return "; ".join(told[:_MOST_TOLD]) + more
+
+
+def flaw_in_words(flaw: Mapping[str, Any]) -> str:
+    """Return why one field is refused, beginning with a verb where the library has one: `should be at least 1`."""
+    own = _OF_TYPE.get(flaw["type"])
+    if own is not None:
+        return own
+    said: str = flaw["msg"]
+    for prefix in _PREFIXES:
+        said = said.removeprefix(prefix)
+    subject, should, rest = said.partition(" should ")
+    return f"should {rest}" if should and " " not in subject else said
+
+
+def _place(flaw: Mapping[str, Any]) -> str:
+    return ".".join(str(step) for step in flaw["loc"])
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:]
