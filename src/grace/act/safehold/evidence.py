@@ -50,9 +50,13 @@ def keep_evidence(paths: Iterable[str], vault: Vault) -> tuple[KeptEvidence, ...
 def _end_of(path: str) -> tuple[bytes, int] | None:
     if path.endswith(("-wal", "-shm", "-journal")):
         return None
-    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)  # A folder cannot even be opened as a file; what is in it, the snapshot keeps.
+        return None
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - of a descriptor
+        if file.read(len(_SQLITE_MAGIC)) == _SQLITE_MAGIC:
             return None
         file.seek(max(0, status.st_size - MOST_BYTES))
         return file.read(MOST_BYTES), status.st_size
