@@ -124,6 +124,21 @@ def test_each_mistake_of_an_author_is_told_at_its_line(
     assert all(one.file.endswith("p.py") for one in found)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "service.labels.shards.split(',')",
+        "find.holder.name.upper()[0]",
+        "for name, value in find.items(): pass",
+        "service.labels.get('shards')",
+        "find.holder['pid']",
+        "find[incident.title].whatever",
+    ],
+)
+def test_what_is_python_s_own_is_no_reference(tmp_path: Path, body: str) -> None:
+    assert flaws(tmp_path, drafting(body)) == ()
+
+
 def test_an_input_that_nothing_uses_is_told(tmp_path: Path) -> None:
     declared = 'inputs={"database": Input("path", source="incident.labels.database")},'
     text = LOWER_POOLS.replace("inputs: Found", "service").replace("inputs.database", '"/srv/a"')

@@ -13,7 +13,7 @@ from grace.kit.documents import Flaw, did_you_mean
 from grace.model.catalogue import Catalogue
 from grace.think.playbooks.python.source import Source
 from grace.think.playbooks.scope import Scope
-from grace.think.playbooks.shapes import Shape
+from grace.think.playbooks.shapes import OBJECT, Shape
 
 _MAPPING: Final = frozenset(name for name in dir(Mapping) if not name.startswith("_"))
 
@@ -55,15 +55,13 @@ def _lint_chain(source: Source, node: ast.expr, roots: Mapping[str, Shape]) -> I
         return
     shape, said = roots[node.id], node.id
     for at, step in reversed(steps):
+        if shape.kinds != OBJECT.kinds or (isinstance(at, ast.Attribute) and step in _MAPPING):
+            return  # From here on it is Python's: a method of a text, an item of a list.
         inner = shape.step(step)
         said = f"{said}.{step}"
         if inner is None:
-            if isinstance(at, ast.Attribute) and step in _MAPPING:
-                return
             remedy = did_you_mean(str(step), shape.fields or ())
             yield Flaw(source.file, at.lineno, at.col_offset + 1, "reference", f"{said}: there is no {step!r}", remedy)
-            return
-        if isinstance(at, ast.Attribute) and step in _MAPPING and step not in (shape.fields or {}):
             return
         shape = inner
 
