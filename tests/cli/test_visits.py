@@ -103,11 +103,40 @@ def test_lists_show_beginnings_that_can_be_used(ann: _Person, world: World) -> N
 def test_an_id_that_is_none_or_not_unique_is_a_usage_error(ann: _Person, world: World) -> None:
     _settled(world, "alone", "committed")
     _settled(world, "alone", "committed")
-    for written, says in (("run_zzz", "no run begins with run_zzz"), ("run_", "begins more than one run: run_")):
+    for written, says in (("run_zzz", "no run begins with run_zzz"), ("run_0", "begins more than one run: run_")):
         said = ann("runs", written)
         assert said.code == Exit.USAGE
         assert says in said.err
         assert said.err.splitlines()[-1] == "next: grace runs"
+
+
+@pytest.mark.parametrize(
+    ("subject", "says"),
+    [
+        ("", "nothing is named"),
+        (" ", "nothing is named"),
+        ("inc_", "inc_ begins the id of every incident"),
+        ("INC", "INC begins the id of every incident"),
+        ("run_", "run_ begins the id of every run"),
+        ("r", "r begins the id of every run"),
+        ("ink_01", "no incident begins with ink_01: their ids begin with inc_"),
+        ("apr_01", "apr_01 is the id of neither: runs begin with run_, incidents with inc_"),
+        ("inc_zz", "no incident begins with inc_zz"),
+    ],
+)
+def test_what_names_nothing_is_not_explained(ann: _Person, subject: str, says: str) -> None:
+    said = ann("explain", subject)
+    assert (said.code, said.out) == (Exit.USAGE, "")
+    assert says in said.err
+    assert said.err.splitlines()[-1].startswith("next: grace ")
+
+
+def test_an_empty_id_is_not_a_list_and_a_prefix_revokes_nothing(ann: _Person) -> None:
+    for command in (["runs", ""], ["incidents", ""], ["runs", "--incident", ""], ["undo", "", "--reason", "x"]):
+        said = ann(*command)
+        assert (said.code, "is named" in said.err) == (Exit.USAGE, True), command
+    for written in ("", "tok", "tok_"):
+        assert ann("token", "revoke", written).code == Exit.USAGE
 
 
 @pytest.mark.parametrize("written", ["\udcff", "a/../b", "run_%00", "' OR 1=1", "é" * 100, "run_" + "9" * 4000, "%"])

@@ -17,7 +17,14 @@ JsonObject = dict[str, Json]
 Query = Mapping[str, object]
 
 LAST: Final = "@last"
-_LISTS: Final = {"run": "grace runs", "incident": "grace incidents"}
+PREFIXES: Final = {"run": "run", "incident": "inc", "approval": "apr", "token": "tok"}
+"""What the ids of each noun begin with."""
+_LISTS: Final = {
+    "run": "grace runs",
+    "incident": "grace incidents",
+    "approval": "grace status",
+    "token": "grace token list",
+}
 
 
 class CommandFailed(Exception):
@@ -80,6 +87,8 @@ class Session:
 
         `last` narrows what `@last` is the newest of.
         """
+        if written != LAST:
+            require_beginning(written, noun)
         query: Query = {**(last or {}), "limit": 1} if written == LAST else {"begins": written, "limit": 2}
         ids = [self.read(Named, item).id for item in self.items(path, query)]
         match ids:
@@ -89,7 +98,21 @@ class Session:
                 sentence = f"there is no {noun} yet" if written == LAST else f"no {noun} begins with {written}"
             case _:
                 sentence = f"{written} begins more than one {noun}: {', '.join(ids)}"
-        raise CommandFailed(Exit.USAGE, sentence, _LISTS.get(noun, "grace status"))
+        raise CommandFailed(Exit.USAGE, sentence, _LISTS[noun])
+
+
+def require_beginning(written: str, noun: str) -> None:
+    """Fail unless this is the beginning of one id rather than of all: a prefix alone names nothing by accident."""
+    prefix = f"{PREFIXES[noun]}_"
+    if not written.strip():
+        sentence = f"no {noun} is named: what was given is empty"
+    elif prefix.startswith(written.lower()):
+        sentence = f"{written} begins the id of every {noun}; give some of the letters behind {prefix}"
+    elif not written.lower().startswith(prefix):
+        sentence = f"no {noun} begins with {written}: their ids begin with {prefix}"
+    else:
+        return
+    raise CommandFailed(Exit.USAGE, sentence, _LISTS[noun])
 
 
 class Named(View):

@@ -26,14 +26,16 @@ class IncidentDetail(IncidentView):
 @online
 def incidents(
     session: Session,
-    incident: Annotated[str, typer.Argument(metavar="[ID]", help="A unique beginning of an id, or @last.")] = "",
+    incident: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="A unique beginning of an id, or @last.")
+    ] = None,
     *,
     state: Annotated[str, typer.Option(help="Only those that are open or closed.")] = "",
     service: Annotated[str | None, typer.Option(help="Only those of one service.")] = None,
     limit: Limit = 20,
 ) -> None:
     """List incidents, newest first, or show one with its runs."""
-    if incident:
+    if incident is not None:
         _show_one(session, session.resolve("/api/incidents", incident, "incident"))
         return
     page = session.get("/api/incidents", {"state": state or None, "service": service, "limit": limit})

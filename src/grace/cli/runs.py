@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from grace.cli.calls import LAST, Session
+from grace.cli.calls import LAST, PREFIXES, CommandFailed, Session
 from grace.cli.exits import OF_SETTLEMENT, Exit
 from grace.cli.listing import Limit, show_runs
 from grace.cli.screen import marked
@@ -23,16 +23,16 @@ app = command_file()
 @online
 def runs(
     session: Session,
-    run: Annotated[str, typer.Argument(metavar="[ID]", help="A unique beginning of an id, or @last.")] = "",
+    run: Annotated[str | None, typer.Argument(metavar="[ID]", help="A unique beginning of an id, or @last.")] = None,
     *,
-    incident: Annotated[str, typer.Option(help="Only those of one incident.")] = "",
+    incident: Annotated[str | None, typer.Option(help="Only those of one incident.")] = None,
     limit: Limit = 20,
 ) -> None:
     """List runs, newest first, or show one."""
-    if run:
+    if run is not None:
         _show_one(session, session.resolve("/api/runs", run, "run"))
         return
-    incident_id = session.resolve("/api/incidents", incident, "incident") if incident else None
+    incident_id = session.resolve("/api/incidents", incident, "incident") if incident is not None else None
     page = session.get("/api/runs", {"incident_id": incident_id, "limit": limit})
     if session.screen.as_json:
         session.screen.data(page)
@@ -52,13 +52,25 @@ def explain(
     subject: Annotated[str, typer.Argument(metavar="RUN|INCIDENT", help="A unique beginning of an id, or @last run.")],
 ) -> None:
     """Tell every stage with its numbers, and why nothing was done where nothing was."""
-    is_incident = subject != LAST and subject.lower().startswith("inc")
-    path, noun = ("/api/incidents", "incident") if is_incident else ("/api/runs", "run")
+    noun = _noun_of(subject)
+    path = f"/api/{noun}s"
     document = session.get(f"{path}/{session.resolve(path, subject, noun)}/explain")
     if session.screen.as_json:
         session.screen.data(document)
         return
     show_story(session.screen, session.read(TellingView, document))
+
+
+def _noun_of(subject: str) -> str:
+    """Tell from its beginning whether an id is a run's or an incident's; `@last` is a run."""
+    if subject == LAST:
+        return "run"
+    begun = [noun for noun in ("run", "incident") if subject[:1].lower() == PREFIXES[noun][0]]
+    if not begun:
+        what = f"{subject} is the id of neither" if subject.strip() else "nothing is named"
+        sentence = f"{what}: runs begin with {PREFIXES['run']}_, incidents with {PREFIXES['incident']}_"
+        raise CommandFailed(Exit.USAGE, sentence, "grace explain @last")
+    return begun[0]
 
 
 def _show_one(session: Session, run_id: str) -> None:

@@ -13,7 +13,7 @@ import typer
 
 from grace import wiring
 from grace.cli.addresses import announced, keep_token
-from grace.cli.calls import CommandFailed, JsonObject, Session
+from grace.cli.calls import CommandFailed, JsonObject, Session, require_beginning
 from grace.cli.exits import Exit
 from grace.cli.screen import Screen, marked
 from grace.cli.starting import starting_told
@@ -158,6 +158,7 @@ def revoke(
     token_id: Annotated[str, typer.Argument(metavar="ID", help="A unique beginning of a token's id.")],
 ) -> None:
     """End a token and every session opened with it."""
+    require_beginning(token_id, "token")
     known = [str(one["id"]) for one in desk.book.listed()]
     found = [one for one in known if one.lower().startswith(token_id.lower())]
     if len(found) != 1:
