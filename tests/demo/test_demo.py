@@ -39,7 +39,11 @@ def lose_a_player(cast):
 def nothing(cast):
     return []
 
-sys.exit(play(Terminal(), keep="--keep" in sys.argv, scenes=[("A scene", globals()[sys.argv[1]])]))
+terminal = Terminal(as_json="--json" in sys.argv)
+code = play(terminal, keep="--keep" in sys.argv, scenes=[("A scene", globals()[sys.argv[1]])])
+if terminal.as_json:
+    terminal.data(terminal.document(code))
+sys.exit(code)
 """
 
 
@@ -181,3 +185,15 @@ def test_kept_it_stays_up_until_its_janitor_is_told(start: Callable[..., Playing
     assert status["ledger_trouble"] is None
     os.kill(int(janitor), signal.SIGTERM)
     wait_until(playing.is_gone, "the last process, port and file")
+
+
+def test_a_program_is_told_every_claim_once_at_the_end(start: Callable[..., Playing]) -> None:
+    playing = start("-c", FALSE_SCENE, "lie", "--json")
+    assert playing.read_to_the_end() == 1, playing.said
+    told = json.loads(playing.said)
+    assert (told["exit"], told["true"], told["checked"]) == (1, False, len(told["claims"]))
+    assert [one for one in told["claims"] if not one["true"]] == [
+        {"scene": 1, "claim": "two and two is five", "true": False, "shown": ""}
+    ]
+    assert told["runs"] == []
+    assert Path(told["folder"]) == playing.folder

@@ -22,7 +22,10 @@ def play(cast: Cast, played: Sequence[Played], *, keep: bool) -> None:
     """Print the table, count the orders, verify the ledger."""
     page = cast.report.page
     page.line()
-    page.table(_COLUMNS, [_row(cast, one) for one in played])
+    rows = [_row(cast, one) for one in played]
+    page.table(_COLUMNS, rows)
+    for one, row in zip(played, rows, strict=True):
+        page.told("run", {"id": one.tale.run_id} | {name: str(cell) for name, cell in zip(_COLUMNS, row, strict=True)})
     page.line(
         "seconds to detect: from the fault to its incident; act: from there to the end of the deed", "bright_black"
     )
@@ -130,9 +133,11 @@ def _forge(export: Path, forged: Path) -> None:
 def _say_how_to_reach(cast: Cast) -> None:
     secret = cast.admin.issue_token("visitor", "admin", _TOKEN_LIFE)
     page = cast.report.page
+    stop = cast.children.janitor_pid
+    page.told("reach", {"server": cast.ground.grace.address, "token": secret, "stop_with_kill": stop})
     page.line("GRACE and the order service stay up:")
     page.line(f"  export GRACE_SERVER={cast.ground.grace.address}")
     page.line(f"  export GRACE_TOKEN={secret}   (good for {_TOKEN_LIFE})")
     page.line("  grace status; grace incidents; grace runs; grace explain @last")
     page.line(f"  the order service: {cast.ground.orders.address}, its files: {cast.ground.shop}")
-    page.line(f"to stop all of it and remove {cast.ground.folder}: kill {cast.children.janitor_pid}")
+    page.line(f"to stop all of it and remove {cast.ground.folder}: kill {stop}")

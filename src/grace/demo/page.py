@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from pydantic import JsonValue
 from rich.text import Text
 
 from grace.kit.clock import Clock
@@ -25,6 +26,10 @@ class Page(Protocol):
         """Return a state as mark, word and colour."""
         ...
 
+    def told(self, kind: str, fact: Mapping[str, JsonValue]) -> None:
+        """Take the same once more as a program reads it: each `claim`, each `run`, the `end`."""
+        ...
+
 
 @dataclass(slots=True)
 class Report:
@@ -34,6 +39,7 @@ class Report:
     clock: Clock
     falsities: list[str] = field(default_factory=list[str])
     checked: int = 0
+    _scene: int = 0
     _began_s: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -46,6 +52,7 @@ class Report:
 
     def scene(self, number: int, title: str) -> None:
         """Begin a numbered scene."""
+        self._scene = number
         self.page.line()
         self.page.line(Text.assemble((f"{number}  {title}", "bold"), (f"   {self.seconds:.1f} s", "bright_black")))
 
@@ -63,6 +70,7 @@ class Report:
         self.checked += 1
         if not true:
             self.falsities.append(f"{sentence}{f' ({shown})' if shown else ''}")
+        self.page.told("claim", {"scene": self._scene, "claim": sentence, "true": true, "shown": shown})
         mark = ("✓", "green") if true else ("✗", "red")
         told = (f"  {shown}", "bright_black") if shown else ""
         self.page.line(Text.assemble(" " * 10, mark, f" {sentence}", told))

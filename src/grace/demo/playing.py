@@ -89,6 +89,8 @@ def _play(cast: Cast, scenes: Sequence[Scene], *, keep: bool) -> int:
         ending.play(cast, played, keep=keep)
     except _FAILURES as error:
         report.claim("the demo could be played to its end", true=False, shown=f"{type(error).__name__}: {error}")
+    end = {"true": not report.falsities, "checked": report.checked, "seconds": round(report.seconds, 1)}
+    page.told("end", {**end, "folder": str(cast.ground.folder) if keep or report.falsities else None})
     if not report.falsities:
         ending.say_what_next(cast, keep=keep)
         return TRUE
