@@ -44,6 +44,12 @@ def test_reading_and_writing_again_gives_the_same_bytes(value: Json) -> None:
     assert canonical(parse_json(once)) == once
 
 
+@given(VALUES)
+def test_canonical_text_is_read_the_fast_way_to_the_same_value(value: Json) -> None:
+    text = canonical(value)
+    assert repr(parse_json(text)) == repr(parse_json(text.decode())) == repr(parse_json(b" " + text))
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [

@@ -52,6 +52,9 @@ def parse_json(text: bytes | str) -> JsonValue:
     An integer that a double cannot hold exactly becomes a float, so that `canonical(parse_json(canonical(v)))` is
     `canonical(v)` for every value.
     """
+    value = _read_if_canonical(text)
+    if value is not None:
+        return value
     try:
         return cast(
             "JsonValue",
@@ -68,6 +71,16 @@ def parse_json(text: bytes | str) -> JsonValue:
         raise JsonInvalidError(message) from error
 
 
+def _read_if_canonical(text: bytes | str) -> JsonValue:
+    """Read text that is, byte for byte, what the fast way writes, and so has no repeated key; None for any other."""
+    try:
+        value: JsonValue = orjson.loads(text)
+        written = orjson.dumps(value, option=_FAST)
+    except (orjson.JSONDecodeError, TypeError, RecursionError):
+        return None
+    return value if written == (text.encode() if isinstance(text, str) else text) else None
+
+
 def _is_plain(value: object) -> bool:
     """Say whether orjson writes exactly the RFC 8785 bytes: ASCII keys, no floats, built-in types only.
 
@@ -75,16 +88,21 @@ def _is_plain(value: object) -> bool:
     """
     kind = type(value)
     if kind is dict:
-        members = cast("dict[str, object]", value)
+        members: dict[str, object] = value  # type: ignore[assignment]
         return "".join(members).isascii() and _are_plain(members.values())
     if kind is list or kind is tuple:
-        return _are_plain(cast("Collection[object]", value))
+        return _are_plain(value)  # type: ignore[arg-type]
     return kind in _PLAIN_SCALARS
 
 
 def _are_plain(values: Collection[object]) -> bool:
     # Most objects hold scalars alone, and then no loop of ours runs.
-    return _PLAIN_SCALARS.issuperset(map(type, values)) or all(_is_plain(value) for value in values)
+    if _PLAIN_SCALARS.issuperset(map(type, values)):
+        return True
+    for value in values:  # noqa: SIM110 - a generator would cost more than what it asks
+        if type(value) not in _PLAIN_SCALARS and not _is_plain(value):
+            return False
+    return True
 
 
 def _made_plain(value: object) -> object:
@@ -94,10 +112,13 @@ def _made_plain(value: object) -> object:
         return value
     if kind is float:
         return _plain_number(cast("float", value))
-    if kind is dict and "".join(members := cast("dict[str, object]", value)).isascii():
-        return {key: _made_plain(item) for key, item in members.items()}
+    if kind is dict:
+        members: dict[str, object] = value  # type: ignore[assignment]
+        if "".join(members).isascii():
+            return {key: item if type(item) in _PLAIN_SCALARS else _made_plain(item) for key, item in members.items()}
     if kind is list or kind is tuple:
-        return [_made_plain(item) for item in cast("Collection[object]", value)]
+        items: Collection[object] = value  # type: ignore[assignment]
+        return [item if type(item) in _PLAIN_SCALARS else _made_plain(item) for item in items]
     message = "not plain"
     raise TypeError(message)
 
