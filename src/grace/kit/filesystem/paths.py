@@ -135,4 +135,4 @@ def mount_points(under: Path) -> tuple[Path, ...]:
 
 
 def _unescaped(field: str) -> str:
-    return _OCTAL.sub(lambda match: chr(int(match[1], 8)), field)
+    return _OCTAL.sub(lambda match: chr(int(match[1], 8)), field) if "\\" in field else field
