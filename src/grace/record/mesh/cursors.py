@@ -3,8 +3,10 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, insert, select, update
 
 from grace.model.events import EventType
 from grace.record.mesh.agenda import Pointer
@@ -36,13 +38,19 @@ class DeadLetter:
 
 def pointers(connection: Connection, types: Collection[EventType], after: int, limit: int) -> tuple[Pointer, ...]:
     """Return where the next entries of these types are, in order."""
-    query = (
+    rows = connection.execute(_pointers_to(tuple(sorted(types))), {"after": after, "most": limit})
+    return tuple(Pointer(index, key) for index, key in rows)
+
+
+@cache
+def _pointers_to(types: tuple[EventType, ...]) -> Select[Any, Any]:
+    """Build the statement once for each subscriber: it is run after every commit."""
+    return (
         select(ledger_entries.c.index, _KEY)
-        .where(ledger_entries.c.index > after, ledger_entries.c.type.in_(sorted(types)))
+        .where(ledger_entries.c.index > bindparam("after"), ledger_entries.c.type.in_(types))
         .order_by(ledger_entries.c.index)
-        .limit(limit)
+        .limit(bindparam("most"))
     )
-    return tuple(Pointer(index, key) for index, key in connection.execute(query))
 
 
 def saved_cursor(connection: Connection, subscriber: str) -> Cursor | None:
