@@ -48,10 +48,9 @@ class Doing:
         return standing
 
     async def _walk(self, story: Story, plan: Plan, snapshot: Snapshot, locks: LocksTaken) -> None:
-        warrant = Warrant(run_id=story.run.id, plan_digest=plan.digest, fence=locks.fence)
-        started = ExecutionStarted(
-            run_id=story.run.id, plan_digest=plan.digest, snapshot_id=snapshot.id, fence=locks.fence
-        )
+        digest = plan.digest
+        warrant = Warrant(run_id=story.run.id, plan_digest=digest, fence=locks.fence)
+        started = ExecutionStarted(run_id=story.run.id, plan_digest=digest, snapshot_id=snapshot.id, fence=locks.fence)
         waiting: list[Draft] = [story.draft("execution.started", EventType.EXECUTION_STARTED, started)]
         results: list[StepResult] = []
         stopped = ""
@@ -72,7 +71,7 @@ class Doing:
                 break
         execution = Execution(
             run_id=story.run.id,
-            plan_digest=plan.digest,
+            plan_digest=digest,
             steps=tuple(results),
             started_at=results[0].started_at if results else began,
             finished_at=story.clock.now(),
