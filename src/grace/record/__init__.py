@@ -38,8 +38,11 @@ class Transaction(Protocol):
 class Journal(Protocol):
     """Write durably: a result is handed out only after a commit that survives a power cut."""
 
-    def submit(self, unit: Callable[[Transaction], T]) -> Future[T]:
-        """Queue a unit; its future holds its value after the commit, or its own failure, which fails no other unit."""
+    def submit(self, unit: Callable[[Transaction], T], *, may_wait: bool = False) -> Future[T]:
+        """Queue a unit; its future holds its value after the commit, or its own failure, which fails no other unit.
+
+        One that `may_wait` goes along with the next commit, or makes its own after a second.
+        """
         ...
 
     def run(self, unit: Callable[[Transaction], T]) -> T:

@@ -88,8 +88,8 @@ class Record:
         """The log's public key as a C2SP verifier key; its name is the log's origin."""
         return str(self._signer.key)
 
-    def submit(self, unit: Callable[[UnitTransaction[Prepared]], T]) -> "Future[T]":
-        return self.writer.submit(unit)
+    def submit(self, unit: Callable[[UnitTransaction[Prepared]], T], *, may_wait: bool = False) -> "Future[T]":
+        return self.writer.submit(unit, may_wait=may_wait)
 
     def run(self, unit: Callable[[UnitTransaction[Prepared]], T]) -> T:
         return self.writer.run(unit)

@@ -16,6 +16,7 @@ from grace.record import Transaction
 from grace.record.ledger.entries import Prepared
 from grace.record.ledger.log import LedgerLog
 from grace.record.opening import Record, RecordPlaces, open_record
+from grace.record.store import writer as writer_module
 from grace.record.store.commit import WriteFailedError
 from grace.record.store.engine import open_engine
 from grace.record.store.projection import NO_PROJECTIONS
@@ -74,6 +75,26 @@ def test_what_waits_together_is_committed_together(record: Record) -> None:
     assert appended.result(10).index == 0
     record.close()
     assert commits == [-1, 0]
+
+
+def test_what_may_wait_goes_along_with_the_next_commit(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "LONGEST_PATIENCE_S", 600.0)
+    patient = record.submit(put("patient", "1"), may_wait=True)
+    record.append(draft("entry"))
+    assert patient.result(10) == "1"
+    assert stored(record) == {"patient": "1"}
+
+
+def test_what_may_wait_is_written_though_nothing_else_comes(record: Record) -> None:
+    assert record.submit(put("patient", "1"), may_wait=True).result(10) == "1"
+    assert stored(record) == {"patient": "1"}
+
+
+def test_closing_writes_what_may_wait(places: RecordPlaces, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "LONGEST_PATIENCE_S", 600.0)
+    with open_record(places) as record:
+        patient = record.submit(put("patient", "1"), may_wait=True)
+    assert patient.result(0) == "1"
 
 
 def test_a_failing_unit_fails_alone(record: Record) -> None:

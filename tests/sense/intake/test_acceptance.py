@@ -158,7 +158,7 @@ class _Journal:
         self.refuses = False
         self.loses = False
 
-    def submit(self, unit: Callable[[Any], Any]) -> Future[Any]:
+    def submit(self, unit: Callable[[Any], Any], *, may_wait: bool = False) -> Future[Any]:
         if self.refuses:
             raise WriterBusyError(10_000)
         return self._record.submit(lambda tx: self._run(unit, tx))

@@ -83,7 +83,7 @@ class Books:
 
     def save(self, delivered: int, at: datetime) -> None:
         """Queue the cursor to be written; losing it only means delivering again."""
-        self._submit(lambda tx: save_cursor(tx.connection, self.subscription.name, delivered, at))
+        self._submit(lambda tx: save_cursor(tx.connection, self.subscription.name, delivered, at), may_wait=True)
 
     def bury(self, index: int, why: str, at: datetime) -> bool:
         """Keep a dead letter; say whether that could be written."""
@@ -110,6 +110,6 @@ class Books:
 
         self._submit(unit)
 
-    def _submit(self, unit: Callable[[Transaction], object]) -> None:
+    def _submit(self, unit: Callable[[Transaction], object], *, may_wait: bool = False) -> None:
         with suppress(WriterBusyError, WriterClosedError):
-            self.journal.submit(unit)
+            self.journal.submit(unit, may_wait=may_wait)

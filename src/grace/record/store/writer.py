@@ -36,6 +36,8 @@ P = TypeVar("P")
 
 MOST_WAITING: Final = 10_000
 LARGEST_GROUP: Final = 1_024
+LONGEST_PATIENCE_S: Final = 1.0
+"""So long what may wait lies here for another group to take it along."""
 
 
 class WriterClosedError(RuntimeError):
@@ -66,6 +68,7 @@ class Writer(Generic[P]):
         self._group = GroupCommit(self._connection, log)
         self._most_waiting = most_waiting
         self._waiting: deque[Job[P]] = deque()
+        self._patient: deque[Job[P]] = deque()
         # Who only adds or takes holds the plain lock: entering a condition is a Python function.
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
@@ -77,10 +80,16 @@ class Writer(Generic[P]):
         self._thread = threading.Thread(target=self._serve, name="grace-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, unit: Callable[[UnitTransaction[P]], T]) -> "Future[T]":
-        """Queue a unit; raise WriterBusyError or WriterClosedError when it cannot be taken."""
+    def submit(self, unit: Callable[[UnitTransaction[P]], T], *, may_wait: bool = False) -> "Future[T]":
+        """Queue a unit; raise WriterBusyError or WriterClosedError when it cannot be taken.
+
+        One that `may_wait` makes no commit of its own while another one comes within LONGEST_PATIENCE_S.
+        """
         future: Future[T] = Future()
-        self._enqueue(Unit(future, unit, alone=False))
+        if may_wait:
+            self._lay_by(Unit(future, unit, alone=False))
+        else:
+            self._enqueue(Unit(future, unit, alone=False))
         return future
 
     def run(self, unit: Callable[[UnitTransaction[P]], T]) -> T:
@@ -143,14 +152,24 @@ class Writer(Generic[P]):
 
     def _enqueue(self, job: Job[P], *, wake: bool = True) -> None:
         with self._lock:
-            if self._closing:
-                message = "The record is closed; nothing was written. Start GRACE again."
-                raise WriterClosedError(message)
-            if len(self._waiting) >= self._most_waiting:
-                raise WriterBusyError(len(self._waiting))
+            self._require_room()
             self._waiting.append(job)
             if wake and self._idle:
                 self._changed.notify()
+
+    def _lay_by(self, job: Job[P]) -> None:
+        with self._lock:
+            self._require_room()
+            self._patient.append(job)
+            if self._idle and len(self._patient) == 1:
+                self._changed.notify()
+
+    def _require_room(self) -> None:
+        if self._closing:
+            message = "The record is closed; nothing was written. Start GRACE again."
+            raise WriterClosedError(message)
+        if len(self._waiting) + len(self._patient) >= self._most_waiting:
+            raise WriterBusyError(len(self._waiting) + len(self._patient))
 
     def _wake(self) -> None:
         with self._changed:
@@ -168,9 +187,10 @@ class Writer(Generic[P]):
         with self._changed:
             self._idle = True
             while not self._waiting and not self._closing:
-                self._changed.wait()
+                if not self._changed.wait(LONGEST_PATIENCE_S if self._patient else None):
+                    break
             self._idle = False
-            return bool(self._waiting)
+            return bool(self._waiting or self._patient)
 
     def _lead_until(self, promise: Promise) -> None:
         while not promise.done() and self._settle_next():
@@ -193,6 +213,10 @@ class Writer(Generic[P]):
         """Take all that waits, up to a group; a unit that must be alone is a group of its own."""
         group: list[Job[P]] = []
         with self._lock:
+            if not self._waiting or not self._waiting[0].alone:
+                # They came before the others, and stay before them.
+                group.extend(self._patient)
+                self._patient.clear()
             while self._waiting and len(group) < LARGEST_GROUP:
                 alone = self._waiting[0].alone
                 if alone and group:
@@ -219,7 +243,8 @@ class Writer(Generic[P]):
         """Refuse whatever still waits when the thread ends, so that nobody waits for ever."""
         with self._changed:
             self._closing = True
-            left, self._waiting = list(self._waiting), deque()
+            left = [*self._waiting, *self._patient]
+            self._waiting, self._patient = deque(), deque()
         for job in left:
             if job.promise.set_running_or_notify_cancel():
                 job.promise.set_exception(WriterClosedError("The record closed before this was written."))
