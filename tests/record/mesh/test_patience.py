@@ -167,7 +167,7 @@ def test_a_delivery_that_hangs_counts_as_failed_and_blocks_no_other_key(record: 
     assert (told.hanging, told.is_stuck, dead) == (1, False, 0)
     assert told.last_error == "TimeoutError: not done within 0.2 s"
     let_go.set()
-    assert _comes(lambda: mesh.progress()[0][0].hanging == 0)
+    assert comes(lambda: mesh.progress()[0][0].hanging == 0)
 
 
 def test_a_subscriber_that_hangs_again_and_again_gets_no_more_threads(record: Record, mesh: Mesh) -> None:
@@ -182,7 +182,7 @@ def test_a_subscriber_that_hangs_again_and_again_gets_no_more_threads(record: Re
 
     mesh.subscribe("all", ["*"], hang, timeout_s=0.01, rule=FOREVER)
     record.append_all(of_runs(20, 1))
-    assert _comes(lambda: mesh.progress()[0][0].is_stuck)
+    assert comes(lambda: mesh.progress()[0][0].is_stuck)
     assert len(hung) == MOST_HANGING
     healed.set()
     let_go.set()
@@ -225,7 +225,7 @@ def test_a_subscriber_that_is_gone_is_disabled_on_the_record_until_a_person_enab
             record.on_commit(mesh.notice)
             mesh.subscribe("hook", ["step.*"], gone, begins_at=0)
             record.append_all(drafts(3))
-            assert _comes(lambda mesh=mesh: mesh.progress()[0][0].disabled_why == "410 Gone")
+            assert comes(lambda mesh=mesh: mesh.progress()[0][0].disabled_why == "410 Gone")
             record.run(lambda _: None)
             (told,) = record.entries(types={EventType.SUBSCRIBER_DISABLED})
             assert told.payload == {"subscriber": "hook", "delivered": -1, "by": "grace", "reason": "410 Gone"}
@@ -258,12 +258,12 @@ def test_dead_letters_are_offered_again_when_a_person_says_so(record: Record, me
     assert mesh.wait_delivered("all", 3, PATIENCE_S)
     assert [letter.index for letter in mesh.dead_letters("all")] == [0, 1, 2, 3]
     assert mesh.requeue("all", [2, 77], by="ann", reason="try one") == (2,)
-    assert _comes(lambda: mesh.dead_letters("all")[2].attempts == 2)
+    assert comes(lambda: mesh.dead_letters("all")[2].attempts == 2)
     assert mesh.dead_letters("all")[2].requeued_at is None
     is_well.set()
     assert mesh.discard("all", [1], by="ann", reason="of no use") == (1,)
     assert mesh.requeue("all", None, by="ann", reason="it is well again") == (0, 2, 3)
-    assert _comes(lambda: mesh.dead_letters() == ())
+    assert comes(lambda: mesh.dead_letters() == ())
     assert sorted(book.taken) == [0, 2, 3]
     told = [
         (entry.type, entry.payload and entry.payload["indexes"])
@@ -298,7 +298,7 @@ def test_a_requeued_letter_survives_a_restart(places: RecordPlaces, real_clock: 
     with open_record(places) as record:
         mesh = Mesh(record, record.reader, real_clock)
         mesh.subscribe("all", ["step.*"], book)
-        assert _comes(lambda: mesh.dead_letters() == ())
+        assert comes(lambda: mesh.dead_letters() == ())
         mesh.close()
     assert book.taken == [0, 1]
 
@@ -411,7 +411,7 @@ def test_a_worker_that_cannot_read_the_ledger_says_so_and_tries_again(
     assert caplog.text.count("cannot read the ledger: disk") == 2
 
 
-def _comes(holds: Callable[[], bool]) -> bool:
+def comes(holds: Callable[[], bool]) -> bool:
     """Wait until something holds; the machine's clock decides only how long a failing test takes."""
     clock = SystemClock()
     until = clock.monotonic() + PATIENCE_S

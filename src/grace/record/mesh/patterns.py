@@ -1,4 +1,8 @@
-"""Which event types a subscriber means: `run.settled`, `run.*`, `*.opened` or `*`."""
+"""Which event types a subscriber means: `run.settled`, `run.*`, `*.opened` or `*`.
+
+A pattern is compared part by part: a `*` stands for one whole part, and a lone `*` for every type. Parts of parts
+(`run.set*`) mean nothing, and neither does a part too few or too many; what means nothing is refused.
+"""
 
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
@@ -12,8 +16,9 @@ class PatternUnknownError(ValueError):
     def __init__(self, pattern: str, known: Collection[str]) -> None:
         self.pattern = pattern
         near = get_close_matches(pattern, list(known), n=3)
-        hint = f"Did you mean {', '.join(near)}?" if near else f"There are: {', '.join(sorted(known))}."
-        super().__init__(f"No event type matches {pattern!r}. {hint}")
+        self.what = f"no event type matches {pattern!r}"
+        self.hint = f"Did you mean {', '.join(near)}?" if near else f"There are: {', '.join(sorted(known))}."
+        super().__init__(f"No event type matches {pattern!r}. {self.hint}")
 
 
 def matching_types(patterns: Iterable[str], known: Collection[EventType]) -> frozenset[EventType]:
