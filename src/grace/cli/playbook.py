@@ -48,7 +48,8 @@ def lint(screen: Screen, paths: Paths) -> None:
     """Find every flaw that can be known before use: names, types, references, bounds, contract; with file and line."""
     files = _files(paths)
     settings = load_settings()
-    library = load_playbooks(files, wiring.catalogue(settings), wiring.known_causes(settings))
+    with starting_told():
+        library = load_playbooks(files, wiring.catalogue(settings), wiring.known_causes(settings))
     if screen.as_json:
         flaws = [cast("Json", dataclasses.asdict(flaw)) for flaw in library.flaws]
         screen.data({"files": [str(file) for file in files], "flaws": flaws})
@@ -67,8 +68,8 @@ def test_playbooks(
     """Run tests of playbooks: an incident and stubbed finds in, the expected plan and tier out; nothing is touched."""
     _require_all(paths)
     settings = load_settings()
-    known = wiring.catalogue(settings)
     with starting_told():
+        known = wiring.catalogue(settings)
         report = run_playbook_tests(paths, known, wiring.decider(settings, known, SystemClock()))
     if screen.as_json:
         screen.data({"passed": report.is_passed, **cast("dict[str, Json]", dataclasses.asdict(report))})
@@ -84,7 +85,8 @@ def test_playbooks(
 @offline
 def schema(screen: Screen) -> None:
     """Print the JSON Schema (draft-07) of playbooks with every action and probe, for editors."""
-    screen.data(playbook_schema(wiring.catalogue(load_settings())))
+    with starting_told():
+        screen.data(playbook_schema(wiring.catalogue(load_settings())))
 
 
 @playbook.command("list")
