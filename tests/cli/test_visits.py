@@ -286,6 +286,54 @@ def test_a_held_run_is_kept(ann: _Person, world: World) -> None:
     assert f"{file}" not in ann("status").out
 
 
+def test_a_run_that_waits_is_cancelled_and_nothing_is_done(ann: _Person, eve: _Person, world: World) -> None:
+    incident, file = world.incident("asked")
+    run = world.run_of(incident)["id"]
+    assert eve("cancel", run).code == Exit.REFUSED
+    said = ann("cancel", run, "--reason", "by hand")
+    assert said.code == Exit.ROLLED_BACK
+    assert "settled: aborted (cancelled)" in said.out
+    assert world.settled_run(incident)["settlement"] == "aborted"
+    assert _pool(file) == 1
+    again = ann("cancel", run)
+    assert (again.code, "a settlement is final" in again.err) == (Exit.REFUSED, True)
+
+
+def test_cancelling_need_not_be_waited_for_and_last_is_the_newest_open_run(ann: _Person, world: World) -> None:
+    incident, _ = world.incident("asked")
+    run = world.run_of(incident)["id"]
+    said = ann("cancel", "@last", "--no-wait", "--json")
+    assert (said.code, said.json["id"]) == (Exit.DONE, run)
+    assert world.settled_run(incident)["reason"] == "cancelled"
+
+
+def test_an_incident_is_closed_by_a_persons_word(ann: _Person, world: World) -> None:
+    incident, _ = world.incident("asked")
+    run = world.run_of(incident)["id"]
+    assert ann("close", incident, "--reason", "over").code == Exit.REFUSED, "a run is at work on it"
+    ann("cancel", run)
+    assert ann("close", incident).code == Exit.USAGE, "the record wants to know why"
+    said = ann("close", incident, "--reason", "over")
+    assert said.code == Exit.DONE
+    assert said.out.splitlines()[-1] == f"next: grace explain {incident}"
+    assert "incident closed by ann" in ann("explain", incident).out
+    assert ann("close", incident, "--reason", "again").code == Exit.REFUSED
+    other, _ = world.incident("nobody-has-this-one")
+    world.run_of(other)
+    closed = ann("close", "@last", "--reason", "over", "--json")
+    assert (closed.json["id"], closed.json["state"]) == (other, "closed")
+
+
+def test_status_tells_how_old_the_newest_checkpoint_is(ann: _Person, world: World) -> None:
+    _settled(world, "alone", "committed")
+    status = lambda: ann("status", "--json").json  # noqa: E731
+    world.poll(lambda: [told for told in (status(),) if told["ledger_witnessed"] == told["ledger_size"]])
+    said, size = ann("status"), status()["ledger_size"]
+    assert f"{size} entries" in said.out
+    assert f"checkpoint of {size} entries, taken " in said.out
+    assert " s ago" in said.out
+
+
 def test_a_halt_stops_new_deeds_until_it_is_ended(ann: _Person, world: World) -> None:
     assert ann("halt", "--service", "shop", "--reason", "a test").code == Exit.DONE
     assert "■ halted" in ann("status").out

@@ -52,4 +52,5 @@ def test_how_long_ago_is_said_in_the_largest_unit(seconds: float, says: str) -> 
 
 def test_a_span_a_count_and_a_digest_are_short() -> None:
     assert (span(3.4), counted(1, "run"), counted(0, "run")) == ("3 s", "1 run", "0 runs")
+    assert (counted(1, "entry", "entries"), counted(2, "entry", "entries")) == ("1 entry", "2 entries")
     assert short_digest("sha256:" + "ab" * 32) == "sha256:abababababab"

@@ -24,13 +24,13 @@ class Follower:
     told: int = field(default=-1)
     """Index of the last entry that was shown."""
 
-    def follow(self, run_id: str) -> Exit:
-        """Return the exit code of the settlement; WAITING as soon as people have to answer."""
+    def follow(self, run_id: str, *, past_questions: bool = False) -> Exit:
+        """Return the exit code of the settlement; WAITING as soon as people have to answer, unless past questions."""
         while True:
             document = self.session.get(f"/api/runs/{run_id}")
             run = self.session.read(RunDetail, document)
             self._tell(run_id)
-            if run.settlement is not None or run.stage == "waiting":
+            if run.settlement is not None or (run.stage == "waiting" and not past_questions):
                 return self._end(run, document)
             self.clock.sleep(_BEAT_S)
 

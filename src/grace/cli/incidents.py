@@ -50,6 +50,24 @@ def incidents(
     show_incidents(session.screen, found)
 
 
+@app.command("close")
+@online
+def close(
+    session: Session,
+    incident: Annotated[str, typer.Argument(metavar="INCIDENT", help="A unique beginning of an id, or @last.")],
+    *,
+    reason: Annotated[str, typer.Option(help="Why; it goes on the record.")],
+) -> None:
+    """Close an incident that is over, or never was one; it opens again with the next signal of the kind."""
+    incident_id = session.resolve("/api/incidents", incident, "incident", {"state": "open"})
+    document = session.post(f"/api/incidents/{incident_id}/close", {"reason": reason})
+    if session.screen.as_json:
+        session.screen.data(document)
+        return
+    session.screen.line(marked("closed", f"{incident_id} is closed; the next signal of its kind opens it again"))
+    session.screen.line(f"next: grace explain {incident_id}")
+
+
 def _show_one(session: Session, incident_id: str) -> None:
     document = session.get(f"/api/incidents/{incident_id}")
     if session.screen.as_json:

@@ -40,6 +40,8 @@ COMMANDS: Final[Mapping[str, Shelved]] = {
     "approve": Shelved("approve", "Say yes to exactly the plan that is shown."),
     "reject": Shelved("approve", "Say no to a plan."),
     "halt": Shelved("halt", "Stop new deeds, everywhere or for one service; --end allows them again."),
+    "cancel": Shelved("cancel", "Stop one run at its next safe point."),
+    "close": Shelved("incidents", "Close an incident by a person's word."),
     "undo": Shelved("undo", "Take back what a settled run wrote."),
     "keep": Shelved("undo", "Keep what a held run changed, and open its targets again."),
     "drill": Shelved("drill", "Lock a scratch database for real, and watch it being healed."),

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
+from rich.text import Text
+
 from grace.cli.calls import Session, View
 from grace.cli.listing import show_incidents, show_runs
 from grace.cli.screen import Screen, marked
@@ -46,6 +48,8 @@ class AutonomyView(View):
     halts: tuple[HaltView, ...] = ()
     quarantines: tuple[QuarantineView, ...] = ()
     ledger_size: int
+    ledger_witnessed: int = 0
+    ledger_witnessed_at: datetime | None = None
     ledger_trouble: str | None = None
 
 
@@ -68,14 +72,15 @@ def status(session: Session) -> None:
 def _show_facts(session: Session, autonomy: AutonomyView, services: Sequence[ServiceView]) -> None:
     modes = Counter(service.mode for service in services)
     watched = ", ".join(f"{number} in {mode}" for mode, number in sorted(modes.items())) or "none declared"
-    screen, trouble = session.screen, autonomy.ledger_trouble
+    screen = session.screen
     screen.facts(
         [
             ("server", session.client.address),
             ("services", f"{counted(len(services), 'service')}: {watched}" if services else watched),
             ("policy", f"{counted(autonomy.policies, 'rule')}, {autonomy.policy_digest}"),
             *(("policy", marked("violated", problem)) for problem in autonomy.policy_problems),
-            ("ledger", f"{autonomy.ledger_size} entries, {f'not witnessed: {trouble}' if trouble else 'witnessed'}"),
+            ("ledger", f"{autonomy.ledger_size} entries"),
+            ("witness", _witness(autonomy)),
             ("open", f"{counted(autonomy.open_incidents, 'incident')}, {counted(autonomy.open_runs, 'run')}"),
             ("waiting", counted(autonomy.pending_approvals, "approval")),
         ]
@@ -83,6 +88,17 @@ def _show_facts(session: Session, autonomy: AutonomyView, services: Sequence[Ser
     for halt in autonomy.halts:
         where = "everywhere" if halt.scope == "*" else f"for {halt.scope}"
         screen.line(marked("halted", f"{where} by {halt.by}, {ago(halt.since, now())}: {halt.reason}"))
+
+
+def _witness(autonomy: AutonomyView) -> Text:
+    """Say how much of the ledger is covered by a checkpoint held outside, and how old that is."""
+    at = autonomy.ledger_witnessed_at
+    age = "before this start" if at is None else ago(at, now())
+    held = f"checkpoint of {autonomy.ledger_witnessed} entries, taken {age}"
+    if autonomy.ledger_trouble:
+        return marked("violated", f"{held}; {autonomy.ledger_trouble}")
+    behind = autonomy.ledger_size - autonomy.ledger_witnessed
+    return Text(f"{held}; {counted(behind, 'newer entry', 'newer entries')} to come" if behind > 0 else held)
 
 
 def _show_waiting(session: Session, autonomy: AutonomyView) -> None:

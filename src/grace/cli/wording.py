@@ -51,9 +51,9 @@ def span(seconds: float) -> str:
     return "0 s"
 
 
-def counted(number: int, noun: str) -> str:
-    """Write a number with its noun."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def counted(number: int, noun: str, many: str = "") -> str:
+    """Write a number with its noun, and with `many` where an s does not make it several."""
+    return f"{number} {noun if number == 1 else many or f'{noun}s'}"
 
 
 def _common(one: str, other: str) -> int:

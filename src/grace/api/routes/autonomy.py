@@ -58,6 +58,10 @@ class AutonomyStatus(View):
     """What is wrong with the policy files while the last good ones stay in force."""
     halts: list[HaltView]
     ledger_size: int
+    ledger_witnessed: int
+    """How many of its entries the newest checkpoint covers that the witness holds."""
+    ledger_witnessed_at: datetime | None
+    """When the witness took it; null: before this start."""
     ledger_trouble: str | None
     """Why the newest entries are not witnessed at the moment."""
 
@@ -109,6 +113,7 @@ def status(_viewer: Viewer, house: TheHouse) -> AutonomyStatus:
         open_incidents = _count(connection, incidents.c.state == IncidentState.OPEN.value)
         open_runs = _count(connection, runs.c.settlement.is_(None))
         closed = connection.execute(select(quarantines).where(quarantines.c.ended_at.is_(None))).all()
+    witnessed = house.record.checkpointer.kept
     return AutonomyStatus(
         tiers=[
             Tier(tier=ruling.tier or 0, ruling=ruling.value, rules=sum(ruling in rule.rulings for rule in rules))
@@ -123,6 +128,8 @@ def status(_viewer: Viewer, house: TheHouse) -> AutonomyStatus:
         policy_problems=list(house.policy.problems),
         halts=[HaltView.model_validate(halt, from_attributes=True) for halt in house.halts.standing()],
         ledger_size=house.record.head().size,
+        ledger_witnessed=witnessed.size,
+        ledger_witnessed_at=witnessed.at,
         ledger_trouble=house.record.checkpointer.trouble,
     )
 

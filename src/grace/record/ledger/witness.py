@@ -4,6 +4,8 @@ import os
 import re
 import sqlite3
 import threading
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -80,6 +82,15 @@ class LedgerUntrustedError(RuntimeError):
         super().__init__(f"The ledger is not what its witness saw: {what}. {what_next}")
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The newest checkpoint that the witness holds: of how many entries, and since when."""
+
+    size: int
+    at: datetime | None
+    """None: since before this process."""
+
+
 class Checkpointer:
     """Sign the head of the log and hand it to the witness, at most once an interval while the log grows."""
 
@@ -95,12 +106,19 @@ class Checkpointer:
         self._seen_size = 0
         self._closing = False
         self._trouble: str | None = None
+        self._kept_at: datetime | None = None
         self._thread = threading.Thread(target=self._serve, name="grace-checkpointer", daemon=True)
 
     @property
     def trouble(self) -> str | None:
         """Why the newest entries are not witnessed at the moment, in one sentence; None when all is well."""
         return self._trouble
+
+    @property
+    def kept(self) -> Kept:
+        """What the witness holds now."""
+        last = self._last
+        return Kept(0 if last is None else last.size, self._kept_at)
 
     @property
     def key(self) -> str:
@@ -131,6 +149,7 @@ class Checkpointer:
             if self._last is None or head.size > self._last.size:
                 self._witness.keep(self._sign(head))
                 self._last = head
+                self._kept_at = self._clock.now()
             return Checkpoint(self._signer.key.name, self._last)
 
     def close(self) -> None:
