@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -11,7 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import insert
 from sqlalchemy.dialects import sqlite
 
 from grace.kit.attempt import Raised, Returned, attempt
@@ -28,9 +29,8 @@ _MOST_AT_ONCE: Final = 4_000
 
 # Rows go to the driver as tuples in the table's order: binding each value by its type would cost more than the insert.
 _INSERT: Final = str(insert(signal_rows).compile(dialect=sqlite.dialect()))
-_FIND: Final = select(signal_rows.c.id, signal_rows.c.incident_id).where(
-    signal_rows.c.service == bindparam("service"), signal_rows.c.id.in_(bindparam("ids", expanding=True))
-)
+# The ids go as one JSON array: a parameter for each would make another statement of each number of them.
+_FIND: Final = "SELECT id, incident_id FROM signals WHERE service = ? AND id IN (SELECT value FROM json_each(?))"
 
 
 class IntakeBusyError(RuntimeError):
@@ -48,14 +48,10 @@ class _Name(NamedTuple):
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Arrival:
+class _Arrival(NamedTuple):
+    name: _Name
     signal: Signal
     fingerprint: str
-
-    @property
-    def name(self) -> _Name:
-        return _Name(self.signal.service, self.signal.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +84,8 @@ class Intake:
 
         Raise IntakeBusyError when too many wait. The future fails with the writer's error, and then nothing was kept.
         """
-        delivery = _Delivery(tuple(_Arrival(signal, self._grouper.fingerprint(signal)) for signal in signals))
+        mark = self._grouper.fingerprint
+        delivery = _Delivery(tuple(_Arrival(_Name(one.service, one.id), one, mark(one)) for one in signals))
         # A caller that goes away must not take the promise with it: the unit resolves it.
         delivery.future.set_running_or_notify_cancel()
         with self._lock:
@@ -161,11 +158,12 @@ def _kept_before(tx: Transaction, arrivals: Iterable[_Arrival]) -> dict[_Name, s
     """Find the incidents of the signals that are kept already."""
     ids: dict[str, list[str]] = {}
     for arrival in arrivals:
-        ids.setdefault(arrival.signal.service, []).append(arrival.signal.id)
+        ids.setdefault(arrival.name.service, []).append(arrival.name.id)
+    driver = driver_connection(tx.connection)
     return {
-        _Name(service, row.id): row.incident_id
+        _Name(service, signal_id): incident_id
         for service, some in ids.items()
-        for row in tx.connection.execute(_FIND, {"service": service, "ids": some})
+        for signal_id, incident_id in driver.execute(_FIND, (service, json.dumps(some)))
     }
 
 

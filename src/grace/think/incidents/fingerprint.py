@@ -35,7 +35,7 @@ def _features(signal: Signal) -> Iterable[str]:
     if exception is None:
         about = (f"{label}={signal.labels[label]}" for label in _SUBJECTS if label in signal.labels)
         return (signal.kind.value, normal_message(signal.title or signal.message), *about)
-    types = _once(normal_name(raised.type) for raised in (exception, *signal.chain))
+    types = _once(_type(raised.type) for raised in (exception, *signal.chain))
     places = _places(exception)
     if places:
         return ("exception", *types, "at", *places)
@@ -45,8 +45,13 @@ def _features(signal: Signal) -> Iterable[str]:
 def _places(exception: Raised) -> list[str]:
     """Name the functions on the way, each once: how deep a recursion went has no say."""
     own = [frame for frame in exception.frames if frame.in_app]
-    places = (_place(frame.module, frame.file, frame.function) for frame in own or exception.frames)
-    return _once(place for place in places if place)
+    places = [_place(frame.module, frame.file, frame.function) for frame in own or exception.frames]
+    return _once(filter(None, places))
+
+
+@lru_cache(maxsize=4_096)
+def _type(name: str) -> str:
+    return normal_name(name)
 
 
 @lru_cache(maxsize=16_384)

@@ -7,39 +7,28 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import bindparam, case, select, update
-
+from grace.kit.clock import from_rfc3339, to_rfc3339
 from grace.kit.ids import IdMint
 from grace.model.events import ErrorDetected, EventType
 from grace.model.incident import Incident, IncidentState
 from grace.model.ledger_entry import Draft
 from grace.model.signal import Signal
 from grace.record import Transaction
-from grace.record.store.tables import incidents
+from grace.record.store.engine import driver_connection
 from grace.think.incidents.fingerprint import fingerprint
 
 _ACTOR: Final = "intake"
 _LONGEST_TITLE: Final = 200
-_FIRST: Final = bindparam("first", type_=incidents.c.first_seen.type)
-_LAST: Final = bindparam("last", type_=incidents.c.last_seen.type)
 
-_FIND: Final = (
-    select(
-        incidents.c.id, incidents.c.state, incidents.c.count.label("counted"), incidents.c.updated_at, incidents.c.doc
-    )
-    .where(incidents.c.service == bindparam("service"))
-    .where(incidents.c.environment == bindparam("environment"))
-    .where(incidents.c.fingerprint == bindparam("fingerprint"))
-)
-_COUNT: Final = (
-    update(incidents)
-    .where(incidents.c.id == bindparam("incident"))
-    .values(
-        count=incidents.c.count + bindparam("more"),
-        first_seen=case((incidents.c.first_seen > _FIRST, _FIRST), else_=incidents.c.first_seen),
-        last_seen=case((incidents.c.last_seen < _LAST, _LAST), else_=incidents.c.last_seen),
-    )
-)
+# Said to the driver itself, once for all signals that came together: building these costs more than running them.
+_FIND: Final = """
+    SELECT id, state, count, updated_at, json_extract(doc, '$.occurrence') FROM incidents
+    WHERE service = ? AND environment = ? AND fingerprint = ?
+"""
+# Times are kept as text whose order is theirs.
+_COUNT: Final = """
+    UPDATE incidents SET count = count + ?, first_seen = min(first_seen, ?), last_seen = max(last_seen, ?) WHERE id = ?
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +82,8 @@ class Incidents:
             _append_detected(tx, fault, standing, _powers_of_ten(0, len(fault.sightings)))
             return standing.id
         first, last = _span(fault)
-        more = {"incident": standing.id, "more": len(fault.sightings), "first": first, "last": last}
-        tx.connection.execute(_COUNT, more)
+        more = (len(fault.sightings), to_rfc3339(first), to_rfc3339(last), standing.id)
+        driver_connection(tx.connection).execute(_COUNT, more)
         counts = set(_powers_of_ten(standing.count, standing.count + len(fault.sightings)))
         back = _first_after_closing(fault, standing)
         if back is not None:
@@ -105,12 +94,13 @@ class Incidents:
 
 
 def _find(tx: Transaction, fault: _Fault) -> _Standing | None:
-    key = {"service": fault.service, "environment": fault.environment, "fingerprint": fault.fingerprint}
-    row = tx.connection.execute(_FIND, key).first()
+    key = (fault.service, fault.environment, fault.fingerprint)
+    row = driver_connection(tx.connection).execute(_FIND, key).fetchone()
     if row is None:
         return None
-    is_closed = row.state == IncidentState.CLOSED
-    return _Standing(row.id, row.updated_at if is_closed else None, int(row.doc["occurrence"]), row.counted)
+    incident_id, state, count, updated_at, occurrence = row
+    closed_at = from_rfc3339(updated_at) if state == IncidentState.CLOSED else None
+    return _Standing(incident_id, closed_at, occurrence, count)
 
 
 def _first_after_closing(fault: _Fault, standing: _Standing) -> int | None:
