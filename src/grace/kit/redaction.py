@@ -56,17 +56,14 @@ class _CleanTexts:
     """Short texts that were searched and hold no secret: the same few pass a door again and again."""
 
     def __init__(self) -> None:
-        self._texts: set[str] = set()
-
-    def __contains__(self, text: str) -> bool:
-        return text in self._texts
+        self.texts: set[str] = set()
 
     def add(self, text: str) -> None:
         if len(text) > _LONGEST_KNOWN:
             return
-        if len(self._texts) >= _MOST_KNOWN:
-            self._texts = set()
-        self._texts.add(text)
+        if len(self.texts) >= _MOST_KNOWN:
+            self.texts = set()
+        self.texts.add(text)
 
 
 _clean: Final = _CleanTexts()
@@ -78,6 +75,8 @@ class _Walk:
     def __init__(self, limits: Limits, shapes: tuple[Shape, ...]) -> None:
         self._limits = limits
         self._shapes = shapes
+        # What is known to be clean is known under the usual shapes, and is never long enough to be cut.
+        self._is_usual = shapes is SHAPES and limits.text >= _LONGEST_KNOWN
         self._items = 0
         self.count = 0
 
@@ -92,10 +91,10 @@ class _Walk:
         return self._members(value, depth) if isinstance(value, dict) else self._list(value, depth)
 
     def text(self, text: str) -> str:
+        is_usual = self._is_usual
+        if is_usual and text in _clean.texts:
+            return text
         cut = self._cut(text)
-        is_usual = self._shapes is SHAPES
-        if is_usual and cut in _clean:
-            return cut
         redacted = self._searched(cut) if not is_usual or may_hold_a_secret(cut.lower()) else cut
         if is_usual and redacted == cut:
             _clean.add(cut)
@@ -116,15 +115,24 @@ class _Walk:
         return redacted
 
     def _members(self, value: dict[str, JsonValue], depth: int) -> JsonValue:
-        named = any(isinstance(name := value.get(key), str) and names_a_secret(name) for key in _NAMES)
+        named = not value.keys().isdisjoint(_NAMES) and self._is_named_secret(value)
         redacted: dict[str, JsonValue] = {}
         for key, item in value.items():
             if self._items >= self._limits.items:
                 redacted[TOO_MUCH] = self._replaced(TOO_MUCH, standing=value.get(TOO_MUCH))
                 break
-            is_secret = names_a_secret(key) or (named and key == "value")
-            redacted[self.text(key)] = self._secret(item) if is_secret else self.value(item, depth + 1)
+            if names_a_secret(key) or (named and key == "value"):
+                redacted[self.text(key)] = self._secret(item)
+            elif self._is_usual and isinstance(item, str) and item in _clean.texts and key in _clean.texts:
+                self._items += 1  # what `value` would find, without asking it
+                redacted[key] = item
+            else:
+                redacted[self.text(key)] = self.value(item, depth + 1)
         return redacted
+
+    def _is_named_secret(self, value: dict[str, JsonValue]) -> bool:
+        """Say whether a member names what the value is, and names a secret."""
+        return any(isinstance(name := value.get(key), str) and names_a_secret(name) for key in _NAMES)
 
     def _list(self, value: list[JsonValue], depth: int) -> JsonValue:
         match value:
