@@ -32,6 +32,7 @@ class Asking:
         """Return when exactly this digest was granted and is now used up; raise Stopped otherwise."""
 
         async def ask() -> JsonValue:
+            await story.stand()
             await asyncio.to_thread(self._approvals.request, story.run, plan.digest, decision.quorum)
             return None
 

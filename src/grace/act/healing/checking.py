@@ -56,7 +56,7 @@ class Checking:
                 await story.write(*measured)
             return verdict
 
-        return await story.stage("verdict", EventType.VERDICT_REACHED, Verdict, compute)
+        return await story.stage("verdict", EventType.VERDICT_REACHED, Verdict, compute, only_reads=True)
 
     async def aftermath(self, story: Story, plan: Plan) -> None:
         """Read every outcome once more after the way back, for people."""
@@ -65,7 +65,7 @@ class Checking:
             readings = await look(self._sampler, plan.contract.of(Phase.AFTER))
             return Aftermath(run_id=story.run.id, readings=readings, at=story.clock.now())
 
-        await story.stage("aftermath", EventType.AFTERMATH_MEASURED, Aftermath, compute)
+        await story.stage("aftermath", EventType.AFTERMATH_MEASURED, Aftermath, compute, only_reads=True)
 
     def _baselines_of(self, plan: Plan) -> dict[str, Benchmark]:
         chosen = {

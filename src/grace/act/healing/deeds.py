@@ -69,6 +69,7 @@ class Deeds:
         The caller has written the first intent, and writes the result together with what comes next. A deed that is
         not new was interrupted: the world is asked before anything is repeated.
         """
+        await story.stand()
         standing = story.standing(f"{deed.stage}/finished", StepResult)
         if standing is not None:
             return standing

@@ -85,7 +85,9 @@ class Guarding:
         async def compute() -> PreconditionsRead | Stop:
             return await self._read(story, plan)
 
-        read = await story.stage("preconditions", EventType.PRECONDITIONS_READ, PreconditionsRead, compute)
+        read = await story.stage(
+            "preconditions", EventType.PRECONDITIONS_READ, PreconditionsRead, compute, only_reads=True
+        )
         if read.stale:
             said = "the world changed since the plan was made: " + "; ".join(read.stale)
             raise Stopped(Stop(kind=SettlementKind.ABORTED, reason=AbortReason.STALE, sentence=said))
@@ -102,7 +104,7 @@ class Guarding:
         stop = await self.safe_points.aborts(story)
         if stop is not None and story.standing("snapshot", Snapshot) is None:
             raise Stopped(stop)
-        return await story.stage("snapshot", EventType.SNAPSHOT_TAKEN, Snapshot, compute)
+        return await story.stage("snapshot", EventType.SNAPSHOT_TAKEN, Snapshot, compute, only_reads=True)
 
     def _keep(self, story: Story, plan: Plan) -> Snapshot | Stop:
         """Do so in a thread that may block; what a plug raises ends the run, and nothing was touched."""

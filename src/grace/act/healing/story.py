@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import TypeVar
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
 
 from pydantic import JsonValue
 from sqlalchemy import Connection
@@ -18,9 +19,13 @@ from grace.model.noun import Noun
 from grace.model.run import Run
 from grace.model.settlement import AbortReason, SettlementKind
 from grace.record import Journal, Reader, Transaction
+from grace.record.store.writer import WriterBusyError, WriterClosedError
 
 N = TypeVar("N", bound=Noun)
 T = TypeVar("T")
+
+LONGEST_HELD_S: Final = 0.1
+"""So long a stage that only read may wait for the next one to be written with it."""
 
 
 class Stop(Noun):
@@ -47,6 +52,14 @@ class ErasedError(RuntimeError):
         super().__init__(
             f"The entry {key} was erased while its run is open; settle it by hand: `grace undo` or `grace keep`."
         )
+
+
+class StageLostError(RuntimeError):
+    """Another value stands for a stage than the one that later stages were made from; nothing follows it."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(f"The entry {key} does not stand as it was made; the run goes on from the ledger.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +96,31 @@ class Story(Past):
     """A run that goes on: its past, the record it is written to, and the engine that carries it.
 
     Nobody else writes the stages of a run, so what was read at its opening and written since is all that stands.
+    What a stage that only reads has found is held, and written in front of whatever is written next, in one
+    transaction. So nothing on the record, and no deed, was ever made from something that is not on the record.
     """
 
     journal: Journal
     reader: Reader
     engine: Engine
     clock: Clock
+    _held: dict[str, Draft] = field(default_factory=dict[str, Draft])
+    _read: dict[str, Noun] = field(default_factory=dict[str, Noun])
+
+    def standing(self, stage: str, noun: type[N]) -> N | None:
+        """Return what stands for a stage, or is held for the next write, or None."""
+        key = self.key(stage)
+        value = self._read.get(key)
+        if not isinstance(value, noun):
+            held = self._held.get(key)
+            value = Past.standing(self, stage, noun) if held is None else noun.from_json(held.payload)
+            if value is not None:
+                self._read[key] = value
+        return value
+
+    def has(self, stage: str) -> bool:
+        """Tell whether an entry stands for a stage or is held for the next write."""
+        return self.key(stage) in self._held or Past.has(self, stage)
 
     def draft(self, stage: str, type_: EventType, payload: Noun, actor: str = "grace") -> Draft:
         """Return a draft for one stage of this run."""
@@ -113,38 +145,82 @@ class Story(Past):
         return await self.unit(lambda tx: tuple(tx.append(draft) for draft in drafts))
 
     async def unit(self, unit: Callable[[Transaction], T]) -> T:
-        """Run one unit of the writer and wait for its commit without blocking the loop."""
-        appended: list[LedgerEntry] = []
-        value = await asyncio.wrap_future(self.journal.submit(lambda tx: unit(_Noting(tx, appended))))
+        """Run one unit of the writer, behind all that is held, and wait for its commit without blocking the loop."""
+        held, appended = tuple(self._held.values()), list[LedgerEntry]()
+
+        def whole(tx: Transaction) -> T:
+            appended.extend(_as_made(tx, draft) for draft in held)
+            return unit(_Noting(tx, appended))
+
+        value = await asyncio.wrap_future(self.journal.submit(whole))
         self.known.update((entry.key, entry) for entry in appended)
+        for draft in held:
+            self._held.pop(draft.key, None)
         return value
 
-    async def stage(self, name: str, type_: EventType, noun: type[N], compute: Callable[[], Awaitable[N | Stop]]) -> N:
+    async def stand(self) -> None:
+        """Return when everything that this run has found is on disk: before a deed, and before anyone is told."""
+        if self._held:
+            await self.unit(lambda _: None)
+
+    async def stage(
+        self,
+        name: str,
+        type_: EventType,
+        noun: type[N],
+        compute: Callable[[], Awaitable[N | Stop]],
+        *,
+        only_reads: bool = False,
+    ) -> N:
         """Return what stands for the stage, else compute it, write it, and return what stands then.
 
-        Raise Stopped when the stage ends the run.
+        What a stage that `only_reads` has found may be lost in a crash, together with all that followed from it, and is
+        then found again: it is held until the next write, or for LONGEST_HELD_S. Raise Stopped when the stage ends the
+        run.
         """
 
         async def once() -> JsonValue:
-            if self.standing(name, noun) is None:
-                value = await compute()
-                if isinstance(value, Stop):
-                    return value.to_json()
-                if not self.has(name):
-                    await self.write(self.draft(name, type_, value))
+            if self.has(name):
+                return None
+            value = await compute()
+            if isinstance(value, Stop):
+                return value.to_json()
+            if not self.has(name):
+                await self._put(self.draft(name, type_, value), may_wait=only_reads)
             return None
 
         answer = await self.engine.step(name, once)
-        standing = self.standing(name, noun)
-        if standing is None and answer is None:
+        if answer is None and not self.has(name):
             # The engine remembers a stage that the record does not have: the record is what counts.
             answer = await once()
-            standing = self.standing(name, noun)
+        standing = self.standing(name, noun)
         if standing is not None:
             return standing
         if answer is None:
             raise ErasedError(self.key(name))
         raise Stopped(Stop.model_validate(answer))
+
+    async def _put(self, draft: Draft, *, may_wait: bool) -> None:
+        if not may_wait:
+            await self.write(draft)
+            return
+        self._held[draft.key] = draft
+        asyncio.get_running_loop().call_later(LONGEST_HELD_S, self._write_behind, draft.key)
+
+    def _write_behind(self, key: str) -> None:
+        """Send what is held to the writer, for people to see; what fails here fails again with the next write."""
+        held = tuple(self._held.values())
+        if key in self._held:
+            with suppress(WriterBusyError, WriterClosedError):
+                self.journal.submit(lambda tx: [_as_made(tx, draft) for draft in held])
+
+
+def _as_made(tx: Transaction, draft: Draft) -> LedgerEntry:
+    """Append what later stages were made from, or refuse whatever comes with it."""
+    entry = tx.append(draft)
+    if entry.payload != draft.payload:
+        raise StageLostError(draft.key)
+    return entry
 
 
 class _Noting:

@@ -29,7 +29,7 @@ class Thinking:
             made = await call(lambda: self._thinker.diagnose(story.run))
             return Stop(kind=SettlementKind.DENIED, sentence=sentence(made)) if isinstance(made, Raised) else made.value
 
-        return await story.stage("diagnosis", EventType.DIAGNOSIS_MADE, Diagnosis, compute)
+        return await story.stage("diagnosis", EventType.DIAGNOSIS_MADE, Diagnosis, compute, only_reads=True)
 
     async def plan(self, story: Story, diagnosis: Diagnosis) -> Plan:
         """Return the plan that stands, or why there is none; the reason is on the record too."""
@@ -45,7 +45,7 @@ class Thinking:
                 case Plan() as plan:
                     return plan
 
-        return await story.stage("plan", EventType.PLAN_MADE, Plan, compute)
+        return await story.stage("plan", EventType.PLAN_MADE, Plan, compute, only_reads=True)
 
     async def decide(self, story: Story, plan: Plan, diagnosis: Diagnosis) -> Decision:
         """Return the decision that stands."""
@@ -67,4 +67,4 @@ class Thinking:
                 return Stop(kind=SettlementKind.DENIED, sentence=f"the policy engine failed: {sentence(made)}")
             return made.value
 
-        return await story.stage("decision", EventType.DECISION_MADE, Decision, compute)
+        return await story.stage("decision", EventType.DECISION_MADE, Decision, compute, only_reads=True)

@@ -49,6 +49,7 @@ class Undoer:
 
         async def once() -> None:
             if story.standing("undo", Undoing) is None:
+                await story.stand()  # A verdict that is lost while the way back is half gone would be another one.
                 undoing = await self._walk(story, done, warrant)
                 await story.write(story.draft("undo", EventType.UNDO_FINISHED, undoing))
 
