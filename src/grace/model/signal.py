@@ -48,6 +48,12 @@ class Raised(Noun):
     message: str = ""
     frames: tuple[Frame, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """Return the full name of its type; senders write the module in the type, beside it, or both."""
+        is_bare = self.module and not self.type.startswith(f"{self.module}.")
+        return f"{self.module}.{self.type}" if is_bare else self.type
+
 
 class Signal(Noun):
     """An exception, alert, log line or message, redacted, as it was accepted."""

@@ -120,6 +120,17 @@ def test_a_consequence_is_no_contradiction() -> None:
     assert found.evidence[0].where == "exception sqlite3.OperationalError"
 
 
+@pytest.mark.parametrize(
+    ("type_", "module"),
+    [("sqlite3.OperationalError", "sqlite3"), ("OperationalError", "sqlite3"), ("sqlite3.OperationalError", "")],
+)
+def test_an_exception_is_named_once_however_its_sender_writes_it(type_: str, module: str) -> None:
+    chain = (Raised(type=type_, module=module, message="database is locked"),)
+    found = diagnosis(signal("order refused", chain=chain))
+
+    assert found.evidence[0].where == "exception sqlite3.OperationalError"
+
+
 def test_causes_that_are_equally_likely_make_it_unknown() -> None:
     found = diagnosis(
         signal("a b"), knowledge=knowing(rule("one", "cause_a", "a", 0.9), rule("two", "cause_b", "b", 0.9))

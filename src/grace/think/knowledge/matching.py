@@ -97,7 +97,7 @@ def _place_of_message(title: str, message: str) -> Iterator[Place]:
 
 
 def _place_of(raised: Raised) -> Place:
-    name = f"{raised.module}.{raised.type}" if raised.module else raised.type
+    name = raised.name
     frames = tuple(_frame(frame) for frame in raised.frames)
     return Place(f"exception {name}", (_bounded(raised.message),), name, frames)
 
