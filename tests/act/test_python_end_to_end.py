@@ -126,7 +126,7 @@ class Place:
             data_folder=folder / "data",
             services_file=folder / "grace.yaml",
             playbook_folders=(folder / "playbooks",),
-            policy_folders=(shipped_folder("policies"), folder / "policies"),
+            policy_folders=(folder / "policies",),
             action_folders=(shipped_folder("examples") / "actions",),
         )
 
