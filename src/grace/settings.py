@@ -84,6 +84,7 @@ class Settings(BaseSettings):
 
     data_folder: Path = Path("grace-data")
     services_file: Path = Path("grace.yaml")
+    webhooks_file: Path = Path("webhooks.yaml")
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     playbook_folders: Paths = ()

@@ -34,6 +34,8 @@ from grace.model.snapshot import Restoration, RestoreState, Snapshot, SnapshotOb
 from grace.model.target import Target
 from grace.model.verdict import Benchmark, Finding, Verdict
 from grace.model.warrant import Refusal
+from grace.record.mesh.delivery import Mesh
+from grace.record.mesh.webhooks.outbox import Outbox
 from grace.record.opening import Record
 from grace.sense.intake.acceptance import Intake
 from grace.shipped import shipped_folder
@@ -170,11 +172,19 @@ def make_house(record: Record, engine: Engine) -> House:
         proofs=Proofs(),
         declared=Files(),
         drills=Drills(),
+        mesh=mesh_of(record),
+        outbox=Outbox((), record.origin, lambda _: None, clock),
         door=NativeDoor(Intake(record, Incidents(mint)), clock),
         version="0.1.0",
         session_lifetime=timedelta(hours=12),
         body_limit_bytes=BODY_LIMIT,
     )
+
+
+def mesh_of(record: Record) -> Mesh:
+    mesh = Mesh(record, record.reader, SystemClock())
+    record.on_commit(mesh.notice)
+    return mesh
 
 
 def tokens_of(house: House) -> dict[Role, str]:

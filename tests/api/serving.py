@@ -10,27 +10,44 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from grace.api.live import LARGEST_MESSAGE_BYTES, Live
+
 LONGEST_START_S = 10.0
 
 
 class Announcing(uvicorn.Server):
     """Says when it listens."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, live: Live) -> None:
         super().__init__(config)
+        self.live = live
         self.listens = threading.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.listens.set()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self.live.close()
+        await super().shutdown(sockets)
+
 
 @contextmanager
 def served(app: FastAPI) -> Generator[str]:
     """Yield the address."""
     listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, http="httptools", loop="uvloop", lifespan="on", log_config=None, access_log=False)
-    server = Announcing(config)
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=LARGEST_MESSAGE_BYTES,
+        ws_per_message_deflate=False,
+        loop="uvloop",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+    )
+    server = Announcing(config, app.state.live)
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
     assert server.listens.wait(LONGEST_START_S)

@@ -13,7 +13,11 @@ from tests.api.test_access import OPEN_TO_ALL, ROLES
     ("path", "known", "next_step"),
     [
         ("/api/incidents?statu=open", "begins, cursor, limit, service, state", "Did you mean state?"),
-        ("/api/meta/events?begins=run_", "cursor, limit, type", "GET /openapi.json says the shape"),
+        (
+            "/api/meta/events?begins=run_",
+            "after, cursor, incident_id, limit, run_id, service",
+            "GET /openapi.json says the shape",
+        ),
         ("/api/log/consistency?from=1&until=2", "from, to", "GET /openapi.json says the shape"),
         ("/api/runs?open=true&Service=orders", "begins, cursor, incident_id, limit,", "Did you mean service?"),
     ],

@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OTHER_THAN_DEFAULT = {
     "data_folder": ("/var/lib/grace", Path("/var/lib/grace")),
     "services_file": ("/etc/grace.yaml", Path("/etc/grace.yaml")),
+    "webhooks_file": ("/etc/webhooks.yaml", Path("/etc/webhooks.yaml")),
     "host": ("::1", "::1"),
     "port": ("9000", 9000),
     "playbook_folders": ("/a:/b", (Path("/a"), Path("/b"))),

@@ -12,6 +12,7 @@ from grace.api.access import SCHEME
 from grace.api.front_door import FrontDoor
 from grace.api.house import House
 from grace.api.limits import BodyLimit
+from grace.api.live import Live
 from grace.api.problems import Problem, answer_with_problems, documented
 from grace.api.queries import only_known
 from grace.api.routes import (
@@ -26,6 +27,7 @@ from grace.api.routes import (
     incidents,
     intake,
     log,
+    mesh,
     runs,
     snapshots,
     verification,
@@ -43,6 +45,7 @@ GUARDED: Final = (
     benchmarks.router,
     log.router,
     events.router,
+    mesh.router,
     declared.router,
     drills.router,
 )
@@ -69,10 +72,12 @@ def create_app(house: House) -> FastAPI:
         dependencies=[Depends(only_known)],
     )
     app.state.house = house
+    app.state.live = live = Live(house)
     for router in GUARDED:
         app.include_router(router, dependencies=[Depends(SCHEME)], responses=_WITH_TOKEN)
     for router in OPEN:
         app.include_router(router)
+    app.router.routes.append(live.route)
     app.add_middleware(BodyLimit, limit_bytes=house.body_limit_bytes)
     app.add_middleware(FrontDoor, house=house)
     answer_with_problems(app)

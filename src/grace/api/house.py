@@ -22,6 +22,8 @@ from grace.model.service import Service
 from grace.model.snapshot import Restoration
 from grace.model.verdict import Benchmark
 from grace.model.warrant import Refusal
+from grace.record.mesh.delivery import Mesh
+from grace.record.mesh.webhooks.outbox import Outbox
 from grace.record.opening import Record
 from grace.think.playbooks.format import Language
 
@@ -135,6 +137,8 @@ class House:
     proofs: ProofVerbs
     declared: Declared
     drills: DrillVerbs
+    mesh: Mesh
+    outbox: Outbox
     door: Door
     version: str
     session_lifetime: timedelta

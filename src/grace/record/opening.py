@@ -88,6 +88,11 @@ class Record:
         """The log's public key as a C2SP verifier key; its name is the log's origin."""
         return str(self._signer.key)
 
+    @property
+    def origin(self) -> str:
+        """The name of this log, given once."""
+        return self._signer.key.name
+
     def submit(self, unit: Callable[[UnitTransaction[Prepared]], T], *, may_wait: bool = False) -> "Future[T]":
         return self.writer.submit(unit, may_wait=may_wait)
 

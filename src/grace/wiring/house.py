@@ -64,6 +64,8 @@ from grace.model.ledger_entry import Draft
 from grace.model.service import Service
 from grace.model.warrant import Refusal
 from grace.record.mesh.delivery import Mesh
+from grace.record.mesh.webhooks.declarations import load_webhooks
+from grace.record.mesh.webhooks.outbox import Outbox
 from grace.record.opening import Record, open_record
 from grace.sense.collectors.eyes import Eyes, found_collectors
 from grace.sense.collectors.viewpoint import Viewpoint
@@ -124,7 +126,8 @@ def open_house(settings: Settings) -> Running:
         mesh = Mesh(record, record.reader, clock)
         opening.callback(mesh.close)
         record.on_commit(mesh.notice)
-        rooms = _Rooms(settings, folder, clock, mint, record, opening)
+        outbox = Outbox(load_webhooks(settings.webhooks_file, secret_named), record.origin, secret_named, clock)
+        rooms = _Rooms(settings, folder, clock, mint, record, mesh, outbox, opening)
         house, runs, drills = _furnish(rooms)
         engine = DurableEngine(folder / "engine.db", runs.walk)
         opening.callback(engine.close)
@@ -135,6 +138,7 @@ def open_house(settings: Settings) -> Running:
             runs.ring(run_id, APPROVAL_TOPIC)
         _say_started(record, mint, house, recovered)
         heal_new_incidents(mesh, runs)
+        outbox.subscribe(mesh)
         mesh.subscribe(DRILL_SUBSCRIBER, FOLLOWED, drills.deliver)
         opening.callback(drills.close)
         watchkeeper = Watchkeeper((runs.recover, house.approvals.expire))
@@ -152,6 +156,8 @@ class _Rooms:
     clock: Clock
     mint: IdMint
     record: Record
+    mesh: Mesh
+    outbox: Outbox
     opening: ExitStack
 
 
@@ -236,6 +242,8 @@ def _furnish(rooms: _Rooms) -> tuple[House, Runs, Drills]:
         proofs=Proofs(record, record, mint, plugged.directory, runner, undoer),
         declared=_Declared(plugged.directory, mind.shelf),
         drills=drills,
+        mesh=rooms.mesh,
+        outbox=rooms.outbox,
         door=door,
         version=VERSION,
         session_lifetime=timedelta(seconds=settings.session_lifetime),

@@ -10,6 +10,7 @@ from typing import Final
 
 import uvicorn
 
+from grace.api.live import LARGEST_MESSAGE_BYTES, Live
 from grace.api.roles import Role
 from grace.settings import Settings, StartRefusedError, arm_cut_points, refuse_unsafe_start
 from grace.wiring.house import Running, open_house
@@ -34,17 +35,23 @@ def serve(settings: Settings, ready: Callable[[str, str | None], None]) -> None:
         listener = _listen(settings)
         host, port = listener.getsockname()[:2]
         address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        app = running.app
         config = uvicorn.Config(
-            running.app,
+            app,
             loop="uvloop",
             http="httptools",
+            ws="websockets-sansio",
+            ws_max_size=LARGEST_MESSAGE_BYTES,
+            ws_per_message_deflate=False,
             log_config=None,
             access_log=False,
             lifespan="off",
             proxy_headers=False,
             server_header=False,
         )
-        _Announcing(config, lambda: ready(address, first.secret if first else None)).run(sockets=[listener])
+        _Announcing(config, app.state.live, lambda: ready(address, first.secret if first else None)).run(
+            sockets=[listener]
+        )
 
 
 @contextmanager
@@ -66,16 +73,21 @@ def _opened(settings: Settings) -> Generator[Running]:
 
 
 class _Announcing(uvicorn.Server):
-    """Tells when it answers."""
+    """Tells when it answers, and says goodbye to those who follow."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, live: Live, ready: Callable[[], None]) -> None:
         super().__init__(config)
+        self._live = live
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._live.close()
+        await super().shutdown(sockets)
 
 
 def _listen(settings: Settings) -> socket.socket:

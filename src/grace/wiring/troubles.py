@@ -10,12 +10,13 @@ from grace.act.safehold.vault import VaultKeyUnsafe
 from grace.govern.policy.rules import PolicyInvalidError
 from grace.record.ledger.note import KeyUnusableError
 from grace.record.ledger.witness import LedgerUntrustedError
+from grace.record.mesh.webhooks.declarations import WebhooksFlawedError
 from grace.record.store.commit import WriteFailedError
 from grace.record.store.engine import StoreUnusableError
 from grace.record.store.schema import SchemaMismatchError
 from grace.sense.directory import ServicesFlawedError
 
-FLAWED: Final = (ActionsFlawedError, ServicesFlawedError, ShelfFlawedError, PolicyInvalidError)
+FLAWED: Final = (ActionsFlawedError, ServicesFlawedError, ShelfFlawedError, PolicyInvalidError, WebhooksFlawedError)
 """A file that a person wrote."""
 UNUSABLE: Final = (SchemaMismatchError, StoreUnusableError, KeyUnusableError, VaultKeyUnsafe, WriteFailedError)
 """The data folder."""
