@@ -109,3 +109,14 @@ def test_services_that_are_flawed_stop_the_start(tmp_path: Path) -> None:
     assert said.code == Exit.USAGE
     assert "grace.yaml:4:" in said.err
     assert "mode" in said.err
+
+
+def test_a_service_that_may_write_into_the_own_folder_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to("data")
+    declared = "format: 1\nservices:\n  - name: shop\n    targets:\n      - {kind: file, id: link/vault/}\n"
+    (tmp_path / "grace.yaml").write_text(declared)
+    said = _refusal(tmp_path)
+    assert (said.code, said.out) == (Exit.USAGE, "")
+    assert f"{tmp_path / 'grace.yaml'}:5:" in said.err
+    assert "own folder" in said.err

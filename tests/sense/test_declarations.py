@@ -91,6 +91,35 @@ def test_paths_are_real_and_begin_at_the_folder_of_the_file(tmp_path: Path) -> N
     assert orders.evidence == (str(tmp_path.resolve() / "orders.log"),)
 
 
+INSIDE = ("own/grace.db", "own/", "own", "own/vault/", "link", "link/deep/er", "aside/../own/x", "indirect/y", "loop")
+
+
+@pytest.mark.parametrize("target", INSIDE)
+def test_a_target_in_the_own_folder_of_grace_is_refused_with_its_line(tmp_path: Path, target: str) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "aside").mkdir()
+    (tmp_path / "link").symlink_to("own")
+    (tmp_path / "indirect").symlink_to("aside/again")
+    (tmp_path / "aside" / "again").symlink_to("../own")
+    (tmp_path / "own" / "loop").symlink_to("loop")
+    (tmp_path / "loop").symlink_to("own/loop")
+    text = FILE.replace("data/orders.db", target)
+
+    (flaw,) = read_services(text, "grace.yaml", tmp_path, CATALOGUE, own=tmp_path / "link").flaws
+    assert (flaw.rule, flaw.line) == ("own-folder", text[: text.index(f"id: {target}")].count("\n") + 1)
+    assert "GRACE_DATA_FOLDER" in flaw.next
+
+
+@pytest.mark.parametrize("target", ["owner/grace.db", "own.db", "aside/", "away"])
+def test_a_target_beside_the_own_folder_of_grace_is_taken(tmp_path: Path, target: str) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "away").symlink_to("../aside")
+    (tmp_path / "away").symlink_to("own/away")
+
+    text = FILE.replace("data/orders.db", target)
+    assert read_services(text, "grace.yaml", tmp_path, CATALOGUE, own=tmp_path / "own").flaws == ()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "rule", "hint"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,18 +49,23 @@ class Declared:
     flaws: tuple[Flaw, ...] = ()
 
 
-def load_services(path: Path, catalogue: Catalogue) -> Declared:
-    """Return the services declared in a file. Relative paths in it begin at its folder."""
+def load_services(path: Path, catalogue: Catalogue, own: Path | None = None) -> Declared:
+    """Return the services declared in a file. Relative paths in it begin at its folder.
+
+    Nothing inside `own`, GRACE's own folder, may be a target.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
         remedy = "Write one (docs/services.md), or name another with GRACE_SERVICES_FILE."
         message = f"the services cannot be read: {error.strerror}"
         return Declared((), (Flaw(str(path), 1, 1, "unreadable", message, remedy),))
-    return read_services(content, str(path), path.resolve().parent, catalogue)
+    return read_services(content, str(path), path.resolve().parent, catalogue, own)
 
 
-def read_services(content: bytes | str, file: str, folder: Path, catalogue: Catalogue) -> Declared:
+def read_services(
+    content: bytes | str, file: str, folder: Path, catalogue: Catalogue, own: Path | None = None
+) -> Declared:
     """Return the services in a text, as `load_services` does."""
     document = read_yaml(content, file)
     if isinstance(document, Flaw):
@@ -67,9 +73,10 @@ def read_services(content: bytes | str, file: str, folder: Path, catalogue: Cata
     whole = parse(_with_defaults(document), _ServicesFile)
     if not isinstance(whole, _ServicesFile):
         return Declared((), whole)
-    flaws = tuple(sorted({*_repeated(document, whole.services), *_unmeasurable(document, whole.services, catalogue)}))
+    flaws = {*_repeated(document, whole.services), *_unmeasurable(document, whole.services, catalogue)}
+    flaws |= {*_forbidden(document, whole.services, folder, own)} if own else set()
     if flaws:
-        return Declared((), flaws)
+        return Declared((), tuple(sorted(flaws)))
     return Declared(tuple(_located(service, folder) for service in whole.services))
 
 
@@ -149,6 +156,21 @@ def _parameters(document: Document, place: Place, parameters: dict[str, JsonValu
             yield flaw_of(document, item, model, place)
 
 
+def _forbidden(document: Document, services: Collection[Service], folder: Path, own: Path) -> Iterator[Flaw]:
+    """Find targets in GRACE's own folder, through whatever links: what it keeps there survives every undo."""
+    for index, service in enumerate(services):
+        for place, target in enumerate(service.targets):
+            real = Path(os.path.realpath(folder / target.id))
+            if _is_path(target) and real.is_relative_to(os.path.realpath(own)):
+                message = f"{target.id} lies in GRACE's own folder {own}"
+                remedy = "Name files of the service, or move GRACE with GRACE_DATA_FOLDER."
+                yield document.flaw(("services", index, "targets", place), "own-folder", message, remedy)
+
+
+def _is_path(target: AllowedTarget) -> bool:
+    return target.kind not in _NOT_PATHS and (target.kind != "command" or target.id.startswith("/"))
+
+
 def _located(service: Service, folder: Path) -> Service:
     """Return the service with real paths: the name that the hands give a target is the one that is compared."""
     return service.model_copy(
@@ -161,7 +183,7 @@ def _located(service: Service, folder: Path) -> Service:
 
 
 def _target(allowed: AllowedTarget, folder: Path) -> AllowedTarget:
-    if allowed.kind in _NOT_PATHS or (allowed.kind == "command" and not allowed.id.startswith("/")):
+    if not _is_path(allowed):
         return allowed
     return AllowedTarget(kind=allowed.kind, id=_real(allowed.id, folder))
 

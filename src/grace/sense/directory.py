@@ -25,11 +25,14 @@ class Directory:
     def __init__(self) -> None:
         self._services: tuple[Service, ...] = ()
 
-    def read(self, file: Path, catalogue: Catalogue) -> None:
-        """Take the services of a file; raise ServicesFlawedError naming every flaw. An absent file declares nobody."""
+    def read(self, file: Path, catalogue: Catalogue, own: Path | None = None) -> None:
+        """Take the services of a file; raise ServicesFlawedError naming every flaw. An absent file declares nobody.
+
+        Nothing inside `own`, GRACE's own folder, may be a target.
+        """
         if not file.exists():
             return
-        self._services = read_declared(file, catalogue)
+        self._services = read_declared(file, catalogue, own)
 
     def declare(self, service: Service) -> None:
         """Add a service that GRACE made itself, or replace the one of the same name and environment."""
@@ -55,9 +58,9 @@ class Directory:
         return frozenset(pid for pid in found if pid is not None)
 
 
-def read_declared(file: Path, catalogue: Catalogue) -> tuple[Service, ...]:
+def read_declared(file: Path, catalogue: Catalogue, own: Path | None = None) -> tuple[Service, ...]:
     """Return the services of a file; raise ServicesFlawedError naming every flaw."""
-    declared = load_services(file, catalogue)
+    declared = load_services(file, catalogue, own)
     if declared.flaws:
         raise ServicesFlawedError(declared.flaws)
     return declared.services

@@ -196,7 +196,7 @@ def _plug_in(rooms: _Rooms) -> _Plugged:
     )
     actions = load_actions(settings.action_folders, folder, rooms.clock, vault, writer_child, rules)
     catalogue = Catalogue(actions={name: action.spec for name, action in actions.items()}, probes=eyes.specs)
-    directory.read(settings.services_file, catalogue)
+    directory.read(settings.services_file, catalogue, folder)
     return _Plugged(vault, eyes, actions, load_providers(folder, writer_child), catalogue, directory, made)
 
 
