@@ -10,7 +10,7 @@ from typing import cast
 from pydantic import BaseModel
 
 from grace.act.healing.runs import Runs, Walks
-from grace.api.house import House, PlaybookCard
+from grace.api.house import House, Passage, PlaybookCard
 from grace.api.native_door import NativeDoor
 from grace.api.roles import Role
 from grace.api.tokens import TokenStore
@@ -114,6 +114,25 @@ class Files:
         return [PlaybookCard(name="fix-orders", version="1.0.0", digest=digest, summary="Fix", document="format: 1\n")]
 
 
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Knows one thing."""
+
+    def search(self, question: str, limit: int) -> Sequence[Passage]:
+        if "disk" not in question:
+            return ()
+        known = Passage(
+            pack="system",
+            entry="disk-full",
+            title="The file system is full",
+            cause="resource_exhausted",
+            advice=("See what grew: du -x",),
+            playbooks=("rotate-logs",),
+            source="errno(3), ENOSPC",
+        )
+        return (known,)[:limit]
+
+
 @dataclass(slots=True)
 class Drills:
     """Says what a drill would be; starts one at a time."""
@@ -171,6 +190,7 @@ def make_house(record: Record, engine: Engine) -> House:
         incidents=Desk(record),
         proofs=Proofs(),
         declared=Files(),
+        knowledge=Library(),
         drills=Drills(),
         mesh=mesh_of(record),
         outbox=Outbox((), record.origin, lambda _: None, clock),

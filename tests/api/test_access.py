@@ -85,6 +85,7 @@ ROLES = {
     "POST /api/mesh/dead-letters/discard": Role.ADMIN,
     "GET /api/mesh/webhooks": Role.VIEWER,
     "POST /api/mesh/webhooks/{name}/test": Role.OPERATOR,
+    "POST /api/chat/": Role.VIEWER,
     "POST /api/drills": Role.OPERATOR,
     "GET /api/drills/latest": Role.VIEWER,
     "GET /api/services": Role.VIEWER,

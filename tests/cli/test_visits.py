@@ -446,3 +446,14 @@ def test_json_and_screen_agree_on_every_list(ann: _Person, world: World) -> None
     for command in (["incidents"], ["runs"], ["playbook", "list"], ["ledger", "entries"], ["token", "list"]):
         page: Any = ann(*command, "--json").json
         assert len(ann(*command).out.splitlines()) == len(page["items"]) + 1, command
+
+
+def test_chat_answers_one_question_or_holds_a_conversation(ann: _Person) -> None:
+    asked = ann("chat", "what", "is", "pending")
+    assert asked.code == Exit.DONE
+    assert "wait" in asked.out.lower()
+    held = ann("chat", answer="help\nwhat is pending\nbye")
+    assert (held.code, held.out.count("You can say:")) == (Exit.DONE, 1)
+    refused = ann("chat", "halt", "ordres")
+    assert (refused.code, "no service 'ordres'" in refused.out) == (Exit.REFUSED, True)
+    assert ann("chat", "help", "--json").json["metadata"]["intent"] == "help"

@@ -19,6 +19,7 @@ from grace.api.routes import (
     auth,
     autonomy,
     benchmarks,
+    chat,
     declared,
     drills,
     events,
@@ -48,6 +49,7 @@ GUARDED: Final = (
     mesh.router,
     declared.router,
     drills.router,
+    chat.router,
 )
 """Their routes name the role they need, but for the login."""
 OPEN: Final = (health.router,)

@@ -106,6 +106,27 @@ class Declared(Protocol):
     def playbooks(self) -> Sequence[PlaybookCard]: ...
 
 
+class Passage(Noun):
+    """What the knowledge says to a question: one entry of a pack, with its source."""
+
+    pack: str
+    entry: str
+    title: str
+    cause: str
+    advice: tuple[str, ...] = ()
+    """What to look at and what to do, in sentences."""
+    playbooks: tuple[str, ...] = ()
+    source: str
+
+
+class Retrieval(Protocol):
+    """Searches what is known."""
+
+    def search(self, question: str, limit: int) -> Sequence[Passage]:
+        """Return the entries that speak of a question, best first; none where nothing does."""
+        ...
+
+
 class DrillVerbs(Protocol):
     """Breaks scratch things on purpose."""
 
@@ -136,6 +157,7 @@ class House:
     incidents: IncidentVerbs
     proofs: ProofVerbs
     declared: Declared
+    knowledge: Retrieval
     drills: DrillVerbs
     mesh: Mesh
     outbox: Outbox

@@ -1,0 +1,248 @@
+"""Answers: each intent done with the verbs that every other route uses, in the caller's name and role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from grace.act.healing.telling import tell
+from grace.api.chat.findings import Findings
+from grace.api.chat.intents import (
+    AskHelp,
+    AskHow,
+    AskPending,
+    AskWhatIsWrong,
+    AskWhy,
+    Deed,
+    Intent,
+    Question,
+    WantAnswer,
+    WantDrill,
+    WantHalt,
+    WantHaltEnd,
+    WantHeal,
+    WantPlan,
+)
+from grace.api.chat.replies import Citation, Link, Metadata, RefusedView, Reply, link_to
+from grace.api.house import House, Passage
+from grace.api.problems import ProblemError, refused
+from grace.api.roles import Identity, Role
+from grace.api.routes import halt, incidents, runs
+from grace.govern.halt.switch import EVERYWHERE
+from grace.model.drill import DrillKind
+from grace.model.events import EventType
+from grace.model.warrant import Refusal
+
+_RUN_COMES_WITHIN_S: Final = 4.0
+_PASSAGES: Final = 3
+_SAYABLE: Final = (
+    "what is wrong",
+    "what is wrong with SERVICE",
+    "why was this done, why was nothing done: why RUN or INCIDENT",
+    "what is pending",
+    "how do I fix a full disk",
+    "plan INCIDENT, heal INCIDENT",
+    "halt, halt SERVICE because REASON, end the halt",
+    "approve or reject: I show you where",
+    "trigger database error: a drill on a scratch database",
+)
+_TOLD: Final = frozenset(
+    {
+        EventType.DIAGNOSIS_MADE,
+        EventType.PLAN_MADE,
+        EventType.PLAN_REFUSED,
+        EventType.DECISION_MADE,
+        EventType.APPROVAL_REQUESTED,
+        EventType.APPROVAL_ANSWERED,
+        EventType.APPROVAL_EXPIRED,
+        EventType.VERDICT_REACHED,
+        EventType.INCIDENT_CLOSED,
+        EventType.RUN_SETTLED,
+    }
+)
+"""What answers a why; the rest is in the whole story."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answerer:
+    """Answers one caller. What needs a role that the caller lacks is told, and not done."""
+
+    house: House
+    caller: Identity
+
+    def answer(self, intent: Intent) -> Reply:
+        """Do what was asked for and say what came of it; a refusal of the house is an answer too."""
+        try:
+            return self._answer(intent)
+        except ProblemError as error:
+            problem = error.problem
+            rule = problem.type.rpartition(":")[2]
+            return _refusal(intent.name, Refusal(rule=rule, why=problem.detail, next=problem.next))
+
+    def _answer(self, intent: Intent) -> Reply:
+        match intent:
+            case WantDrill() | WantHalt() | WantHaltEnd() | WantHeal() | WantPlan():
+                self._require(Role.OPERATOR)
+                return self._do(intent)
+            case question:
+                return self._tell(question)
+
+    def _tell(self, question: Question) -> Reply:
+        match question:
+            case AskHelp():
+                reply = _said(question, "You can say:", [f"- {line}" for line in _SAYABLE])
+            case AskWhatIsWrong():
+                reply = self._tell_what_is_wrong(question)
+            case AskWhy():
+                reply = self._tell_why(question)
+            case AskPending():
+                reply = self._tell_pending(question)
+            case AskHow():
+                reply = self._tell_how(question)
+            case WantAnswer():
+                reply = self._show_question(question)
+        return reply
+
+    def _do(self, deed: Deed) -> Reply:
+        match deed:
+            case WantPlan():
+                reply = self._plan(deed)
+            case WantHeal():
+                reply = self._heal(deed)
+            case WantHalt():
+                reply = self._halt(deed)
+            case WantHaltEnd():
+                reply = self._end_halt(deed)
+            case WantDrill():
+                reply = self._drill(deed)
+        return reply
+
+    def _require(self, role: Role) -> None:
+        if not self.caller.role.may(role):
+            why = f"{self.caller.name} is {self.caller.role}; this needs {role}, in chat as anywhere."
+            raise refused(Refusal(rule="role", why=why, next=f"grace token create NAME --role {role}"))
+
+    def _tell_what_is_wrong(self, intent: AskWhatIsWrong) -> Reply:
+        seen = Findings(self.house).overview(intent.service)
+        links = [link_to("incident", identity) for identity in seen.incident_ids]
+        return _said(intent, seen.headline, seen.lines, links=links)
+
+    def _tell_why(self, intent: AskWhy) -> Reply:
+        noun, identity = Findings(self.house).subject(intent.about)
+        by_run = noun == "run"
+        found = (
+            self.house.record.entries(run_id=identity) if by_run else self.house.record.entries(incident_id=identity)
+        )
+        told = tell(identity, [entry for entry in found if entry.type in _TOLD])
+        lines = [line for chapter in told.chapters for line in (chapter.title, *(f"  {one}" for one in chapter.lines))]
+        return _said(intent, f"{identity}: {told.headline}", lines, links=[link_to(noun, identity)])
+
+    def _tell_pending(self, intent: AskPending) -> Reply:
+        seen = Findings(self.house).pending()
+        links = [link_to("approval", identity) for identity in seen.approval_ids]
+        links += [link_to("run", identity) for identity in seen.run_ids]
+        return _said(intent, seen.headline, seen.lines, links=links)
+
+    def _tell_how(self, intent: AskHow) -> Reply:
+        passages = self.house.knowledge.search(intent.question, _PASSAGES)
+        if not passages:
+            lines = ["Ask in other words, or paste the error as it was printed. `help` says what else I know."]
+            return _said(intent, "Nothing in the knowledge packs speaks of that.", lines)
+        lines = [line for number, one in enumerate(passages, 1) for line in _told(number, one)]
+        citations = [Citation(entry=one.entry, title=one.title, source=one.source) for one in passages]
+        return _said(intent, "From the knowledge packs; I changed nothing:", lines, citations=citations)
+
+    def _show_question(self, intent: WantAnswer) -> Reply:
+        identity = Findings(self.house).waiting_approval(intent.approval)
+        word = "approve" if intent.grants else "reject"
+        lines = [
+            f"Read plan, contract and way back first: grace {word} {identity}",
+            "An answer is bound to the digest of exactly the plan that is shown, so a sentence cannot give it.",
+        ]
+        if not self.caller.role.may(Role.APPROVER):
+            lines.append(f"It takes the role approver; {self.caller.name} is {self.caller.role}.")
+        return _said(intent, f"{identity} waits for an answer.", lines, links=[link_to("approval", identity)])
+
+    def _plan(self, intent: WantPlan) -> Reply:
+        identity = Findings(self.house).incident(intent.incident)
+        foreseen = incidents.plan(identity, incidents.WantedPlan(), self.caller, self.house)
+        diagnosis, plan, decision = foreseen.diagnosis, foreseen.plan, foreseen.decision
+        lines = [f"cause {diagnosis.cause}, confidence {diagnosis.confidence:.2f}"]
+        if plan is None:
+            lines.append(f"no plan: {foreseen.why_not}")
+        else:
+            lines += [f"plan {plan.playbook}: {plan.summary}", *(f"step {one.id}: {one.uses}" for one in plan.steps)]
+        if decision is not None:
+            lines.append(f"{decision.ruling}: {decision.reason} ({decision.rule})")
+        headline = f"What I would do about {identity}; nothing was touched:"
+        return _said(intent, headline, lines, links=[link_to("incident", identity)])
+
+    def _heal(self, intent: WantHeal) -> Reply:
+        identity = Findings(self.house).incident(intent.incident)
+        opened = runs.open_run(runs.NewRun(incident_id=identity), self.caller, self.house)
+        lines = [f"Follow it: grace explain {opened.id}"]
+        return _said(intent, f"{opened.id} is open for {identity}.", lines, links=[link_to("run", opened.id)])
+
+    def _halt(self, intent: WantHalt) -> Reply:
+        made = halt.start(halt.NewHalt(scope=intent.scope, reason=intent.reason), self.caller, self.house)
+        where = "everywhere" if made.scope == EVERYWHERE else f"for {made.scope}"
+        lines = [
+            "New deeds stop within a second, runs under way at their next safe point; a way back is never stopped.",
+            f"To let them go on: grace halt --end{'' if made.scope == EVERYWHERE else f' --service {made.scope}'}",
+        ]
+        return _said(intent, f"Halted {where} by {made.by}: {made.reason}", lines, links=[_HALTS])
+
+    def _end_halt(self, intent: WantHaltEnd) -> Reply:
+        standing = [one for one in self.house.halts.standing() if one.scope == intent.scope]
+        where = "everywhere" if intent.scope == EVERYWHERE else f"for {intent.scope}"
+        if not standing:
+            return _said(intent, f"No halt stands {where}.", [], links=[_HALTS])
+        for one in standing:
+            halt.end(one.id, halt.Ending(reason="said in chat"), self.caller, self.house)
+        return _said(intent, f"The halt {where} has ended.", [], links=[_HALTS])
+
+    def _drill(self, intent: WantDrill) -> Reply:
+        started = self.house.drills.start(DrillKind.DATABASE_LOCKED, self.caller.name)
+        if isinstance(started, Refusal):
+            raise refused(started)
+        drill = self.house.drills.wait_for_run(started, _RUN_COMES_WITHIN_S)
+        lines = [f"A program writes to {drill.database}; another took its write lock and hangs."]
+        links: list[Link] = []
+        if drill.incident_id:
+            lines.append(f"Its failures are {drill.incident_id}.")
+            links.append(link_to("incident", drill.incident_id))
+        if drill.run_id:
+            lines.append(f"{drill.run_id} is at work on it; follow it: grace explain {drill.run_id}")
+            links.append(link_to("run", drill.run_id))
+        headline = f"Drill {drill.id}: a scratch database is locked for real."
+        return _said(intent, headline, lines, links=links)
+
+
+_HALTS: Final = Link(rel="halts", href="/api/halt", command="grace status")
+
+
+def _told(number: int, passage: Passage) -> Iterable[str]:
+    yield f"[{number}] {passage.title} (cause {passage.cause})"
+    yield from (f"    {line}" for line in passage.advice)
+    if passage.playbooks:
+        yield f"    playbooks: {', '.join(passage.playbooks)}"
+    yield f"    source: {passage.source}"
+
+
+def _said(
+    intent: Intent,
+    headline: str,
+    lines: Iterable[str],
+    *,
+    links: Iterable[Link] = (),
+    citations: Iterable[Citation] = (),
+) -> Reply:
+    metadata = Metadata(intent=intent.name, links=list(links), citations=list(citations))
+    return Reply(response="\n".join((headline, *lines)), metadata=metadata)
+
+
+def _refusal(intent: str, refusal: Refusal) -> Reply:
+    said = f"Not done: {refusal.why}" + (f"\nNext: {refusal.next}" if refusal.next else "")
+    shown = RefusedView(rule=refusal.rule, why=refusal.why, next=refusal.next)
+    return Reply(response=said, metadata=Metadata(intent=intent, refused=shown))

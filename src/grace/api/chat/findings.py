@@ -1,0 +1,150 @@
+"""Findings: what stands on the record now, in sentences."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, Table, func, select
+
+from grace.api.chat.intents import LAST
+from grace.api.house import House
+from grace.api.problems import ProblemError
+from grace.api.routes.runs import plan_document
+from grace.api.services import require_known
+from grace.kit.ids import IdInvalidError, normal_beginning
+from grace.model.approval import ApprovalState
+from grace.model.incident import IncidentState
+from grace.model.plan import Plan
+from grace.record.store.tables import approvals, incidents, quarantines, runs
+
+_SHOWN: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A headline, what is beneath it, and the ids that it speaks of."""
+
+    headline: str
+    lines: tuple[str, ...] = ()
+    incident_ids: tuple[str, ...] = ()
+    run_ids: tuple[str, ...] = ()
+    approval_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Reads the record for one answer."""
+
+    house: House
+
+    def overview(self, service: str | None) -> Seen:
+        """Say what is open, of everything or of one service; nothing open is not called healthy."""
+        if service is not None:
+            require_known(self.house, service, incidents, "what is wrong with {}")
+        where = incidents.c.state == IncidentState.OPEN.value
+        if service is not None:
+            where &= incidents.c.service == service
+        with self.house.record.read() as connection:
+            count = connection.execute(select(func.count()).select_from(incidents).where(where)).scalar_one()
+            newest = select(incidents).where(where).order_by(incidents.c.last_seen.desc()).limit(_SHOWN)
+            rows = connection.execute(newest).all()
+            told = tuple(
+                f"{row.id}: {row.service} ({row.environment}), {row.title}; {row.count} times, "
+                f"cause {row.cause or 'not diagnosed yet'}; {_work_on(connection, row.id)}"
+                for row in rows
+            )
+        lines = (*told, *self._stopped())
+        return Seen(self._headline(count, service), lines, incident_ids=tuple(row.id for row in rows))
+
+    def pending(self) -> Seen:
+        """Say what waits for a person: questions, and targets that are closed until somebody decides."""
+        with self.house.record.read() as connection:
+            waiting = approvals.c.state == ApprovalState.WAITING.value
+            asked = connection.execute(select(approvals).where(waiting).order_by(approvals.c.requested_at)).all()
+            closed = connection.execute(select(quarantines).where(quarantines.c.ended_at.is_(None))).all()
+            lines = [
+                f"{row.id}: {_summary(connection, row.plan_digest)}; asked by {row.requester}, "
+                f"{row.quorum} must agree, ends in no at {row.expires_at.isoformat(timespec='seconds')}"
+                for row in asked
+            ]
+        lines += [f"{row.target} is closed until {row.run_id} is kept or undone" for row in closed]
+        headline = f"Waiting for a person: questions {len(asked)}, closed targets {len(closed)}."
+        return Seen(
+            headline if lines else "Nothing waits for a person.",
+            tuple(lines),
+            run_ids=tuple(dict.fromkeys(row.run_id for row in closed)),
+            approval_ids=tuple(row.id for row in asked),
+        )
+
+    def subject(self, about: str) -> tuple[str, str]:
+        """Return what a why is about: a run or an incident by the beginning of its id, or the newest run."""
+        if about != LAST:
+            is_run = about.startswith("run_")
+            return ("run", self._one(runs, about, "run")) if is_run else ("incident", self.incident(about))
+        with self.house.record.read() as connection:
+            run_id = connection.execute(select(runs.c.id).order_by(runs.c.id.desc()).limit(1)).scalar()
+        return ("incident", self.incident(LAST)) if run_id is None else ("run", run_id)
+
+    def incident(self, beginning: str) -> str:
+        """Return the id of an incident; raise a 404 problem where there is none, or more than one."""
+        return self._one(incidents, beginning, "incident")
+
+    def waiting_approval(self, beginning: str) -> str:
+        """Return the id of a question that waits; raise a 404 problem where there is none, or more than one."""
+        return self._one(approvals, beginning, "waiting approval", approvals.c.state == ApprovalState.WAITING.value)
+
+    def _one(self, table: Table, beginning: str, noun: str, *where: ColumnElement[bool]) -> str:
+        query = select(table.c.id).where(*where)
+        if beginning == LAST:
+            query = query.order_by(table.c.id.desc()).limit(1)
+        else:
+            query = query.where(table.c.id.startswith(_normal(beginning), autoescape=True)).limit(2)
+        with self.house.record.read() as connection:
+            found = connection.execute(query).scalars().all()
+        if len(found) == 1:
+            return str(found[0])
+        none = f"there is no {noun} yet" if beginning == LAST else f"no {noun} begins with {beginning}"
+        why = none if not found else f"{beginning} begins more than one {noun}"
+        raise ProblemError(HTTPStatus.NOT_FOUND, f"no-{noun.rsplit(maxsplit=1)[-1]}", f"{why}.", "what is wrong")
+
+    def _headline(self, count: int, service: str | None) -> str:
+        where = "" if service is None else f" of {service}"
+        if count:
+            return f"{count} open incident{'' if count == 1 else 's'}{where}."
+        services = self.house.declared.services()
+        if not services:
+            return "Nothing is watched: no service is declared. `grace init` proposes a grace.yaml."
+        modes = ", ".join(f"{n} in {mode}" for mode, n in sorted(Counter(str(one.mode) for one in services).items()))
+        return f"No open incident{where}. Watched: {len(services)} ({modes}). What nobody reports I do not see."
+
+    def _stopped(self) -> tuple[str, ...]:
+        halts = self.house.halts.standing()
+        return tuple(
+            f"Halted {'everywhere' if h.scope == '*' else f'for {h.scope}'} by {h.by}: {h.reason}" for h in halts
+        )
+
+
+def _normal(beginning: str) -> str:
+    try:
+        return normal_beginning(beginning)
+    except IdInvalidError as error:
+        raise ProblemError(HTTPStatus.NOT_FOUND, "no-id", str(error), "what is wrong") from None
+
+
+def _work_on(connection: Connection, incident_id: str) -> str:
+    mine = select(runs).where(runs.c.incident_id == incident_id).order_by(runs.c.id.desc()).limit(1)
+    run = connection.execute(mine).first()
+    if run is None:
+        return "no run yet"
+    return f"{run.id} {run.settlement or f'is at {run.stage}'}"
+
+
+def _summary(connection: Connection, digest: str) -> str:
+    document = plan_document(connection, digest)
+    if document is None:
+        return f"a plan whose payload was erased ({digest})"
+    plan = Plan.model_validate(document)
+    return f"{plan.summary} ({plan.playbook}, {plan.service})"

@@ -1,0 +1,226 @@
+"""Intents: what a message asks for, by rules in their order. What no rule knows is a question to the knowledge."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Final, TypeAlias
+
+from grace.govern.halt.switch import EVERYWHERE
+
+LAST: Final = "@last"
+
+
+@dataclass(frozen=True, slots=True)
+class AskWhatIsWrong:
+    """What is wrong, of everything or of one service."""
+
+    name: ClassVar[str] = "what_is_wrong"
+    service: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AskWhy:
+    """Why something was done or not: of a run, an incident, or the newest run."""
+
+    name: ClassVar[str] = "why"
+    about: str = LAST
+
+
+@dataclass(frozen=True, slots=True)
+class AskPending:
+    """What waits for a person."""
+
+    name: ClassVar[str] = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class AskHow:
+    """How to mend something, in the asker's words."""
+
+    name: ClassVar[str] = "how"
+    question: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskHelp:
+    """What can be said here."""
+
+    name: ClassVar[str] = "help"
+
+
+@dataclass(frozen=True, slots=True)
+class WantDrill:
+    """Break something on purpose."""
+
+    name: ClassVar[str] = "drill"
+
+
+@dataclass(frozen=True, slots=True)
+class WantHalt:
+    """Stop new deeds, everywhere or for one service."""
+
+    name: ClassVar[str] = "halt"
+    scope: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WantHaltEnd:
+    """Let new deeds go on again."""
+
+    name: ClassVar[str] = "end_halt"
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class WantAnswer:
+    """Say yes or no to a plan: done by link, never by a sentence."""
+
+    name: ClassVar[str] = "answer"
+    grants: bool
+    approval: str = LAST
+
+
+@dataclass(frozen=True, slots=True)
+class WantHeal:
+    """Heal an incident."""
+
+    name: ClassVar[str] = "heal"
+    incident: str = LAST
+
+
+@dataclass(frozen=True, slots=True)
+class WantPlan:
+    """Show what a heal would do."""
+
+    name: ClassVar[str] = "plan"
+    incident: str = LAST
+
+
+Question: TypeAlias = AskWhatIsWrong | AskWhy | AskPending | AskHow | AskHelp | WantAnswer
+"""What only reads; an answer to a plan is shown its place, so it is a question too."""
+Deed: TypeAlias = WantDrill | WantHalt | WantHaltEnd | WantHeal | WantPlan
+"""What needs the role of an operator."""
+Intent: TypeAlias = Question | Deed
+
+_NAME: Final = r"[a-z0-9][a-z0-9_.-]{0,62}"
+_POLITE: Final = re.compile(
+    r"^(?:(?:hey|hi|hello|ok|okay|please|grace|can you|could you|would you|now)\b[\s,:!]*)+", re.IGNORECASE
+)
+_RUN_OR_INCIDENT: Final = re.compile(r"\b(?:run|inc)_[0-9A-Z]{1,26}\b")
+_APPROVAL: Final = re.compile(r"\bapr_[0-9A-Z]{1,26}\b")
+_INCIDENT: Final = re.compile(r"\binc_[0-9A-Z]{1,26}\b")
+_NEGATED: Final = re.compile(r"^(?:do not|don'?t|never|not)\b", re.IGNORECASE)
+_EVERYTHING: Final = frozenset({"all", "everything", "everywhere", "it", "now", "grace", "healing", "deeds", "them"})
+_FILLER: Final = frozenset({"the", "service", "for", "on", "of", "new"})
+
+
+def understand(message: str) -> Intent:
+    """Return what a message asks for. A sentence that forbids or asks never becomes a deed."""
+    said = _POLITE.sub("", " ".join(message.split())).strip()
+    if not said:
+        return AskHelp()
+    if not _NEGATED.match(said):
+        for pattern, read in _RULES:
+            if found := pattern.search(said):
+                return read(said, found)
+    return AskHow(said)
+
+
+Read: TypeAlias = Callable[[str, re.Match[str]], Intent]
+
+
+def _why(said: str, _: re.Match[str]) -> Intent:
+    named = _RUN_OR_INCIDENT.search(said)
+    return AskWhy(named.group() if named else LAST)
+
+
+def _answer(said: str, found: re.Match[str]) -> Intent:
+    named = _APPROVAL.search(said)
+    grants = found.group(1).lower() in {"approve", "grant", "allow", "accept"}
+    return WantAnswer(grants, named.group() if named else LAST)
+
+
+def _halt(said: str, found: re.Match[str]) -> Intent:
+    rest, _, because = said[found.end() :].partition(" because ")
+    return WantHalt(_scope(rest), because.strip() or "said in chat")
+
+
+def _halt_end(said: str, found: re.Match[str]) -> Intent:
+    return WantHaltEnd(_scope(said[found.end() :]))
+
+
+def _heal(said: str, found: re.Match[str]) -> Intent:
+    named = _INCIDENT.search(said)
+    kind = WantHeal if found.group(1).lower() == "heal" else WantPlan
+    return kind(named.group() if named else LAST)
+
+
+def _wrong(_: str, found: re.Match[str]) -> Intent:
+    service = found["service"] or found["of"]
+    return AskWhatIsWrong(None if service is None or service.lower() in _EVERYTHING else service.lower())
+
+
+def _help(_: str, __: re.Match[str]) -> Intent:
+    return AskHelp()
+
+
+def _pending(_: str, __: re.Match[str]) -> Intent:
+    return AskPending()
+
+
+def _drill(_: str, __: re.Match[str]) -> Intent:
+    return WantDrill()
+
+
+def _how(said: str, _: re.Match[str]) -> Intent:
+    return AskHow(said)
+
+
+def _scope(rest: str) -> str:
+    words = [word.strip(".,!?'\"").lower() for word in rest.split()]
+    named = [word for word in words if word and word not in _FILLER]
+    if not named or named[0] in _EVERYTHING or not re.fullmatch(_NAME, named[0]):
+        return EVERYWHERE
+    return named[0]
+
+
+def _rule(pattern: str, read: Read) -> tuple[re.Pattern[str], Read]:
+    return re.compile(pattern, re.IGNORECASE), read
+
+
+_RULES: Final[tuple[tuple[re.Pattern[str], Read], ...]] = (
+    _rule(r"^(?:help|what can (?:you|i)\b|commands?\b|\?+$)", _help),
+    _rule(r"^(?:why\b|explain\b|what happened\b|tell me (?:about|why)\b)", _why),
+    _rule(
+        r"^(?:what(?:'s| is| are)?\s+)?(?:pending|waiting|open approvals?|approvals?)\b"
+        r"|\bwhat (?:is |'s )?(?:pending|waiting|waits)\b|\bwaits? for (?:me|us|a person|approval)\b",
+        _pending,
+    ),
+    _rule(
+        r"^what(?:'s| is| went)\s+(?:wrong|broken|up|down|failing|going on|the matter)"
+        rf"(?:\s+(?:with|in)\s+(?:the\s+)?(?P<service>{_NAME}))?\s*[?.!]*$"
+        r"|^(?:status|state|how (?:are|is) (?:things|everything|it going))"
+        rf"(?:\s+of\s+(?:the\s+)?(?P<of>{_NAME}))?[?.!]*$"
+        r"|^(?:is|are) (?:anything|something|things?) (?:wrong|broken|down|failing)\b",
+        _wrong,
+    ),
+    _rule(
+        r"^(?:trigger|start|run|simulate|begin|play|do|make)\b.{0,60}"
+        r"\b(?:drill|database (?:error|lock)|locked database)",
+        _drill,
+    ),
+    _rule(r"^drill\b", _drill),
+    _rule(r"^(?:end|lift|stop|remove|clear) (?:the )?halt\b|^(?:resume|unhalt|go on|continue)\b", _halt_end),
+    _rule(r"^(?:halt|freeze)\b|^stop (?=everything\b|all\b|healing\b|new deeds\b|acting\b|it\b)|^stop[.!]*$", _halt),
+    _rule(r"^(approve|grant|allow|accept|reject|deny|refuse|decline)\b", _answer),
+    _rule(
+        r"^(heal|plan|what would you do about)\b.*"
+        r"(?:\binc_[0-9A-Z]+\b|@last\b|\b(?:it|this|that|the (?:last|newest) incident)\b)",
+        _heal,
+    ),
+    _rule(r"^how\b|\bhow (?:do|can|should|would) (?:i|we|you)\b|^what (?:does|do|is|are|causes)\b", _how),
+)
+"""The first that matches decides; questions come before deeds, so that asking about a deed never does it."""
