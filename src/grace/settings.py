@@ -98,6 +98,8 @@ class Settings(BaseSettings):
     witness_interval: Duration = 1.0
     approval_lifetime: Duration = 1800.0
     session_lifetime: Duration = 43_200.0
+    observe_every: Duration = 15.0
+    observe_for: Duration = 86_400.0
     run_concurrency: int = Field(default=4, ge=1, le=64)
     body_limit_bytes: int = Field(default=1_048_576, ge=1024, le=67_108_864)
     allow_process_control_as_root: bool = False
@@ -105,7 +107,7 @@ class Settings(BaseSettings):
     log_format: LogFormat = LogFormat.TEXT
     cut_points: CutPoints = ()
 
-    @field_validator("witness_interval", "approval_lifetime", "session_lifetime")
+    @field_validator("witness_interval", "approval_lifetime", "session_lifetime", "observe_every", "observe_for")
     @classmethod
     def _takes_time(cls, seconds: float) -> float:
         if seconds <= 0:

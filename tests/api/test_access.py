@@ -85,6 +85,8 @@ ROLES = {
     "POST /api/mesh/dead-letters/discard": Role.ADMIN,
     "GET /api/mesh/webhooks": Role.VIEWER,
     "POST /api/mesh/webhooks/{name}/test": Role.OPERATOR,
+    "GET /api/report": Role.VIEWER,
+    "POST /api/runs/{run_id}/mark": Role.OPERATOR,
     "POST /api/chat/": Role.VIEWER,
     "POST /api/drills": Role.OPERATOR,
     "GET /api/drills/latest": Role.VIEWER,

@@ -34,6 +34,8 @@ OTHER_THAN_DEFAULT = {
     "drill_folders": ("/tmp/drill", (Path("/tmp/drill"),)),
     "default_mode": ("suggest", Mode.SUGGEST),
     "witness_file": ("/mnt/usb/witness", Path("/mnt/usb/witness")),
+    "observe_every": ("2s", 2.0),
+    "observe_for": ("7d", 604_800.0),
     "witness_interval": ("250ms", 0.25),
     "approval_lifetime": ("1h", 3600.0),
     "session_lifetime": ("5m", 300.0),
@@ -84,9 +86,13 @@ def _as_documented(name: str, default: object) -> str:
         case None | ():
             return "none"
         case float():
-            return {"GRACE_WITNESS_INTERVAL": "1s", "GRACE_APPROVAL_LIFETIME": "30m", "GRACE_SESSION_LIFETIME": "12h"}[
-                name
-            ]
+            return {
+                "GRACE_WITNESS_INTERVAL": "1s",
+                "GRACE_APPROVAL_LIFETIME": "30m",
+                "GRACE_SESSION_LIFETIME": "12h",
+                "GRACE_OBSERVE_EVERY": "15s",
+                "GRACE_OBSERVE_FOR": "1d",
+            }[name]
         case _:
             return str(default)
 

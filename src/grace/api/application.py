@@ -29,6 +29,7 @@ from grace.api.routes import (
     intake,
     log,
     mesh,
+    report,
     runs,
     snapshots,
     verification,
@@ -50,6 +51,7 @@ GUARDED: Final = (
     declared.router,
     drills.router,
     chat.router,
+    report.router,
 )
 """Their routes name the role they need, but for the login."""
 OPEN: Final = (health.router,)

@@ -44,6 +44,8 @@ COMMANDS: Final[Mapping[str, Shelved]] = {
     "close": Shelved("incidents", "Close an incident by a person's word."),
     "undo": Shelved("undo", "Take back what a settled run wrote."),
     "keep": Shelved("undo", "Keep what a held run changed, and open its targets again."),
+    "report": Shelved("report", "List what GRACE would have done, and what was done instead."),
+    "mark": Shelved("report", "Say in one word what you think of a run."),
     "chat": Shelved("chat", "Ask in sentences; halt, plan and heal within your role."),
     "drill": Shelved("drill", "Lock a scratch database for real, and watch it being healed."),
     "ledger": Shelved("ledger", "Verify, export and read the ledger."),

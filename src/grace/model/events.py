@@ -14,6 +14,7 @@ from grace.model.drill import Drill
 from grace.model.execution import Aftermath, Execution, StepResult, Undoing
 from grace.model.incident import Incident
 from grace.model.noun import Noun
+from grace.model.observation import Mark, Observation
 from grace.model.plan import Plan
 from grace.model.run import Run
 from grace.model.settlement import Settlement
@@ -72,6 +73,8 @@ class EventType(StrEnum):
     SUBSCRIBER_REWOUND = "subscriber.rewound"
     DEAD_LETTERS_REQUEUED = "dead_letters.requeued"
     DEAD_LETTERS_DISCARDED = "dead_letters.discarded"
+    OBSERVATION_JUDGED = "observation.judged"
+    RUN_MARKED = "run.marked"
     DRILL_STARTED = "drill.started"
     DRILL_ENDED = "drill.ended"
 
@@ -297,6 +300,8 @@ PAYLOADS: dict[EventType, type[Noun]] = {
     EventType.SUBSCRIBER_REWOUND: SubscriberChanged,
     EventType.DEAD_LETTERS_REQUEUED: DeadLettersChanged,
     EventType.DEAD_LETTERS_DISCARDED: DeadLettersChanged,
+    EventType.OBSERVATION_JUDGED: Observation,
+    EventType.RUN_MARKED: Mark,
     EventType.DRILL_STARTED: Drill,
     EventType.DRILL_ENDED: Drill,
 }

@@ -31,6 +31,9 @@ from grace.act.healing.guarding import Guarding
 from grace.act.healing.heal import Heal
 from grace.act.healing.keeping_watch import Watchkeeper
 from grace.act.healing.looking import Looker
+from grace.act.healing.onlooking import FOLLOWED as LOOKED_ON
+from grace.act.healing.onlooking import SUBSCRIBER as ONLOOKING
+from grace.act.healing.onlooking import Onlooker, Patience
 from grace.act.healing.proofs import Proofs
 from grace.act.healing.runs import Runs, Walks
 from grace.act.healing.safe_points import SafePoints
@@ -77,6 +80,7 @@ from grace.think.incidents.grouping import Incidents
 from grace.think.playbooks.means import Means
 from grace.wiring.offline import only_one, places
 from grace.wiring.plugs import MadeHere, installed_playbooks, load_actions, load_providers
+from grace.wiring.reference import ReferenceDesk
 
 VERSION: Final = version("grace-heal")
 _DRILL_ENDS_AFTER_S: Final = 120.0
@@ -128,7 +132,7 @@ def open_house(settings: Settings) -> Running:
         record.on_commit(mesh.notice)
         outbox = Outbox(load_webhooks(settings.webhooks_file, secret_named), record.origin, secret_named, clock)
         rooms = _Rooms(settings, folder, clock, mint, record, mesh, outbox, opening)
-        house, runs, drills = _furnish(rooms)
+        house, runs, drills, onlooker = _furnish(rooms)
         engine = DurableEngine(folder / "engine.db", runs.walk)
         opening.callback(engine.close)
         runs.use(engine)
@@ -139,6 +143,9 @@ def open_house(settings: Settings) -> Running:
         _say_started(record, mint, house, recovered)
         heal_new_incidents(mesh, runs)
         outbox.subscribe(mesh)
+        mesh.subscribe(ONLOOKING, LOOKED_ON, onlooker.deliver)
+        opening.callback(onlooker.close)
+        onlooker.start()
         mesh.subscribe(DRILL_SUBSCRIBER, FOLLOWED, drills.deliver)
         opening.callback(drills.close)
         watchkeeper = Watchkeeper((runs.recover, house.approvals.expire))
@@ -216,7 +223,7 @@ def _make_up_mind(rooms: _Rooms, plugged: _Plugged) -> _Mind:
     return _Mind(looker, shelf, policy, thinker)
 
 
-def _furnish(rooms: _Rooms) -> tuple[House, Runs, Drills]:
+def _furnish(rooms: _Rooms) -> tuple[House, Runs, Drills, Onlooker]:
     settings, record, clock, mint = rooms.settings, rooms.record, rooms.clock, rooms.mint
     plugged = _plug_in(rooms)
     mind = _make_up_mind(rooms, plugged)
@@ -241,6 +248,7 @@ def _furnish(rooms: _Rooms) -> tuple[House, Runs, Drills]:
         incidents=desk,
         proofs=Proofs(record, record, mint, plugged.directory, runner, undoer),
         declared=_Declared(plugged.directory, mind.shelf),
+        knowledge=ReferenceDesk(mind.shelf.knowledge),
         drills=drills,
         mesh=rooms.mesh,
         outbox=rooms.outbox,
@@ -249,7 +257,9 @@ def _furnish(rooms: _Rooms) -> tuple[House, Runs, Drills]:
         session_lifetime=timedelta(seconds=settings.session_lifetime),
         body_limit_bytes=settings.body_limit_bytes,
     )
-    return house, runs, drills
+    sampler = Sampler(plugged.eyes, clock)
+    patience = Patience(settings.observe_every, settings.observe_for)
+    return house, runs, drills, Onlooker(record, record, sampler, mind.looker, clock, patience)
 
 
 def _drills(rooms: _Rooms, plugged: _Plugged, desk: IncidentDesk, door: NativeDoor) -> Drills:

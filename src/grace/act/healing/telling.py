@@ -29,12 +29,13 @@ from grace.model.execution import Aftermath, Execution, StepResult, Undoing
 from grace.model.incident import Incident
 from grace.model.ledger_entry import LedgerEntry
 from grace.model.noun import Noun
+from grace.model.observation import Mark, Observation
 from grace.model.plan import Plan
 from grace.model.reading import Known, Reading
 from grace.model.run import Run
 from grace.model.settlement import Settlement
 from grace.model.snapshot import Snapshot
-from grace.model.verdict import ClauseResult, Verdict
+from grace.model.verdict import ClauseResult, Finding, Verdict
 
 
 class Chapter(Noun):
@@ -303,6 +304,28 @@ def shown(reading: Reading) -> str:
     return str(reading.found.value) if isinstance(reading.found, Known) else f"unknown ({reading.found.why})"
 
 
+def _looked_on(payload: Payload) -> Told:
+    seen = Observation.from_json(payload)
+    what = {
+        Finding.MET: "the contract came to hold by what others did",
+        Finding.VIOLATED: "the contract did not come to hold",
+        Finding.INCONCLUSIVE: "whether the contract came to hold is not known",
+    }[seen.finding]
+    lines = [seen.why]
+    if seen.closed_by:
+        lines.append(f"{seen.closed_by} closed the incident: {seen.closed_because}")
+    lines += [
+        f"{one.find} was {one.was}, is {f'unknown: {one.unknown}' if one.unknown else one.now}"
+        for one in seen.differences
+    ]
+    return f"{what}, {seen.after_s / 60:.1f} min after GRACE would have gone on", lines
+
+
+def _marked(payload: Payload) -> Told:
+    mark = Mark.from_json(payload)
+    return f"{mark.by} calls it {mark.word}", (mark.note,) if mark.note else ()
+
+
 _TELLERS: dict[EventType, Callable[[Payload], Told]] = {
     EventType.ERROR_DETECTED: _detected,
     EventType.INCIDENT_OPENED: _incident,
@@ -311,6 +334,8 @@ _TELLERS: dict[EventType, Callable[[Payload], Told]] = {
     EventType.RUN_OPENED: _opened,
     EventType.RUN_CANCEL_REQUESTED: _cancelled,
     EventType.RUN_SETTLED: _settled,
+    EventType.OBSERVATION_JUDGED: _looked_on,
+    EventType.RUN_MARKED: _marked,
     EventType.DIAGNOSIS_MADE: _diagnosed,
     EventType.PLAN_MADE: _planned,
     EventType.PLAN_REFUSED: _plan_refused,

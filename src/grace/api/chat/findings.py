@@ -13,7 +13,7 @@ from grace.api.chat.intents import LAST
 from grace.api.house import House
 from grace.api.problems import ProblemError
 from grace.api.routes.runs import plan_document
-from grace.api.services import require_known
+from grace.api.service_names import require_known
 from grace.kit.ids import IdInvalidError, normal_beginning
 from grace.model.approval import ApprovalState
 from grace.model.incident import IncidentState
