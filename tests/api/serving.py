@@ -33,9 +33,9 @@ class Announcing(uvicorn.Server):
 
 
 @contextmanager
-def served(app: FastAPI) -> Generator[str]:
-    """Yield the address."""
-    listening = socket.create_server(("127.0.0.1", 0))
+def served(app: FastAPI, port: int = 0) -> Generator[str]:
+    """Yield the address; a port is named only to come back where somebody waits."""
+    listening = socket.create_server(("127.0.0.1", port))
     config = uvicorn.Config(
         app,
         http="httptools",

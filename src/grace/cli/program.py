@@ -35,6 +35,7 @@ COMMANDS: Final[Mapping[str, Shelved]] = {
     "incidents": Shelved("incidents", "List incidents, or show one."),
     "runs": Shelved("runs", "List runs, or show one."),
     "explain": Shelved("runs", "Tell the whole story of a run or an incident."),
+    "watch": Shelved("watch", "Show events as they happen."),
     "plan": Shelved("heal", "Show what a heal of an incident would do; change nothing."),
     "heal": Shelved("heal", "Heal an incident and follow the run to its end."),
     "approve": Shelved("approve", "Say yes to exactly the plan that is shown."),
@@ -50,6 +51,8 @@ COMMANDS: Final[Mapping[str, Shelved]] = {
     "drill": Shelved("drill", "Lock a scratch database for real, and watch it being healed."),
     "ledger": Shelved("ledger", "Verify, export and read the ledger."),
     "playbook": Shelved("playbook", "Lint, test and list playbooks; print their schema."),
+    "mesh": Shelved("mesh", "Show who gets events; requeue and discard dead letters."),
+    "webhook": Shelved("webhook", "List outgoing webhooks, and test one."),
     "token": Shelved("token", "Create, list and revoke access tokens."),
     "store": Shelved("store", "Maintain the record of a data folder."),
 }

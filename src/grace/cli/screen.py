@@ -34,6 +34,11 @@ MARKS: Final[Mapping[str, tuple[str, str]]] = {
     "act_with_approval": ("2", "yellow"),
     "act_with_quorum": ("3", "yellow"),
     "halted": ("■", "bold red"),
+    "delivering": ("✓", "green"),
+    "stuck": ("⏸", "yellow"),
+    "disabled": ("■", "bold red"),
+    "taken": ("✓", "green"),
+    "not taken": ("✗", "red"),
     "valid": ("✓", "green"),
     "invalid": ("✗", "bold white on red"),
 }
