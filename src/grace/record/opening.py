@@ -38,6 +38,7 @@ from grace.record.ledger.witness import (
     Witness,
     require_continuation,
 )
+from grace.record.store import Added
 from grace.record.store.engine import open_engine, open_reading_engine
 from grace.record.store.projection import Projections
 from grace.record.store.read_models import PROJECTIONS
@@ -107,6 +108,9 @@ class Record:
 
     def on_commit(self, listener: Callable[[int], None]) -> None:
         self.writer.on_commit(listener)
+
+    def on_added(self, listener: Callable[[Added], None]) -> None:
+        self.writer.on_added(listener)
 
     def read(self) -> AbstractContextManager[Connection]:
         return self.reader.read()

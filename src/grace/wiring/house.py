@@ -129,7 +129,7 @@ def open_house(settings: Settings) -> Running:
         )
         mesh = Mesh(record, record.reader, clock)
         opening.callback(mesh.close)
-        record.on_commit(mesh.notice)
+        record.on_added(mesh.notice_added)
         outbox = Outbox(load_webhooks(settings.webhooks_file, secret_named), record.origin, secret_named, clock)
         rooms = _Rooms(settings, folder, clock, mint, record, mesh, outbox, opening)
         house, runs, drills, onlooker = _furnish(rooms)

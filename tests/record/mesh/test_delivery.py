@@ -9,6 +9,8 @@ from grace.kit.clock import SystemClock, VirtualClock
 from grace.model.events import EventType
 from grace.model.ledger_entry import LedgerEntry
 from grace.model.settlement import SettlementKind
+from grace.record.mesh.agenda import Pointer
+from grace.record.mesh.books import Books, Reading
 from grace.record.mesh.delivery import Mesh, SubscriberStandsError, SubscriberUnknownError
 from grace.record.mesh.patterns import PatternUnknownError
 from grace.record.mesh.subscription import RetryRule
@@ -49,7 +51,7 @@ def mesh(record: Record, clock: VirtualClock) -> Generator[Mesh]:
 
 def make_mesh(record: Record, clock: VirtualClock | SystemClock) -> Mesh:
     mesh = Mesh(record, record.reader, clock)
-    record.on_commit(mesh.notice)
+    record.on_added(mesh.notice_added)
     return mesh
 
 
@@ -226,6 +228,40 @@ def test_entries_that_nobody_wants_cost_no_further_commit(record: Record, mesh: 
     record.run(lambda _: None)
     with record.read() as connection:
         assert connection.execute(text("SELECT delivered FROM mesh_cursors")).scalar_one() == 4
+
+
+def test_nobody_wakes_up_for_what_nobody_wants(record: Record, mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:
+    readings: list[Reading] = []
+    look_up = Books.look_up
+
+    def counted(books: Books, reading: Reading) -> tuple[tuple[Pointer, ...], tuple[Pointer, ...]]:
+        readings.append(reading)
+        return look_up(books, reading)
+
+    monkeypatch.setattr(Books, "look_up", counted)
+    inbox = Inbox()
+    mesh.subscribe("runs", ["run.*"], inbox)
+    record.append(opened_run())
+    assert mesh.wait_delivered("runs", 0, PATIENCE_S)
+    before = len(readings)
+    for item in drafts(5):
+        record.append(item)
+    assert mesh.wait_delivered("runs", 5, PATIENCE_S)
+    assert len(readings) == before
+    record.append(settled_run(SettlementKind.COMMITTED))
+    assert mesh.wait_delivered("runs", 6, PATIENCE_S)
+    assert inbox.keys == ["run_1/opened", "run_1/settled"]
+
+
+def test_what_came_unnoticed_is_not_passed_over(record: Record, clock: VirtualClock) -> None:
+    mesh, inbox = Mesh(record, record.reader, clock), Inbox()
+    mesh.subscribe("runs", ["run.*"], inbox)
+    record.append(opened_run())  # as another process would: nobody tells the mesh
+    record.on_added(mesh.notice_added)
+    record.append(draft("not meant"))
+    assert mesh.wait_delivered("runs", 1, PATIENCE_S)
+    assert inbox.keys == ["run_1/opened"]
+    mesh.close()
 
 
 def test_names_and_patterns_are_checked_when_subscribing(mesh: Mesh) -> None:

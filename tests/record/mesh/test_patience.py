@@ -29,7 +29,7 @@ def real_clock() -> SystemClock:
 @pytest.fixture
 def mesh(record: Record, real_clock: SystemClock) -> Generator[Mesh]:
     mesh = Mesh(record, record.reader, real_clock)
-    record.on_commit(mesh.notice)
+    record.on_added(mesh.notice_added)
     yield mesh
     mesh.close()
 
@@ -137,7 +137,7 @@ def test_what_was_done_ahead_of_the_cursor_comes_again_after_a_restart_and_nothi
 
     with open_record(places) as record:
         mesh = Mesh(record, record.reader, real_clock)
-        record.on_commit(mesh.notice)
+        record.on_added(mesh.notice_added)
         mesh.subscribe("all", ["*"], deliver, rule=FOREVER)
         record.append_all([*of_runs(2, 5)])
         assert ahead.wait(PATIENCE_S)
@@ -191,7 +191,7 @@ def test_a_subscriber_that_hangs_again_and_again_gets_no_more_threads(record: Re
 
 def test_a_subscriber_that_asks_for_time_is_left_alone_so_long(record: Record, clock: VirtualClock) -> None:
     mesh = Mesh(record, record.reader, clock)
-    record.on_commit(mesh.notice)
+    record.on_added(mesh.notice_added)
     asked: list[float] = []
 
     def busy_at_first(entry: LedgerEntry) -> None:
@@ -222,7 +222,7 @@ def test_a_subscriber_that_is_gone_is_disabled_on_the_record_until_a_person_enab
     for _ in range(2):  # the second time after a restart
         with open_record(places) as record:
             mesh = Mesh(record, record.reader, real_clock)
-            record.on_commit(mesh.notice)
+            record.on_added(mesh.notice_added)
             mesh.subscribe("hook", ["step.*"], gone, begins_at=0)
             record.append_all(drafts(3))
             assert comes(lambda mesh=mesh: mesh.progress()[0][0].disabled_why == "410 Gone")
@@ -286,7 +286,7 @@ def test_a_requeued_letter_survives_a_restart(places: RecordPlaces, real_clock: 
 
     with open_record(places) as record:
         mesh = Mesh(record, record.reader, real_clock)
-        record.on_commit(mesh.notice)
+        record.on_added(mesh.notice_added)
         mesh.subscribe("all", ["step.*"], refuse, rule=RetryRule(attempts=1))
         record.append_all(drafts(2))
         assert mesh.wait_delivered("all", 1, PATIENCE_S)
@@ -314,7 +314,7 @@ def test_closing_does_not_wait_for_ever_and_loses_nothing(places: RecordPlaces, 
     book = Book()
     with open_record(places) as record:
         mesh = Mesh(record, record.reader, real_clock)
-        record.on_commit(mesh.notice)
+        record.on_added(mesh.notice_added)
         mesh.subscribe("slow", ["*"], hang)
         mesh.subscribe("quick", ["*"], lambda _: None)
         record.append_all(drafts(5))
@@ -332,7 +332,7 @@ def test_closing_does_not_wait_for_ever_and_loses_nothing(places: RecordPlaces, 
 def test_the_payload_that_is_delivered_is_the_one_that_stands_now(record: Record, clock: VirtualClock) -> None:
     """A payload that is erased while its entry waits is not delivered any more."""
     mesh = Mesh(record, record.reader, clock)
-    record.on_commit(mesh.notice)
+    record.on_added(mesh.notice_added)
     seen: list[object] = []
 
     def erase_and_refuse(entry: LedgerEntry) -> None:
@@ -381,7 +381,7 @@ def test_while_a_dead_letter_cannot_be_written_the_entry_is_not_given_up(record:
         raise ConnectionError(message)
 
     mesh = Mesh(disk, record.reader, clock)  # pyright: ignore[reportArgumentType]
-    record.on_commit(mesh.notice)
+    record.on_added(mesh.notice_added)
     mesh.subscribe("all", ["*"], refuse, rule=RetryRule(attempts=2))
     record.append(draft("k"))
     assert mesh.wait_delivered("all", 0, PATIENCE_S)
@@ -401,7 +401,7 @@ def test_a_worker_that_cannot_read_the_ledger_says_so_and_tries_again(
 
     monkeypatch.setattr(Books, "look_up", sometimes)
     mesh = Mesh(record, record.reader, clock)
-    record.on_commit(mesh.notice)
+    record.on_added(mesh.notice_added)
     book = Book()
     mesh.subscribe("all", ["*"], book)
     record.append_all(drafts(3))

@@ -13,7 +13,7 @@ from grace.kit.ids import random_bytes
 from grace.model.ledger_entry import Draft, LedgerEntry
 from grace.record.ledger.entries import ENTRY_COLUMNS, SALT_SIZE, Prepared, entry_from_row, place, prepare
 from grace.record.ledger.tiles import RightEdge, StoredNodes
-from grace.record.store import KeyStandsError
+from grace.record.store import Added, KeyStandsError
 from grace.record.store.projection import Projection, Projections
 
 _SIZE: Final = 'SELECT coalesce(max("index"), -1) + 1 FROM ledger_entries'
@@ -55,12 +55,14 @@ class LedgerLog:
         self._page = LedgerPage(connection, driver, edge, self._clock.now(), self._projections, fresh_keys=fresh_keys)
         return self._page
 
-    def committed(self) -> int:
-        if self._page is not None:
-            page, self._page = self._page, None
+    def committed(self) -> Added:
+        page, self._page = self._page, None
+        if page is not None:
             self._edge = page.edge
             page.pass_cuts("after")
-        return -1 if self._edge is None else self._edge.size - 1
+        size = 0 if self._edge is None else self._edge.size
+        types = frozenset[str]() if page is None else page.types
+        return Added(size - (0 if page is None else len(page)), size - 1, types)
 
 
 class LedgerPage:
@@ -89,6 +91,11 @@ class LedgerPage:
 
     def __len__(self) -> int:
         return len(self._placed)
+
+    @property
+    def types(self) -> frozenset[str]:
+        """Of which types the entries are."""
+        return frozenset([prepared.type for prepared in self._placed])
 
     def append(self, prepared: Prepared) -> LedgerEntry:
         standing = self.find(prepared.key)

@@ -31,6 +31,7 @@ from grace.record.mesh.patterns import matching_types
 from grace.record.mesh.registry import require_complete
 from grace.record.mesh.subscription import Progress, RetryRule, Subscription
 from grace.record.mesh.worker import Worker
+from grace.record.store import Added
 
 EVERYTHING: Final = ("*",)
 DRAIN_S: Final = 10.0
@@ -112,7 +113,11 @@ class Mesh:
             worker.notice(self._committed)
         worker.start()
 
-    def notice(self, highest: int) -> None:
+    def notice_added(self, added: Added) -> None:
+        """Tell what a commit added; returns at once. Who wants none of it is not woken."""
+        self.notice(added.highest, added)
+
+    def notice(self, highest: int, added: Added | None = None) -> None:
         """Tell that entries up to this index are committed; returns at once."""
         with self._lock:
             if highest <= self._committed:
@@ -120,7 +125,7 @@ class Mesh:
             self._committed = highest
             workers, wakers = tuple(self._workers.values()), tuple(self._wakers)
         for worker in workers:
-            worker.notice(highest)
+            worker.notice(highest, added)
         for waker in wakers:
             if isinstance(attempt(waker), Raised):
                 # Its event loop is closed: nobody follows there any more.

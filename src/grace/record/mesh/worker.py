@@ -15,6 +15,7 @@ from grace.record.mesh.agenda import Agenda, Item
 from grace.record.mesh.books import BATCH, Books, Reading
 from grace.record.mesh.cursors import Cursor
 from grace.record.mesh.subscription import LONGEST_WORD, MOST_HANGING, Progress, SubscriberGone, TryLater
+from grace.record.store import Added
 
 SAVED_AFTER: Final = BATCH
 """After how many deliveries the cursor is saved at the latest."""
@@ -58,6 +59,8 @@ class Worker:
         self._rewind_to: int | None = None
         self._quiet_until: float | None = None
         self._closing = False
+        self._awaited = 0
+        self._wanted = frozenset(type_.value for type_ in books.subscription.types)
         self._lanes: dict[_Lane, threading.Thread] = {}
         self._hanging = 0
         self._last_delivery_at: datetime | None = None
@@ -74,10 +77,21 @@ class Worker:
             self._timekeeper.start()
             self._add_lane()
 
-    def notice(self, highest: int) -> None:
+    def notice(self, highest: int, added: Added | None = None) -> None:
+        """Tell that entries up to this index are committed, and what was added last, if that is known."""
         with self._changed:
             self._committed = max(self._committed, highest)
-            self._changed.notify_all()
+            if added is None or not self._passes_over(added):
+                self._changed.notify_all()
+
+    def _passes_over(self, added: Added) -> bool:
+        """Count as read what this subscriber does not want, where all before it was read; nobody wakes up for it."""
+        is_wanted = not added.types.isdisjoint(self._wanted)
+        if is_wanted or self._is_reading or self._rewind_to is not None or self._agenda.read < added.first - 1:
+            return False
+        self._agenda.add((), added.highest)
+        self._save_where_due()
+        return not self._awaited
 
     def notice_letters(self, forgotten: Collection[int] = ()) -> None:
         """Tell that letters were requeued, or dropped."""
@@ -102,7 +116,11 @@ class Worker:
     def wait_delivered(self, index: int, timeout_s: float) -> bool:
         """Wait until this subscriber is done with `index`; say whether it is."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._rewind_to is None and self._agenda.done >= index, timeout_s)
+            self._awaited += 1
+            try:
+                return self._changed.wait_for(lambda: self._rewind_to is None and self._agenda.done >= index, timeout_s)
+            finally:
+                self._awaited -= 1
 
     def progress(self) -> Progress:
         with self._changed:

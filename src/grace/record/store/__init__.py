@@ -5,6 +5,7 @@ No other package states a schema. The writer knows no ledger: it is given a `Log
 
 import sqlite3
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
@@ -12,6 +13,17 @@ from sqlalchemy import Connection
 from grace.model.ledger_entry import Draft, LedgerEntry
 
 P = TypeVar("P")
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What one commit added to the log: where it began and ended, and entries of which types."""
+
+    first: int
+    highest: int
+    types: frozenset[str]
+
+
 P_contra = TypeVar("P_contra", contravariant=True)
 
 
@@ -58,6 +70,6 @@ class Log(Protocol[P]):
         """Start a page at the end of the log as the transaction sees it."""
         ...
 
-    def committed(self) -> int:
-        """Make the last page part of the log and return its highest index; -1 when the log is empty."""
+    def committed(self) -> Added:
+        """Make the last page part of the log and say what it added; `highest` is -1 when the log is empty."""
         ...

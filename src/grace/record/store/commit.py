@@ -11,7 +11,7 @@ from grace.kit.attempt import Raised, Returned, attempt
 from grace.kit.cuts import cut
 from grace.kit.wording import in_words
 from grace.model.ledger_entry import LedgerEntry
-from grace.record.store import KeyStandsError, Log, Page
+from grace.record.store import Added, KeyStandsError, Log, Page
 from grace.record.store.engine import driver_connection
 from grace.record.store.units import Append, Job, Outcome, Unit, UnitMisbehavedError, UnitTransaction
 
@@ -42,13 +42,13 @@ class GroupCommit(Generic[P]):
         self._driver = driver_connection(connection)
         self._log = log
 
-    def commit(self, jobs: Sequence[Job[P]]) -> tuple[list[Outcome], int]:
-        """Return each job's outcome and the highest committed index; raise when nothing of the group was written."""
+    def commit(self, jobs: Sequence[Job[P]]) -> tuple[list[Outcome], Added | None]:
+        """Return each job's outcome and what was added; raise when nothing of the group was written."""
         try:
             outcomes = self._write(jobs)
             cut("store.commit.after")
         except _NothingDoneError as nothing:
-            return nothing.outcomes, -1
+            return nothing.outcomes, None
         except (sqlite3.Error, DBAPIError) as error:
             raise WriteFailedError(in_words(error)) from error
         return outcomes, self._log.committed()

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from grace.kit.attempt import Raised, Returned, attempt
 from grace.model.ledger_entry import Draft, LedgerEntry
-from grace.record.store import Log
+from grace.record.store import Added, Log
 from grace.record.store.commit import GroupCommit, WriteFailedError
 from grace.record.store.units import (
     Append,
@@ -76,7 +76,7 @@ class Writer(Generic[P]):
         self._closing = False
         self._turn = threading.Lock()
         self._leader: int | None = None
-        self._listeners: list[Callable[[int], None]] = []
+        self._listeners: list[Callable[[Added], None]] = []
         self._thread = threading.Thread(target=self._serve, name="grace-writer", daemon=True)
         self._thread.start()
 
@@ -122,6 +122,10 @@ class Writer(Generic[P]):
 
     def on_commit(self, listener: Callable[[int], None]) -> None:
         """Tell `listener` the highest committed index after each commit, in the committing thread: it must not wait."""
+        self._listeners.append(lambda added: listener(added.highest))
+
+    def on_added(self, listener: Callable[[Added], None]) -> None:
+        """Tell `listener` what each commit added, in the committing thread: it must not wait."""
         self._listeners.append(listener)
 
     def close(self) -> None:
@@ -230,11 +234,12 @@ class Writer(Generic[P]):
         if not jobs:
             return
         match attempt(lambda: self._group.commit(jobs)):
-            case Returned((outcomes, highest)):
+            case Returned((outcomes, added)):
                 for job, outcome in zip(jobs, outcomes, strict=True):
                     _tell(job.promise, outcome)
-                for listener in self._listeners:
-                    listener(highest)
+                if added is not None:
+                    for listener in self._listeners:
+                        listener(added)
             case Raised(error):
                 for job in jobs:
                     job.promise.set_exception(error)
