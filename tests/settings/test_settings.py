@@ -28,6 +28,7 @@ OTHER_THAN_DEFAULT = {
     "host": ("::1", "::1"),
     "port": ("9000", 9000),
     "playbook_folders": ("/a:/b", (Path("/a"), Path("/b"))),
+    "action_folders": ("/a:/b", (Path("/a"), Path("/b"))),
     "knowledge_folders": ("/a", (Path("/a"),)),
     "policy_folders": ("/a::/b", (Path("/a"), Path("/b"))),
     "drill_folder": ("/tmp/drills", Path("/tmp/drills")),
