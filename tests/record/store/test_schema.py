@@ -66,7 +66,7 @@ def test_the_migrations_and_the_tables_say_the_same(engine: Engine) -> None:
     assert check_drift(engine) == ()
 
 
-def test_a_new_database_is_what_the_migrations_would_have_made(engine: Engine, tmp_path: Path) -> None:
+def test_a_new_database_is_made_by_the_migrations(engine: Engine, tmp_path: Path) -> None:
     create(engine)
     assert revision_state(engine) is RevisionState.CURRENT
     migrated = open_engine(tmp_path / "migrated.db")

@@ -1,1 +1,1 @@
-"""How the schema came to be: numbered steps, each with its way back, in a file named after its revision."""
+"""The only source of the schema: numbered steps, each with its way back, in a file named after its revision."""

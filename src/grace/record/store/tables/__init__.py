@@ -1,4 +1,4 @@
-"""The tables as the code sees them, a file per kind; a new database is made from them, one that stands is migrated.
+"""The tables as the code sees them, a file per kind; the schema itself comes from the migrations alone.
 
 `ledger` is the truth; `read_models` are derived from it and can be dropped and rebuilt; `rows` are facts of their own
 that are too many or too secret for the ledger.
