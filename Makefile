@@ -66,6 +66,10 @@ format: $(DEV_READY) ## rewrite the code the way `make check` wants it
 bench: $(DEV_READY) ## measure, and print one table of ratios (BENCHARGS="capture ledger")
 	@$(BIN)/python -m bench.run $(BENCHARGS)
 
+.PHONY: bench-triage
+bench-triage: $(DEV_READY) ## measure the diagnosis beside keyword rules and TF-IDF (TRIAGE="FILE... --misses")
+	@$(BIN)/python -m bench.triage $(TRIAGE)
+
 .PHONY: lock
 lock: $(LOCK_VENV)/bin/uv ## resolve the dependencies again and pin them by hash (LOCKARGS=--upgrade)
 	@$(UV_COMPILE) $(LOCKARGS) --group build pyproject.toml -o requirements.lock

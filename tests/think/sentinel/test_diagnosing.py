@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grace.model.cause import BENIGN_CAUSE, NEVER_ACT, kind_of
 from grace.model.diagnosis import Diagnosis
 from grace.model.signal import Raised, Severity, Signal, SignalKind
 from grace.think.knowledge.format import KnowledgeRule
@@ -61,7 +65,7 @@ def knowing(*rules: KnowledgeRule) -> Knowledge:
         ("requests.exceptions.ConnectTimeout: HTTPConnectionPool(host='pay', port=80): timed out", "timeout"),
         ("pydantic_core.ValidationError: 2 validation errors for Order", "validation_error"),
         ("PermissionError: [Errno 13] Permission denied: '/srv/orders/config.yaml'", "permission_denied"),
-        ("mkdir: cannot create directory '/srv/x': No space left on device", "resource_exhausted"),
+        ("mkdir: cannot create directory '/srv/x': No space left on device", "disk_full"),
         (
             "redis.exceptions.ConnectionError: Error 111 connecting to cache:6379. Connection refused.",
             "dependency_unavailable",
@@ -81,13 +85,10 @@ def test_a_fault_is_named_with_its_evidence(message: str, cause: str) -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        "KeyError: 'customer'",
-        "AssertionError",
-        "order 17 was shipped",
         "",
-        "Segmentation fault (core dumped)",
-        "0 errors, 0 warnings",
-        "IndexError: list index out of range",
+        "the frobnicator lost its marbles",
+        "!?",
+        "unexpected",
     ],
 )
 def test_what_no_rule_knows_is_unknown(message: str) -> None:
@@ -103,8 +104,26 @@ def test_an_incident_without_signals_is_unknown() -> None:
 
 
 @pytest.mark.parametrize("severity", [Severity.DEBUG, Severity.INFO])
-def test_a_message_that_reports_no_fault_is_no_evidence(severity: Severity) -> None:
-    assert diagnosis(signal("retried after: database is locked", severity=severity)).is_unknown
+def test_a_message_of_low_severity_reports_no_fault(severity: Severity) -> None:
+    found = diagnosis(signal("retried after: database is locked", severity=severity))
+
+    assert found.cause == BENIGN_CAUSE
+    assert found.evidence[0].what == f"severity {severity}"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "order 17 was shipped",
+        "0 errors, 0 warnings",
+        'time="2026-01-01T10:00:00Z" level=info msg="connection refused once, retry succeeded"',
+        "connection to cache:6379 restored after 3 attempts",
+        'NOTICE:  relation "orders" already exists, skipping',
+        '10.0.0.2 - - "GET /errors/timeout HTTP/1.1" 200 512',
+    ],
+)
+def test_a_message_that_reports_no_fault_is_benign_and_never_acts(message: str) -> None:
+    assert diagnosis(signal(message)).cause in NEVER_ACT
 
 
 def test_a_consequence_is_no_contradiction() -> None:
@@ -115,20 +134,38 @@ def test_a_consequence_is_no_contradiction() -> None:
     found = diagnosis(signal("request timed out", chain=chain))
 
     assert found.cause == "database_locked"
-    assert found.confidence == 0.95
-    assert [(one.cause, "consequence" in one.why) for one in found.alternatives] == [("timeout", True)]
+    assert found.confidence >= 0.9
+    assert "consequence" in next(one.why for one in found.alternatives if one.cause == "timeout")
     assert found.evidence[0].where == "exception sqlite3.OperationalError"
 
 
 @pytest.mark.parametrize(
-    ("type_", "module"),
-    [("sqlite3.OperationalError", "sqlite3"), ("OperationalError", "sqlite3"), ("sqlite3.OperationalError", "")],
+    ("message", "cause"),
+    [
+        ("write failed: no space left on device; broken pipe", "disk_full"),
+        ("Unable to connect to the server: x509: certificate signed by unknown authority", "tls_cert"),
+        ("cannot connect to db: lookup db on 10.0.0.2:53: no such host", "dns"),
+        (
+            "java.lang.RuntimeException: save failed\nCaused by: java.net.ConnectException: Connection refused",
+            "dependency_unavailable",
+        ),
+        ("Error: ENOSPC: System limit for number of file watchers reached", "resource_exhausted"),
+        ("Too many requests, connection closed", "rate_limit"),
+    ],
 )
-def test_an_exception_is_named_once_however_its_sender_writes_it(type_: str, module: str) -> None:
-    chain = (Raised(type=type_, module=module, message="database is locked"),)
-    found = diagnosis(signal("order refused", chain=chain))
+def test_the_innermost_cause_is_named(message: str, cause: str) -> None:
+    assert diagnosis(signal(message)).cause == cause
 
-    assert found.evidence[0].where == "exception sqlite3.OperationalError"
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "KeyError while reading /srv/disk-full/timeout/connection-refused.txt",
+        "no timeout, no connection refused: 12 orders",
+    ],
+)
+def test_names_and_denials_are_weak_evidence(message: str) -> None:
+    assert diagnosis(signal(message)).cause not in {"timeout", "dependency_unavailable", "disk_full"}
 
 
 def test_causes_that_are_equally_likely_make_it_unknown() -> None:
@@ -141,16 +178,16 @@ def test_causes_that_are_equally_likely_make_it_unknown() -> None:
     assert "not surely enough" in found.alternatives[0].why
 
 
-def test_a_close_rival_lowers_the_confidence_and_a_distant_one_does_not() -> None:
+def test_a_close_rival_lowers_the_confidence_more_than_a_distant_one() -> None:
     close = diagnosis(
-        signal("a b"), knowledge=knowing(rule("one", "cause_a", "a", 0.9), rule("two", "cause_b", "b", 0.8))
+        signal("a b"), knowledge=knowing(rule("one", "cause_a", "a", 0.95), rule("two", "cause_b", "b", 0.85))
     )
     distant = diagnosis(
-        signal("a b"), knowledge=knowing(rule("one", "cause_a", "a", 0.9), rule("two", "cause_b", "b", 0.6))
+        signal("a b"), knowledge=knowing(rule("one", "cause_a", "a", 0.95), rule("two", "cause_b", "b", 0.6))
     )
 
-    assert (close.cause, close.confidence) == ("cause_a", 0.675)
-    assert (distant.cause, distant.confidence) == ("cause_a", 0.9)
+    assert close.cause == distant.cause == "cause_a"
+    assert close.confidence < distant.confidence
     assert [one.cause for one in distant.alternatives] == ["cause_b"]
 
 
@@ -158,13 +195,13 @@ def test_a_weak_rule_alone_is_not_enough() -> None:
     found = diagnosis(signal("a"), knowledge=knowing(rule("one", "cause_a", "a", 0.4)))
 
     assert found.is_unknown
-    assert found.alternatives[0].confidence == 0.4
+    assert found.alternatives[0].cause == "cause_a"
 
 
-def test_two_causes_that_explain_each_other_contradict_each_other() -> None:
-    rules = knowing(rule("one", "cause_a", "a", 0.9, ("cause_b",)), rule("two", "cause_b", "b", 0.9, ("cause_a",)))
+def test_of_two_causes_that_explain_each_other_the_firmer_one_is_named() -> None:
+    rules = knowing(rule("one", "cause_a", "a", 0.95, ("cause_b",)), rule("two", "cause_b", "b", 0.8, ("cause_a",)))
 
-    assert diagnosis(signal("a b"), knowledge=rules).is_unknown
+    assert diagnosis(signal("a b"), knowledge=rules).cause == "cause_a"
 
 
 def test_the_same_signals_always_give_the_same_diagnosis() -> None:
@@ -180,3 +217,18 @@ def test_any_text_is_diagnosed_within_bounds(text: str) -> None:
 
     assert 0 <= found.confidence < 1
     assert found.is_unknown == (not found.evidence)
+
+
+@pytest.mark.parametrize("name", ["dev.jsonl", "held_out.jsonl"])
+def test_messages_of_unseen_tools_are_told_apart(name: str, request: pytest.FixtureRequest) -> None:
+    held = Path(__file__).with_name(name)
+    path = held if held.exists() else request.getfixturevalue("shared_data") / "triage" / name
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    found = [(row, diagnosis(signal(row["message"]))) for row in rows]
+    right = [kind_of(one.cause) in row["accept"] for row, one in found]
+    answered = [ok for ok, (_, one) in zip(right, found, strict=True) if not one.is_unknown]
+    acted_on = [row for row, one in found if row["label"] == "other" and one.cause not in NEVER_ACT]
+
+    assert sum(right) / len(right) >= 0.85
+    assert sum(answered) / len(answered) >= 0.9
+    assert len(acted_on) <= 0.05 * len(rows)

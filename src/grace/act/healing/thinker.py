@@ -11,6 +11,7 @@ from grace.act.executors.drill_ground import NOTHING_MADE, DrillGround
 from grace.act.healing import Directory
 from grace.govern.policy import PolicyEngine, Question
 from grace.kit.clock import Clock
+from grace.model.cause import BENIGN_CAUSE
 from grace.model.diagnosis import Diagnosis
 from grace.model.dry_plan import DryPlan
 from grace.model.events import PlanRefused
@@ -25,7 +26,8 @@ from grace.think.knowledge.loading import Knowledge
 from grace.think.playbooks.loading import Library
 from grace.think.playbooks.means import Means
 from grace.think.playbooks.render import Occasion
-from grace.think.sentinel.diagnosing import MOST_SIGNALS, diagnose
+from grace.think.sentinel.confirming import examine
+from grace.think.sentinel.diagnosing import MOST_SIGNALS
 from grace.think.sentinel.planning import NoPlan, plan
 
 
@@ -83,7 +85,10 @@ class RecordedThinker:
         return DryPlan(diagnosis=diagnosis, plan=made, decision=self.policy.decide(question))
 
     def _diagnose(self, incident: Incident) -> Diagnosis:
-        return diagnose(incident, self._signals(incident.id), self.shelf().knowledge, self.clock.now())
+        service = self.directory.service(incident.service, incident.environment)
+        shelf = self.shelf()
+        signals = self._signals(incident.id)
+        return examine(incident, signals, shelf.knowledge, self.clock.now(), service, shelf.means.eyes)
 
     def _plan(
         self,
@@ -100,6 +105,9 @@ class RecordedThinker:
         if diagnosis.is_unknown and playbook is None:
             why = f"the cause is unknown, and GRACE never acts on what it does not understand; told {service.owner}"
             return NoPlan(Refusal(rule="unknown-cause", why=why, next=f"grace explain {incident.id}"))
+        if diagnosis.cause == BENIGN_CAUSE and playbook is None:
+            why = "the signals report no fault, and GRACE does nothing about what is no fault"
+            return NoPlan(Refusal(rule="no-fault", why=why, next=f"grace explain {incident.id}"))
         shelf = self.shelf()
         occasion = Occasion(incident, diagnosis, service, inputs)
         made = plan(occasion, shelf.library, shelf.means, asked_for=playbook, tried=tried)

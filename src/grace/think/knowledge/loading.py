@@ -14,8 +14,12 @@ from grace.kit.digests import digest_of
 from grace.kit.documents import Document, Flaw
 from grace.kit.parsing import parse
 from grace.kit.yaml import read_yaml
-from grace.think.knowledge.format import KnowledgePack, KnowledgeRule, Sample
+from grace.model.cause import CAUSES
+from grace.think.knowledge.compiling import compiled_pack
+from grace.think.knowledge.format import Heard, KnowledgePack, KnowledgeRule, Sample
 from grace.think.knowledge.matching import match, scene_of_sample
+from grace.think.knowledge.wording import wording_of
+from grace.think.knowledge.words import WordModel, fit
 
 _SUFFIXES: Final = (".yaml", ".yml")
 
@@ -27,11 +31,27 @@ class Knowledge:
     rules: tuple[KnowledgeRule, ...]
     digest: str
     flaws: tuple[Flaw, ...] = ()
+    heard: tuple[Heard, ...] = ()
 
     @cached_property
     def causes(self) -> frozenset[str]:
-        """Return every cause that can be found."""
-        return frozenset(rule.cause for rule in self.rules)
+        """Return every cause that can be found, and the broader ones that a playbook may name."""
+        found = frozenset(rule.cause for rule in self.rules)
+        return found | {broader for one in found & set(CAUSES) if (broader := CAUSES[one].broader)}
+
+    @cached_property
+    def words(self) -> WordModel:
+        """Return the model of words, fitted to every example when it is first asked for."""
+        return fit((cause, wording_of(text)) for cause, text in self.samples())
+
+    def samples(self) -> Iterator[tuple[str, str]]:
+        """Yield every message of which the cause is known."""
+        for rule in self.rules:
+            for sample in rule.examples.positive:
+                yield rule.cause, sample if isinstance(sample, str) else sample.text
+        for heard in self.heard:
+            for text in heard.messages:
+                yield heard.cause, text
 
 
 def load_knowledge(folders: Iterable[Path]) -> Knowledge:
@@ -39,15 +59,22 @@ def load_knowledge(folders: Iterable[Path]) -> Knowledge:
     rules: list[KnowledgeRule] = []
     flaws: list[Flaw] = []
     content: list[JsonValue] = []
-    for path in sorted({path for folder in folders for path in folder.rglob("*") if path.suffix in _SUFFIXES}):
-        pack = read_pack(path)
+    heard: list[Heard] = []
+    for path in knowledge_files(folders):
+        pack = compiled_pack(path) or read_pack(path)
         if isinstance(pack, tuple):
             flaws += pack
             continue
         flaws += _repeated(rules, pack, str(path))
         rules += pack.rules
+        heard += pack.heard
         content.append(pack.to_json())
-    return Knowledge(tuple(rules), digest_of(content), tuple(sorted(flaws)))
+    return Knowledge(tuple(rules), digest_of(content), tuple(sorted(flaws)), tuple(heard))
+
+
+def knowledge_files(folders: Iterable[Path]) -> list[Path]:
+    """Return the knowledge files below the folders, in the order in which they are read."""
+    return sorted({path for folder in folders for path in folder.rglob("*") if path.suffix in _SUFFIXES})
 
 
 def read_pack(path: Path) -> KnowledgePack | tuple[Flaw, ...]:

@@ -1,4 +1,4 @@
-"""Hold a rule against a signal: which conditions are met, and where."""
+"""Hold a rule against a signal: which conditions are met, where, and how much that counts."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from typing import Final
 
 from grace.model.signal import Frame, Raised, Signal
 from grace.think.knowledge.format import Condition, KnowledgeRule, Sample, compiled
+from grace.think.knowledge.wording import NOTHING, Wording, wording_of
 
-LONGEST_TEXT: Final = 8192
 _SHOWN: Final = 120
 _AROUND: Final = 30
+_MOST_PLACES: Final = 6
+"""So many places of one expression are weighed."""
 _TYPE_AT_START: Final = re.compile(
-    r"^[ \t]*(?:Caused by:[ \t]*)?"
+    r"^[ \t]*(?:(?:Caused by|Error|error|ERROR|fatal|psql|PHP Fatal error|"
+    r"Unhandled exception|Uncaught exception|\[\w{4,8}\])"
+    r"[.:]?[ \t]*)?(?:Uncaught[ \t]+|Exception in thread \"[^\"\n]{0,80}\"[ \t]+)?"
     r"(?P<type>[A-Za-z_][\w.]{2,150}(?:Error|Exception|Timeout|Warning|Expired|Refused)\w{0,40})(?::\s|[ \t]*$)",
     re.MULTILINE,
 )
@@ -25,9 +29,9 @@ class Place:
     """One part of a signal that is looked at as a whole: the message, or one exception."""
 
     name: str
-    texts: tuple[str, ...]
-    type: str = ""
-    frames: tuple[str, ...] = ()
+    texts: tuple[Wording, ...]
+    type: Wording = NOTHING
+    frames: tuple[Wording, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +41,21 @@ class Scene:
     places: tuple[Place, ...]
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
 
+    @property
+    def text(self) -> str:
+        """Return all that is said, each line once."""
+        said = (wording.text for place in self.places for wording in (place.type, *place.texts))
+        return "\n".join(dict.fromkeys(text for text in said if text))
+
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What a condition was met by, and where."""
+    """What a condition was met by, where, how much it counts, and what it says of itself."""
 
     what: str
     where: str
+    weight: float = 1.0
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,17 @@ class Match:
 
     rule: KnowledgeRule
     sightings: tuple[Sighting, ...]
+
+    @property
+    def weight(self) -> float:
+        """Return how much the match counts: as much as the best of what it was met by."""
+        return max((one.weight for one in self.sightings), default=0.0)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Return what the rule and the message say: `engine` of the rule, `path` of the message."""
+        said = {name: value for one in self.sightings for name, value in one.labels}
+        return {**self.rule.labels, **said}
 
 
 def scene_of_signal(signal: Signal, labels: Mapping[str, str] | None = None) -> Scene:
@@ -64,9 +87,10 @@ def scene_of_signal(signal: Signal, labels: Mapping[str, str] | None = None) -> 
 def scene_of_sample(sample: str | Sample) -> Scene:
     if isinstance(sample, str):
         return Scene(tuple(_place_of_message("", sample)))
+    frames = tuple(wording_of(frame) for frame in sample.frames)
     places = (
         *_place_of_message(sample.title, sample.message),
-        Place("exception", (sample.message,), sample.type, sample.frames),
+        Place("exception", (wording_of(sample.message),), wording_of(sample.type), frames),
     )
     return Scene(places, sample.labels)
 
@@ -74,11 +98,13 @@ def scene_of_sample(sample: str | Sample) -> Scene:
 def match(rule: KnowledgeRule, scene: Scene) -> Match | None:
     """Return the match of a rule, with a sighting for each condition that was met; None when it does not match."""
     signature = rule.signature
-    if any(_sighting(condition, scene) for condition in signature.none):
-        return None
     every = [_sighting(condition, scene) for condition in signature.all]
+    if not all(every):
+        return None
     some = [one for condition in signature.any if (one := _sighting(condition, scene))]
-    if not all(every) or (signature.any and not some):
+    if signature.any and not some:
+        return None
+    if any(_sighting(condition, scene) for condition in signature.none):
         return None
     return Match(rule, tuple(dict.fromkeys(one for one in (*every, *some) if one)))
 
@@ -88,28 +114,25 @@ def _optional(raised: Raised | None) -> tuple[Raised, ...]:
 
 
 def _place_of_message(title: str, message: str) -> Iterator[Place]:
-    texts = tuple(_bounded(text) for text in (title, message) if text)
-    yield Place("message", texts)
-    for text in texts:
-        for found in _TYPE_AT_START.finditer(text):
-            line = text[found.start() :].strip().partition("\n")[0]
-            yield Place(f"message ({found['type']})", (line,), found["type"])
+    # A title is mostly the beginning of the message; looking at it twice finds nothing new.
+    said = (message,) if title and message.startswith(title) else (title, message)
+    texts = tuple(wording_of(text) for text in said if text)
+    if texts:
+        yield Place("message", texts)
+    for wording in texts:
+        for found in _TYPE_AT_START.finditer(wording.text):
+            line = wording.text[found.start() :].strip().partition("\n")[0]
+            yield Place(f"message ({found['type']})", (wording_of(line),), wording_of(found["type"]))
 
 
 def _place_of(raised: Raised) -> Place:
     name = raised.name
-    frames = tuple(_frame(frame) for frame in raised.frames)
-    return Place(f"exception {name}", (_bounded(raised.message),), name, frames)
+    frames = tuple(wording_of(_frame(frame)) for frame in raised.frames)
+    return Place(f"exception {name}", (wording_of(raised.message),), wording_of(name), frames)
 
 
 def _frame(frame: Frame) -> str:
     return f"{frame.module}:{frame.function} ({frame.file})"
-
-
-def _bounded(text: str) -> str:
-    """Keep the beginning and the end: the end of a long message is where the error of a traceback stands."""
-    half = LONGEST_TEXT // 2
-    return text if len(text) <= LONGEST_TEXT else f"{text[:half]}\n{text[-half:]}"
 
 
 def _sighting(condition: Condition, scene: Scene) -> Sighting | None:
@@ -118,7 +141,8 @@ def _sighting(condition: Condition, scene: Scene) -> Sighting | None:
         return None
     if not (condition.text or condition.type or condition.frame):
         return in_labels
-    return next((found for place in scene.places if (found := _in_place(condition, place))), None)
+    found = (one for place in scene.places if (one := _in_place(condition, place)))
+    return max(found, key=lambda one: one.weight, default=None)
 
 
 def _in_labels(condition: Condition, labels: Mapping[str, str]) -> Sighting | None:
@@ -131,22 +155,30 @@ def _in_labels(condition: Condition, labels: Mapping[str, str]) -> Sighting | No
 
 
 def _in_place(condition: Condition, place: Place) -> Sighting | None:
-    text = _first(condition.text, place.texts)
-    kind = _first(condition.type, (place.type,))
-    frame = _first(condition.frame, place.frames)
-    asked = ((condition.text, text), (condition.type, kind), (condition.frame, frame))
-    if any(pattern and not found for pattern, found in asked):
+    asked = ((condition.text, place.texts), (condition.type, (place.type,)), (condition.frame, place.frames))
+    found = [_first(pattern, texts, place.name) for pattern, texts in asked if pattern]
+    if not all(found):
         return None
-    return Sighting(text or kind or frame or "", place.name)
+    met = [one for one in found if one]
+    labels = tuple(pair for one in met for pair in one.labels)
+    return Sighting(met[0].what, place.name, min(one.weight for one in met), labels)
 
 
-def _first(pattern: str | None, texts: Iterable[str]) -> str | None:
-    if pattern is None:
-        return None
-    for text in texts:
-        if text and (found := compiled(pattern).search(text)):
-            return _excerpt(text, found)
-    return None
+def _first(pattern: str, texts: Iterable[Wording], where: str) -> Sighting | None:
+    """Return the sighting that counts most; the first among equals."""
+    best: Sighting | None = None
+    for wording in texts:
+        for number, found in enumerate(compiled(pattern).finditer(wording.text)):
+            weight = wording.weight(*found.span())
+            if best is None or weight > best.weight:
+                best = Sighting(_excerpt(wording.text, found), where, weight, _said(found))
+            if weight == 1 or number >= _MOST_PLACES:
+                break
+    return best
+
+
+def _said(found: re.Match[str]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, value in sorted(found.groupdict().items()) if value)
 
 
 def _excerpt(text: str, found: re.Match[str]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from grace.kit.documents import Document, Flaw, Path, did_you_mean
 from grace.kit.parsing import parse
 from grace.model.catalogue import ActionSpec, Catalogue, ProbeSpec
+from grace.model.cause import NEVER_ACT
 from grace.model.plan import Remedy, Reversibility
 from grace.think.playbooks.expressions import ExpressionInvalidError, parse_condition, references_of
 from grace.think.playbooks.format import DoStep, FindStep, Heading, Input, InputType, Playbook, UndoStep
@@ -66,8 +67,8 @@ def lint_heading(work: Linting, heading: Heading, causes: Collection[str] | None
 
 def _lint_cause(work: Linting, playbook: Heading, causes: Collection[str] | None) -> None:
     cause = playbook.when.cause
-    if cause == "unknown":
-        work.add(("when", "cause"), "unknown-cause", "an unknown cause never leads to an action", "Name a cause.")
+    if cause in NEVER_ACT:
+        work.add(("when", "cause"), "unknown-cause", f"the cause {cause!r} never leads to an action", "Name a cause.")
     elif causes is not None and cause not in causes:
         message = f"no knowledge finds the cause {cause!r}"
         work.add(("when", "cause"), "unknown-cause", message, did_you_mean(cause, causes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from grace.model.cause import BENIGN_CAUSE, is_a
 from grace.model.diagnosis import Diagnosis
 from grace.model.incident import Incident
 from grace.model.service import Service
@@ -27,12 +28,17 @@ def choose(
     playbooks: Iterable[LoadedPlaybook],
     tried: Collection[str] = (),
 ) -> LoadedPlaybook | NoneFits:
-    """Return the first playbook of the ladder that fits and was not tried yet for this occurrence of the incident."""
+    """Return the first playbook of the ladder that fits and was not tried yet for this occurrence of the incident.
+
+    Those for just this cause come before those for a broader one.
+    """
     if diagnosis.is_unknown:
         return NoneFits("the cause is unknown, and an unknown cause never leads to an action")
-    for_cause = [one for one in playbooks if one.playbook.when.cause == diagnosis.cause]
+    if diagnosis.cause == BENIGN_CAUSE:
+        return NoneFits("the signals report no fault, and no fault never leads to an action")
+    for_cause = [one for one in playbooks if is_a(diagnosis.cause, one.playbook.when.cause)]
     considered: list[str] = []
-    for one in sorted(for_cause, key=_rung):
+    for one in sorted(for_cause, key=lambda one: (one.playbook.when.cause != diagnosis.cause, *_rung(one))):
         why_not = _why_not(one.playbook, diagnosis, incident, service, tried)
         if why_not is None:
             return one
@@ -46,7 +52,9 @@ def why_it_does_not_fit(playbook: Heading, diagnosis: Diagnosis, incident: Incid
     """Say why a playbook cannot be used for this incident; None when it can."""
     if diagnosis.is_unknown:
         return "the cause is unknown, and an unknown cause never leads to an action"
-    if playbook.when.cause != diagnosis.cause:
+    if diagnosis.cause == BENIGN_CAUSE:
+        return "the signals report no fault, and no fault never leads to an action"
+    if not is_a(diagnosis.cause, playbook.when.cause):
         return f"it heals {playbook.when.cause}, and the cause is {diagnosis.cause}"
     labels = {**service.labels, **incident.labels}
     for name, wanted in playbook.when.labels.items():

@@ -1,130 +1,136 @@
-"""Diagnose by rules: the cause that the evidence speaks for, how surely, and what else was considered."""
+"""Diagnose: the cause that the evidence speaks for, how surely, and what else was considered."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+from grace.model.cause import BENIGN_CAUSE
 from grace.model.diagnosis import UNKNOWN_CAUSE, Alternative, Diagnosis, Evidence
 from grace.model.incident import Incident
 from grace.model.signal import Severity, Signal
 from grace.think.knowledge.loading import Knowledge
-from grace.think.knowledge.matching import Match, match, scene_of_signal
+from grace.think.knowledge.matching import Match, Scene, match, scene_of_signal
+from grace.think.knowledge.wording import Wording
+from grace.think.sentinel.calibrating import shipped
+from grace.think.sentinel.weighing import Weighed, balance
 
 THRESHOLD: Final = 0.5
 """Below this the honest answer is `unknown`."""
-CLOSE: Final = 0.2
-"""Causes whose confidence differs by less than this contradict each other."""
+CLOSE: Final = 0.05
+"""Causes whose probabilities differ by less than this contradict each other."""
 MOST_SIGNALS: Final = 20
 """Signals of one incident are alike: the newest few are looked at."""
+_MOST_ALTERNATIVES: Final = 5
+_LEAST_WORTH_TELLING: Final = 0.02
 _REPORTS_NO_FAULT: Final = frozenset({Severity.DEBUG, Severity.INFO})
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A cause with its surest rule and all that matched."""
-
-    cause: str
-    confidence: float
-    matches: tuple[Match, ...]
-
-    @property
-    def explains(self) -> frozenset[str]:
-        return frozenset(cause for one in self.matches for cause in one.rule.explains)
-
-    @property
-    def rules(self) -> str:
-        return ", ".join(dict.fromkeys(one.rule.id for one in self.matches))
+_SEVERITIES: Final = (
+    "RFC 5424, The Syslog Protocol, section 6.2.1 <https://www.rfc-editor.org/rfc/rfc5424#section-6.2.1>"
+)
 
 
 def diagnose(incident: Incident, signals: Sequence[Signal], knowledge: Knowledge, at: datetime) -> Diagnosis:
-    """Return the diagnosis of an incident from its signals; `unknown` where the rules do not tell."""
-    candidates = _candidates(incident, signals, knowledge)
-    leading = [one for one in candidates if not _is_explained(one, candidates)]
-    if not leading:
-        return _unknown(incident, knowledge, at, ())
-    first, *rivals = leading
-    confidence = _confidence(first, rivals)
-    others = tuple(_alternative(one, first, is_rival=one in rivals) for one in candidates if one is not first)
-    if confidence < THRESHOLD:
-        why = f"{first.rules} speaks for it, but not surely enough ({confidence:.2f} of at least {THRESHOLD})"
-        doubted = Alternative(cause=first.cause, confidence=confidence, why=why)
-        return _unknown(incident, knowledge, at, (doubted, *others))
+    """Return the diagnosis of an incident from its signals; `unknown` where the evidence does not tell."""
+    telling = [signal for signal in signals if signal.severity not in _REPORTS_NO_FAULT]
+    if signals and not telling:
+        return _as_reported(incident, signals[-1], knowledge, at)
+    scenes = [scene_of_signal(signal, incident.labels) for signal in telling[-MOST_SIGNALS:]]
+    return judged(incident.id, weigh_all(scenes, knowledge), knowledge.digest, at)
+
+
+def weigh_all(scenes: Sequence[Scene], knowledge: Knowledge) -> tuple[Weighed, ...]:
+    """Weigh what several signals of one incident say, each rule by the best of its matches."""
+    best: dict[str, Match] = {}
+    for scene in scenes:
+        for rule in knowledge.rules:
+            found = match(rule, scene)
+            if found and (rule.id not in best or found.weight > best[rule.id].weight):
+                best[rule.id] = found
+    matches: dict[str, list[Match]] = {}
+    for one in best.values():
+        matches.setdefault(one.rule.cause, []).append(one)
+    return balance(matches, _leanings(scenes, knowledge))
+
+
+def judged(incident_id: str, weighed: Sequence[Weighed], digest: str, at: datetime) -> Diagnosis:
+    """Turn weighed causes into a diagnosis: calibrated, with evidence, alternatives and reasons."""
+    confidence = round(shipped()(weighed[0].probability), 4) if weighed else 0.0
+    first = weighed[0] if weighed else None
+    if first is None or confidence < THRESHOLD or not _stands(first, weighed[1:]):
+        told = tuple(_alternative(one, None) for one in _worth_telling(weighed))
+        return Diagnosis(
+            incident_id=incident_id,
+            cause=UNKNOWN_CAUSE,
+            confidence=0.0,
+            alternatives=told,
+            knowledge_digest=digest,
+            at=at,
+        )
     return Diagnosis(
-        incident_id=incident.id,
+        incident_id=incident_id,
         cause=first.cause,
         confidence=confidence,
         evidence=_evidence(first),
-        alternatives=others,
-        knowledge_digest=knowledge.digest,
+        alternatives=tuple(_alternative(one, first) for one in _worth_telling(weighed[1:])),
+        knowledge_digest=digest,
         at=at,
     )
 
 
-def _candidates(incident: Incident, signals: Sequence[Signal], knowledge: Knowledge) -> list[_Candidate]:
-    found: dict[str, list[Match]] = {}
-    telling = [signal for signal in signals if signal.severity not in _REPORTS_NO_FAULT]
-    for signal in telling[-MOST_SIGNALS:]:
-        scene = scene_of_signal(signal, incident.labels)
-        for rule in knowledge.rules:
-            if one := match(rule, scene):
-                found.setdefault(rule.cause, []).append(one)
-    return sorted((_candidate(cause, matches) for cause, matches in found.items()), key=_surest_first)
+def _stands(first: Weighed, others: Sequence[Weighed]) -> bool:
+    """Tell whether a cause may be named: a rule says so, about more than a name or a denial, and no other as firmly."""
+    is_said = any(one.weight >= THRESHOLD for one in first.matches)
+    return is_said and (not others or first.probability - others[0].probability >= CLOSE)
 
 
-def _candidate(cause: str, matches: Iterable[Match]) -> _Candidate:
-    surest_first = sorted(matches, key=lambda one: (-one.rule.confidence, one.rule.id))
-    return _Candidate(cause, surest_first[0].rule.confidence, tuple(surest_first))
+def _leanings(scenes: Sequence[Scene], knowledge: Knowledge) -> Mapping[str, float]:
+    every = [knowledge.words.leanings(Wording(text)) for text in dict.fromkeys(scene.text for scene in scenes)]
+    told = [one for one in every if one]
+    if not told:
+        return {}
+    return {cause: sum(one[cause] for one in told) / len(told) for cause in told[0]}
 
 
-def _surest_first(candidate: _Candidate) -> tuple[float, str]:
-    return (-candidate.confidence, candidate.cause)
+def _worth_telling(weighed: Sequence[Weighed]) -> list[Weighed]:
+    told = [one for one in weighed if one.matches or one.probability >= _LEAST_WORTH_TELLING]
+    return told[:_MOST_ALTERNATIVES]
 
 
-def _is_explained(candidate: _Candidate, among: Iterable[_Candidate]) -> bool:
-    return any(
-        candidate.cause in other.explains and candidate.cause != other.cause and other.cause not in candidate.explains
-        for other in among
-    )
+def _alternative(one: Weighed, first: Weighed | None) -> Alternative:
+    return Alternative(cause=one.cause, confidence=round(one.probability, 4), why=_why(one, first))
 
 
-def _confidence(first: _Candidate, rivals: Sequence[_Candidate]) -> float:
-    """Return the confidence of the first, halved when a rival is as sure, untouched when it is far behind."""
-    if not rivals:
-        return first.confidence
-    lead = min(1.0, (first.confidence - rivals[0].confidence) / CLOSE)
-    return round(first.confidence * (0.5 + 0.5 * lead), 4)
+def _why(one: Weighed, first: Weighed | None) -> str:
+    if not one.matches:
+        return "only the wording leans to it, and no rule matches"
+    if first is None:
+        return f"{one.rules} speaks for it, but not surely enough (the answer needs {THRESHOLD})"
+    if one.explained_by == first.cause:
+        return f"{one.rules} matches too, as a consequence of {first.cause}"
+    if max(match.weight for match in one.matches) < THRESHOLD:
+        return f"{one.rules} matches only a name, or words that are denied"
+    return f"{one.rules} matches less surely"
 
 
-def _alternative(candidate: _Candidate, first: _Candidate, *, is_rival: bool) -> Alternative:
-    if not is_rival:
-        why = f"{candidate.rules} matches too, as a consequence of {first.cause}"
-    elif first.confidence - candidate.confidence < CLOSE:
-        why = f"{candidate.rules} matches almost as surely, which makes {first.cause} less certain"
-    else:
-        why = f"{candidate.rules} matches less surely"
-    return Alternative(cause=candidate.cause, confidence=candidate.confidence, why=why)
-
-
-def _evidence(candidate: _Candidate) -> tuple[Evidence, ...]:
+def _evidence(one: Weighed) -> tuple[Evidence, ...]:
     cited: Mapping[tuple[str, str], Evidence] = {
-        (one.rule.id, sighting.what): Evidence(
-            what=sighting.what, where=sighting.where, rule=one.rule.id, source=one.rule.source
+        (found.rule.id, sighting.what): Evidence(
+            what=sighting.what, where=sighting.where, rule=found.rule.id, source=found.rule.citation
         )
-        for one in candidate.matches
-        for sighting in one.sightings
+        for found in one.matches
+        for sighting in found.sightings
     }
     return tuple(cited.values())
 
 
-def _unknown(incident: Incident, knowledge: Knowledge, at: datetime, considered: tuple[Alternative, ...]) -> Diagnosis:
+def _as_reported(incident: Incident, newest: Signal, knowledge: Knowledge, at: datetime) -> Diagnosis:
+    told = Evidence(what=f"severity {newest.severity}", where="signal", rule="severity", source=_SEVERITIES)
     return Diagnosis(
         incident_id=incident.id,
-        cause=UNKNOWN_CAUSE,
-        confidence=0.0,
-        alternatives=considered,
+        cause=BENIGN_CAUSE,
+        confidence=round(shipped()(1.0), 4),
+        evidence=(told,),
         knowledge_digest=knowledge.digest,
         at=at,
     )
