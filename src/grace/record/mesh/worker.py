@@ -166,6 +166,8 @@ class Worker:
                 thread.join()
         if self._agenda.done != self._saved:
             self._save()
+        if not is_drained:
+            _LOG.warning("%s did not end in time; it gets the entry again after the next start", self.subscription.name)
         return is_drained
 
     # ---- lanes ----
