@@ -1,6 +1,6 @@
 """How long a server takes from its first instruction to its first answered request.
 
-On the data folder of an earlier start, as at every start but the first; and on an empty one, whose schema is made first.
+On the data folder of an earlier start, as at every start but the first; and on an empty one, whose schema it makes.
 """
 
 from __future__ import annotations

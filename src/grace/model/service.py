@@ -35,7 +35,7 @@ class ServiceBenchmark(Noun):
     probe: str
     parameters: dict[str, JsonValue] = Field(default_factory=dict, serialization_alias="with", validation_alias=WITH)
     samples: int = Field(default=100, ge=5, le=1000)
-    """Of idle noise, 20 samples are called 20 % worse in one comparison of seven, 100 in fewer than one of a hundred."""
+    """Of idle noise, 20 samples are called 20 % worse in one comparison of seven, 100 in less than one of a hundred."""
     better: str = Field(default="lower", pattern="^(lower|higher)$")
 
 
