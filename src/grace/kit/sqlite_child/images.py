@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self, TypeAlias, cast
 
-import apsw
 from pydantic import JsonValue
 
+from grace.kit.sqlite_child.changesets import keyed_changes
 from grace.kit.sqlite_child.connections import Database, Row
 from grace.kit.sqlite_child.protocol import FaultKind, SqliteFault, SqliteValue, from_json, to_json
 from grace.kit.wording import in_words
@@ -103,11 +103,11 @@ def touched_rows(database: Database, changeset: bytes) -> list[tuple[Table, Row]
     """Return table and key of every row in a changeset."""
     tables: dict[str, Table] = {}
     rows: list[tuple[Table, Row]] = []
-    for change in apsw.Changeset.iter(changeset):  # pyright: ignore[reportUnknownMemberType] - no types for buffers
-        table = tables.setdefault(change.name, Table.read(database, change.name))
-        values = cast("Row", change.old or change.new)  # pyright: ignore[reportUnknownMemberType]
-        by_name = dict(zip(table.columns, values, strict=True))
-        rows.append((table, tuple(by_name[name] for name in table.key)))
+    for change in keyed_changes(changeset):
+        if change.table not in tables:
+            tables[change.table] = Table.read(database, change.table)
+        table = tables[change.table]
+        rows.append((table, tuple(change.key[table.columns.index(name)] for name in table.key)))
     return rows
 
 
