@@ -33,7 +33,10 @@ def _serve(folder: Path, *options: str) -> subprocess.Popen[str]:
 
 def _refusal(folder: Path, *options: str) -> Said:
     with _serve(folder, *options) as process:
-        out, err = process.communicate()
+        try:
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
         return Said(process.returncode, out, err)
 
 
@@ -120,3 +123,36 @@ def test_a_service_that_may_write_into_the_own_folder_stops_the_start(tmp_path: 
     assert (said.code, said.out) == (Exit.USAGE, "")
     assert f"{tmp_path / 'grace.yaml'}:5:" in said.err
     assert "own folder" in said.err
+
+
+def _served_once(folder: Path, *options: str) -> None:
+    with _serve(folder, *options) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["address"]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == Exit.DONE
+
+
+def test_a_ledger_that_moved_without_its_witness_is_taken_on_by_a_persons_word_alone(
+    grace: Grace, tmp_path: Path, data_folder: Path
+) -> None:
+    _served_once(tmp_path)
+    witness = data_folder / "ledger.checkpoints"
+    held = witness.read_bytes()
+    witness.unlink()
+    said = _refusal(tmp_path)
+    assert said.code == Exit.LEDGER_INVALID
+    assert "start once with `grace serve --adopt-ledger`" in said.err
+
+    _served_once(tmp_path, "--adopt-ledger")
+    assert witness.stat().st_size > 0
+    _served_once(tmp_path, "--adopt-ledger")
+    with _serve(tmp_path) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        started = grace("ledger", "entries", "--type", "server.started", "--json").json["items"]
+        process.kill()
+    assert [one["payload"]["adopted"] for one in started] == [False, True, False, False]
+
+    witness.write_bytes(held.replace(b"log_", b"log-"))
+    assert _refusal(tmp_path, "--adopt-ledger").code == Exit.LEDGER_INVALID, "another log's witness is not overruled"

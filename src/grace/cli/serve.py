@@ -32,6 +32,9 @@ def serve(
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="0: any free one.")] = None,
     data: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where the record lives.")] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="The services to watch: grace.yaml.")] = None,
+    adopt_ledger: Annotated[
+        bool, typer.Option("--adopt-ledger", help="Once, after a planned move: take on a log whose witness is empty.")
+    ] = False,
 ) -> None:
     """Run the server until it is told to stop; options win over GRACE_ variables (docs/settings.md)."""
     settings = load_settings(host=host, port=port, data_folder=data, services_file=config)
@@ -51,7 +54,7 @@ def serve(
         signal.signal(stop, _stop)  # uvicorn raises it again when it is done; then what we opened is closed
     try:
         with starting_told():
-            wiring.serve(settings, ready)
+            wiring.serve(settings, ready, adopt_ledger=adopt_ledger)
     finally:
         retract(settings.data_folder)
 

@@ -230,6 +230,8 @@ class ServerStarted(Noun):
     version: str
     policy_digest: str
     recovered: tuple[str, ...] = ()
+    adopted: bool = False
+    """A person started it with `--adopt-ledger`, and the witness held nothing to check the log against."""
 
 
 class SubscriberChanged(Noun):

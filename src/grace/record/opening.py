@@ -260,7 +260,7 @@ def _require_witnessed(reader: LedgerReader, key: VerifierKey, witness: Witness,
         if head.size > 0 and not adopt:
             what = f"it has {head.size} entries, but the witness holds no checkpoint"
             raise LedgerUntrustedError(
-                what, "Put the witness file back; after a planned move, open it once with `adopt`."
+                what, "Put the witness file back; after a planned move start once with `grace serve --adopt-ledger`."
             )
         return
     require_continuation(reader, _witnessed(note, key).head, head)

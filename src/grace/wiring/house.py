@@ -66,6 +66,7 @@ from grace.model.events import EventType, ServerStarted
 from grace.model.ledger_entry import Draft
 from grace.model.service import Service
 from grace.model.warrant import Refusal
+from grace.record.ledger.witness import FileWitness
 from grace.record.mesh.delivery import Mesh
 from grace.record.mesh.webhooks.declarations import load_webhooks
 from grace.record.mesh.webhooks.outbox import Outbox
@@ -113,8 +114,10 @@ class Running:
         self.close()
 
 
-def open_house(settings: Settings) -> Running:
+def open_house(settings: Settings, *, adopt_ledger: bool = False) -> Running:
     """Open the data folder, put the rooms together, and carry on what was under way.
+
+    `adopt_ledger` takes on a log whose witness is empty, and says so on the record; never one that contradicts it.
 
     Raise what stops a start, each with what to do: an untrusted ledger, a schema that does not fit, broken policies,
     services or playbooks, a data folder that another GRACE has open.
@@ -124,8 +127,9 @@ def open_house(settings: Settings) -> Running:
         mint = IdMint(clock)
         folder = settings.data_folder.resolve()
         opening.enter_context(only_one(folder))
+        adopted = adopt_ledger and FileWitness(settings.witness).newest() is None
         record = opening.enter_context(
-            open_record(places(settings), clock=clock, witness_interval_s=settings.witness_interval)
+            open_record(places(settings), clock=clock, witness_interval_s=settings.witness_interval, adopt=adopted)
         )
         mesh = Mesh(record, record.reader, clock)
         opening.callback(mesh.close)
@@ -140,7 +144,7 @@ def open_house(settings: Settings) -> Running:
         recovered = runs.recover()
         for run_id in recovered:  # An answer may stand since the moment before the last end, with nobody left to ring.
             runs.ring(run_id, APPROVAL_TOPIC)
-        _say_started(record, mint, house, recovered)
+        _say_started(record, mint, house, recovered, adopted=adopted)
         heal_new_incidents(mesh, runs)
         outbox.subscribe(mesh)
         mesh.subscribe(ONLOOKING, LOOKED_ON, onlooker.deliver)
@@ -370,8 +374,8 @@ def folders_of(given: tuple[Path, ...], shipped: ShippedName) -> tuple[Path, ...
     return (shipped_folder(shipped), *given)
 
 
-def _say_started(record: Record, mint: IdMint, house: House, recovered: tuple[str, ...]) -> None:
-    started = ServerStarted(version=VERSION, policy_digest=house.policy.digest, recovered=recovered)
+def _say_started(record: Record, mint: IdMint, house: House, recovered: tuple[str, ...], *, adopted: bool) -> None:
+    started = ServerStarted(version=VERSION, policy_digest=house.policy.digest, recovered=recovered, adopted=adopted)
     record.append(
         Draft(key=mint.mint("start"), type=EventType.SERVER_STARTED, actor="grace", payload=started.to_json())
     )

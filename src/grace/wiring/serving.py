@@ -21,14 +21,15 @@ FIRST_NAME: Final = "local"
 """Who the first token belongs to: whoever may read the data folder."""
 
 
-def serve(settings: Settings, ready: Callable[[str, str | None], None]) -> None:
+def serve(settings: Settings, ready: Callable[[str, str | None], None], *, adopt_ledger: bool = False) -> None:
     """Serve until told to stop; `ready` gets the address when it answers, and the first token if one is made.
 
-    It is made where no token opens the door and only this machine reaches it: else nobody could ever log in.
+    The token is made where none opens the door and only this machine reaches it: else nobody could ever log in.
+    `adopt_ledger` takes on a log whose witness is empty, after a planned move.
     """
     arm_cut_points(settings)
     speak(settings)
-    with _opened(settings) as running:
+    with _opened(settings, adopt_ledger=adopt_ledger) as running:
         refuse_unsafe_start(settings, running.house.tokens.usable())
         tokens = running.house.tokens
         first = None if tokens.usable() else tokens.issue(FIRST_NAME, Role.ADMIN, FIRST_NAME)
@@ -55,7 +56,7 @@ def serve(settings: Settings, ready: Callable[[str, str | None], None]) -> None:
 
 
 @contextmanager
-def _opened(settings: Settings) -> Generator[Running]:
+def _opened(settings: Settings, *, adopt_ledger: bool) -> Generator[Running]:
     """Open the house without collecting, leave what stands then out of every later collection, and collect less often.
 
     Nearly all that a start makes stays: looking through it takes a tenth of the start and finds a few MB. And signals
@@ -63,7 +64,7 @@ def _opened(settings: Settings) -> Generator[Running]:
     """
     gc.disable()
     try:
-        with open_house(settings) as running:
+        with open_house(settings, adopt_ledger=adopt_ledger) as running:
             gc.freeze()
             gc.set_threshold(*_COLLECT_AFTER)
             gc.enable()
