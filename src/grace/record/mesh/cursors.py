@@ -8,11 +8,17 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, insert, select, update
 
+from grace.kit.clock import to_rfc3339
 from grace.model.events import EventType
 from grace.record.mesh.agenda import Pointer
 from grace.record.store.tables import ledger_entries, mesh_cursors, mesh_dead_letters
 
 _KEY = func.coalesce(ledger_entries.c.run_id, ledger_entries.c.incident_id, ledger_entries.c.service, "")
+
+_SAVE_CURSOR = """
+    INSERT INTO mesh_cursors (subscriber, delivered, updated_at) VALUES (?, ?, ?)
+    ON CONFLICT (subscriber) DO UPDATE SET delivered = excluded.delivered, updated_at = excluded.updated_at
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +67,7 @@ def saved_cursor(connection: Connection, subscriber: str) -> Cursor | None:
 
 
 def save_cursor(connection: Connection, subscriber: str, delivered: int, at: datetime) -> None:
-    mine = mesh_cursors.c.subscriber == subscriber
-    changed = connection.execute(update(mesh_cursors).where(mine).values(delivered=delivered, updated_at=at))
-    if changed.rowcount == 0:
-        connection.execute(insert(mesh_cursors).values(subscriber=subscriber, delivered=delivered, updated_at=at))
+    connection.exec_driver_sql(_SAVE_CURSOR, (subscriber, delivered, to_rfc3339(at)))
 
 
 def save_disabled(connection: Connection, subscriber: str, delivered: int, at: datetime, why: str | None) -> None:
