@@ -136,8 +136,8 @@ def test_an_erased_payload_is_not_told(address: str, house: House, tokens: dict[
     ("message", "why"),
     [
         ("not json", "not a subscribe message"),
-        ('{"type": "subscribe", "pattern": ["*"]}', "pattern: Extra inputs are not permitted"),
-        ('{"type": "unsubscribe"}', "type: Input should be 'subscribe'"),
+        ('{"type": "subscribe", "pattern": ["*"]}', "pattern: is not known here"),
+        ('{"type": "unsubscribe"}', "type: should be 'subscribe'"),
         ('{"type": "subscribe", "patterns": []}', "patterns"),
         ('{"type": "subscribe", "patterns": ["run.setled"]}', "Did you mean run.settled"),
         ('{"type": "subscribe", "after": -2}', "after"),

@@ -23,6 +23,7 @@ from grace.api.problems import ProblemError
 from grace.api.roles import Identity, Role
 from grace.kit.canonical import JsonObject, canonical
 from grace.kit.clock import to_rfc3339
+from grace.kit.wording import in_words
 from grace.model.ledger_entry import LedgerEntry
 from grace.record.mesh.delivery import Narrowing, Passed
 from grace.record.mesh.patterns import PatternUnknownError
@@ -234,5 +235,4 @@ def _understood(written: str) -> Subscribe:
     try:
         return Subscribe.model_validate_json(written)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'message'}: {each['msg']}" for each in error.errors())
-        raise _Ended(NOT_ALLOWED, f"not a subscribe message: {wrong}") from None
+        raise _Ended(NOT_ALLOWED, f"not a subscribe message: {in_words(error)}") from None

@@ -11,6 +11,7 @@ from typing import Final
 from grace.kit.attempt import Raised, Returned, attempt
 from grace.kit.clock import Clock, sleep_unless
 from grace.kit.ids import random_bytes
+from grace.kit.wording import in_words
 from grace.record.mesh.agenda import Agenda, Item
 from grace.record.mesh.books import BATCH, Books, Reading
 from grace.record.mesh.cursors import Cursor
@@ -276,7 +277,7 @@ class Worker:
                     self._quiet_until = self._clock.monotonic() + min(later.after_s, LONGEST_REST_S)
                 self._fail(item, str(later))
             case Raised(error):
-                self._fail(item, f"{type(error).__name__}: {error}")
+                self._fail(item, f"{type(error).__name__}: {in_words(error)}")
 
     def _take(self, item: Item) -> None:
         with self._changed:
