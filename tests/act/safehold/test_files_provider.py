@@ -1,5 +1,6 @@
 import os
 import random
+import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -215,6 +216,27 @@ def test_a_folder_on_the_way_that_became_a_symlink_stops_everything(bench: Bench
     assert isinstance(provider.digest(target), Unknown)
     assert provider.restore(kept, kept.digest, (), bench.vault).state is RestoreState.FAILED
     assert (elsewhere / "file").read_text() == "another file"
+
+
+@pytest.mark.parametrize("points_to", ["nowhere", "loop", "y" * 1000, "../elsewhere", "/"])
+def test_a_folder_that_others_replaced_by_a_symlink_stops_the_undo_and_is_not_gone_through(
+    bench: Bench, provider: FilesProvider, points_to: str
+) -> None:
+    tree = bench.world / "tree"
+    (tree / "folder" / "inner").mkdir(parents=True)
+    (bench.world / "elsewhere" / "inner").mkdir(parents=True)
+    (tree / "folder" / "inner" / "ours").write_text("before")
+    kept = taken(provider.take(file_target(tree), bench.vault))
+    (tree / "folder" / "inner" / "ours").write_text("after")
+    change = provider.change_since(kept, bench.vault)
+    assert isinstance(change, str)
+    shutil.rmtree(tree / "folder")
+    (tree / "folder").symlink_to(points_to)
+    (tree / "loop").symlink_to("loop")
+    theirs = digest(provider, bench.world)
+    end = provider.restore(kept, None, (change,), bench.vault)
+    assert end.state is RestoreState.FOREIGN, end
+    assert digest(provider, bench.world) == theirs
 
 
 def test_names_and_links_that_are_no_utf8_come_back(bench: Bench, provider: FilesProvider) -> None:

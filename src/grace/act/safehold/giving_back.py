@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from grace.act.safehold.contents import Contents, KeptTree
 from grace.kit.cuts import cut
 from grace.kit.filesystem import writing
 from grace.kit.filesystem.entries import Entry, Kind, Tree, differing_fields, parent_of
-from grace.kit.filesystem.paths import from_text, opened_folder
+from grace.kit.filesystem.paths import NotExactError, from_text, opened_folder
 from grace.kit.filesystem.writing import Attributes
 
 
@@ -213,7 +213,7 @@ def sweep(root: Path, tree: Tree) -> None:
         place = root / from_text(path) if path else root
         left.setdefault(place.parent, set()).add(writing.scratch_name(place.name))
     for folder, names in left.items():
-        if folder.is_dir() and not folder.is_symlink():
+        with suppress(NotExactError):  # It is gone by now, or a symlink stands on the way: nothing of ours lies there.
             _sweep_folder(folder, names)
 
 
