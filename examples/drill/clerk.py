@@ -95,7 +95,7 @@ def _pages(tally: Tally) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by the standard library
             """Keep the page quiet: standard error belongs to faults."""
 
     return Pages

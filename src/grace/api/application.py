@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from grace.api.access import SCHEME
+from grace.api.chat import router as chat
 from grace.api.front_door import FrontDoor
 from grace.api.house import House
 from grace.api.limits import BodyLimit
@@ -19,7 +20,6 @@ from grace.api.routes import (
     auth,
     autonomy,
     benchmarks,
-    chat,
     declared,
     drills,
     events,

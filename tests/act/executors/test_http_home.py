@@ -16,11 +16,10 @@ import pytest
 
 from grace.act.executors.doors import named_door, reached_door
 from grace.act.executors.http import HttpExecutor, RequestParameters
+from grace.act.executors.workplace import ProcessRules
 from grace.kit.procfs import Endpoint, listening_at
 from grace.model.execution import Outcome, StepState
 from grace.model.warrant import Refusal
-from grace.sense.directory import Directory
-from grace.settings import load_settings
 from grace.wiring.plugs import load_actions
 from tests.act.workbench import Bench, perform
 
@@ -145,7 +144,7 @@ def test_a_process_is_told_where_it_listens_and_where_no_longer() -> None:
 def test_the_server_knows_its_own_doors(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     with listening("127.0.0.1") as server:
-        actions = load_actions(load_settings(), tmp_path, bench.clock, bench.vault, bench.sqlite, Directory())
+        actions = load_actions((), tmp_path, bench.clock, bench.vault, bench.sqlite, ProcessRules())
         url = f"http://localhost:{port_of(server)}/api/halt"
         found = actions[USES].predict(RequestParameters.model_validate({"method": "POST", "url": url}))
     bench.close()
