@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ class Sink:
     def __init__(self, port: int = 0) -> None:
         self.signals: dict[str, Document] = {}
         self.requests: list[Document] = []
+        self.sessions: list[Document] = []
         self.authorizations: set[str] = set()
         self.duplicates = 0
         self.status = 202
@@ -45,6 +47,12 @@ class Sink:
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.requests) >= count, timeout_s)
 
+    def wait_for_session(self, told: Callable[[Document], bool], timeout_s: float = 20.0) -> None:
+        """Wait until something is said about a session."""
+        with self._changed:
+            arrived = self._changed.wait_for(lambda: any(told(one) for one in self.sessions), timeout_s)
+            assert arrived, f"told were only {self.sessions}"
+
     def stop(self) -> None:
         self._server.shutdown()
         self._server.close_connections()
@@ -57,11 +65,11 @@ class Sink:
         with self._changed:
             self.requests.append(document)
             self.authorizations.add(authorization)
-            answer = self._judge(signals)
+            answer = self._judge(signals, document.get("sessions", []))
             self._changed.notify_all()
             return answer
 
-    def _judge(self, signals: list[Document]) -> tuple[int, bytes]:
+    def _judge(self, signals: list[Document], sessions: list[Document]) -> tuple[int, bytes]:
         if self.answer is not None:
             return self.status, self.answer
         if self.status != 202:
@@ -71,6 +79,7 @@ class Sink:
         known = sum(signal["id"] in self.signals for signal in signals)
         self.duplicates += known
         self.signals.update({signal["id"]: signal for signal in signals})
+        self.sessions += sessions
         return 202, json.dumps({"accepted": len(signals) - known, "duplicates": known, "signals": []}).encode()
 
 

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import asyncio
+import socket
 from typing import Any
 
 import grace_sdk
 import httpx
 import pytest
+import uvicorn
 from grace_sdk.asgi import CaptureMiddleware
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -193,3 +196,31 @@ async def test_a_websocket_that_fails_is_captured(sink: Sink) -> None:
     with pytest.raises(LookupError):
         await CaptureMiddleware(app)({"type": "websocket", "path": "/live"}, None, None)  # type: ignore[arg-type]
     assert _only(sink)["labels"] == {"method": "WEBSOCKET", "route": "/live"}
+
+
+async def test_an_id_that_a_request_brings_is_kept(sink: Sink) -> None:
+    grace_sdk.init(sink.dsn())
+    transport = httpx.ASGITransport(app=_outermost(), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
+        answer = await client.get("/unavailable", headers={"X-Correlation-Id": "web-17"})
+    assert answer.headers["x-correlation-id"] == _only(sink)["correlation_id"] == "web-17"
+
+
+async def test_under_a_real_server_the_answer_carries_the_id_and_the_failure_is_one_signal(sink: Sink) -> None:
+    grace_sdk.init(sink.dsn())
+    server = uvicorn.Server(uvicorn.Config(_outermost(), port=0, log_level="critical", lifespan="off"))
+    with _listening() as listener:
+        serving = asyncio.create_task(server.serve([listener]))
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
+            answer = await client.get("/orders/17")
+        server.should_exit = True
+        await serving
+    assert answer.status_code == 500
+    assert answer.headers["x-correlation-id"] == _only(sink)["correlation_id"]
+
+
+def _listening() -> socket.socket:
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    return listener

@@ -22,7 +22,7 @@ def test_many_signals_arrive_in_few_requests(sink: Sink) -> None:
     assert grace_sdk.flush(20.0)
     assert len(sink.signals) == 300
     assert len(sink.requests) < 30
-    assert _progress() == Progress(300, 0, 0, 0, 0, "")
+    assert _progress() == Progress(300, 300, 0, 0, 0, 0, 0, "")
 
 
 def test_signals_arrive_without_a_flush(sink: Sink) -> None:

@@ -7,6 +7,7 @@ import grace_sdk
 import pytest
 from grace_sdk.logs import CaptureHandler
 
+from tests.sdk.scripts import run
 from tests.sdk.sink import Document, Sink
 
 
@@ -87,3 +88,23 @@ def test_the_sdk_does_not_capture_its_own_log(sink: Sink, logger: logging.Logger
 def test_before_init_the_handler_does_nothing(logger: logging.Logger) -> None:
     logger.error("x")
     assert grace_sdk.progress() is None
+
+
+def test_errors_are_captured_without_a_handler_of_ours_and_logging_stays_as_it_was(sink: Sink) -> None:
+    code = (
+        "import logging, sys, grace_sdk\n"
+        "grace_sdk.init(sys.argv[1])\n"
+        "logging.getLogger('orders').error('order %d is stuck', 17)\n"
+        "logging.getLogger('orders').warning('shown without any handler')\n"
+        "logging.basicConfig(format='configured %(message)s')\n"
+        "logging.getLogger('orders').warning('later')"
+    )
+    result = run(code, sink.dsn())
+    assert [signal["title"] for signal in sink.wait_for(1)] == ["order %d is stuck"]
+    assert result.stderr.splitlines() == ["order 17 is stuck", "shown without any handler", "configured later"]
+
+
+def test_a_record_that_a_handler_and_the_hook_both_meet_is_one_signal(sink: Sink, logger: logging.Logger) -> None:
+    grace_sdk.init(sink.dsn())
+    logger.error("order is stuck")
+    assert len(_signals(sink)) == 1

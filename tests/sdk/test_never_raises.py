@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 import grace_sdk
@@ -116,3 +118,67 @@ def test_init_with_nonsense_does_not_raise() -> None:
         assert grace_sdk.progress() is None
     grace_sdk.init("http://t@127.0.0.1:9/s", labels=cast("Any", hostile.HostileMapping(a=1)), spool="/dev/null/x")
     assert grace_sdk.capture(message="x")
+
+
+def _hang() -> str:
+    threading.Event().wait()
+    return ""
+
+
+@pytest.mark.parametrize(
+    "look", [lambda: 1 / 0, _hang, lambda: "x" * 10**7, lambda: _deep(0)], ids=["raise", "hang", "huge", "recursion"]
+)
+def test_objects_of_the_application_are_never_printed(sink: Sink, look: Callable[[], object]) -> None:
+    class Evil:
+        def __repr__(self) -> str:
+            return str(look())
+
+        __str__ = __repr__
+
+        def __reduce__(self) -> str:
+            return str(look())
+
+    @dataclass
+    class Order:
+        buyer: object
+
+    evil = Evil()
+    grace_sdk.init(sink.dsn())
+    error = ValueError("order", evil)
+    error.__cause__ = KeyError(evil)
+    grace_sdk.capture(error, labels={"l": evil}, context={"c": evil, "d": [Order(evil)], "e": ValueError(evil)})
+    grace_sdk.capture(OSError(evil))
+    assert grace_sdk.flush(20.0)
+    signal, second = sink.wait_for(2)
+    assert signal["message"].startswith("('order', '<tests.sdk.test_never_raises.")
+    assert signal["exception"]["chain"][0]["message"].endswith("Evil>")
+    assert second["message"].endswith("Evil>")
+    progress = grace_sdk.progress()
+    assert progress is not None
+    assert progress.faults == 0
+
+
+def _deep(depth: int) -> str:
+    return _deep(depth + 1)
+
+
+@pytest.mark.parametrize("look", [lambda: 1 / 0, lambda: "x" * 10**7, lambda: _deep(0)])
+def test_an_exception_with_a_text_of_its_own_may_fail_to_tell_it(sink: Sink, look: Callable[[], object]) -> None:
+    class Evil(Exception):
+        def __str__(self) -> str:
+            return str(look())
+
+    grace_sdk.init(sink.dsn())
+    grace_sdk.capture(Evil())
+    assert grace_sdk.flush(20.0)
+    message = sink.wait_for(1)[0]["message"]
+    assert "without text" in message or "more characters" in message
+
+
+def test_what_goes_wrong_in_the_sdk_is_counted(sink: Sink) -> None:
+    grace_sdk.init(sink.dsn())
+    grace_sdk.capture(message="x", labels=cast("Any", 3))
+    assert grace_sdk.flush(20.0)
+    progress = grace_sdk.progress()
+    assert progress is not None
+    assert progress.faults == 1

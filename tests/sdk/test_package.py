@@ -6,7 +6,22 @@ import sys
 import pytest
 from grace_sdk.dsn import Dsn, DsnError, parse_dsn
 
-_HEAVY = {"asyncio", "dataclasses", "email", "http", "inspect", "json", "logging", "socket", "ssl", "urllib"}
+_HEAVY = {
+    "asyncio",
+    "dataclasses",
+    "email",
+    "http",
+    "inspect",
+    "json",
+    "logging",
+    "multiprocessing",
+    "pathlib",
+    "socket",
+    "ssl",
+    "subprocess",
+    "tempfile",
+    "urllib",
+}
 
 
 def _modules_after(code: str) -> set[str]:
@@ -27,7 +42,17 @@ def test_importing_the_sdk_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["grace_sdk.assembly", "grace_sdk.asgi", "grace_sdk.client", "grace_sdk.logs", "grace_sdk.spool"]
+    "module",
+    [
+        "grace_sdk.asgi",
+        "grace_sdk.beginning",
+        "grace_sdk.client",
+        "grace_sdk.delivery",
+        "grace_sdk.loops",
+        "grace_sdk.rendering",
+        "grace_sdk.spool",
+        "grace_sdk.wsgi",
+    ],
 )
 def test_the_sdk_needs_the_standard_library_only(module: str) -> None:
     loaded = {name for name in _modules_after(_import_sdk(module)) if not name.startswith("_")}
@@ -38,10 +63,11 @@ def test_a_dsn_names_server_token_service_and_environment() -> None:
     assert parse_dsn("http://tok%40en@127.0.0.1:8000/orders?environment=drill") == Dsn(
         "http://127.0.0.1:8000", "tok@en", "orders", "drill"
     )
-    assert parse_dsn(" https://t@grace.example/prefix/big%20shop ") == Dsn(
-        "https://grace.example/prefix", "t", "big shop", "production"
+    assert parse_dsn(" https://t@grace.example/prefix/big%2Dshop ") == Dsn(
+        "https://grace.example/prefix", "t", "big-shop", "production"
     )
     assert parse_dsn("http://t@[::1]:80/s").server == "http://[::1]:80"
+    assert parse_dsn("http://t@h/s?release=1.4&spool=%2Fvar%2Flib%2Fs")[4:] == ("1.4", "/var/lib/s")
 
 
 @pytest.mark.parametrize(
@@ -54,6 +80,9 @@ def test_a_dsn_names_server_token_service_and_environment() -> None:
         ("http://host/orders", "the token before the @ is missing"),
         ("http://s3cret@host", "the service after the last / is missing"),
         ("http://s3cret@host:port/orders", "it is not a URL"),
+        ("http://s3cret@host/Orders", "the service 'Orders' is no name that GRACE takes"),
+        ("http://s3cret@host/orders?environment=a b", "the environment 'a b' is no name that GRACE takes"),
+        ("http://s3cret@host/orders?enviroment=drill", "it has the unknown option 'enviroment'; there are environment"),
     ],
 )
 def test_a_dsn_that_cannot_be_used_says_why_and_never_shows_the_token(text: str, why: str) -> None:

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import grace_sdk
 import pytest
@@ -88,3 +89,83 @@ def test_no_secret_leaves_the_process_by_any_way(sink: Sink) -> None:
     assert grace_sdk.flush(20.0)
     assert len(sink.signals) == 2
     assert canary not in json.dumps(sink.requests)
+
+
+@dataclasses.dataclass
+class _Account:
+    name: str
+    password: str
+    parts: list[object] = dataclasses.field(default_factory=list[object])
+    pin: str = dataclasses.field(default="canary-7f3a9c", repr=False)
+
+
+@dataclasses.dataclass(slots=True)
+class _Slotted:
+    token: str
+
+
+class _Client:
+    def __repr__(self) -> str:
+        return "canary-7f3a9c"
+
+
+class _Login(NamedTuple):
+    user: str
+    password: str
+
+
+_PEM = "-----BEGIN PRIVATE KEY-----\nMIIEcanary-7f3a9c\n-----END PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        {"a": {"b": [{"password": "canary-7f3a9c"}]}},
+        {"a": ({"tokens": 3, "api_key": ["canary-7f3a9c"]},)},
+        {"account": _Account("bob", "canary-7f3a9c")},
+        {"account": _Account("bob", "x", [{"secret": _Login("bob", "canary-7f3a9c")}])},
+        {"slotted": [_Slotted("canary-7f3a9c")]},
+        {"login": _Login("bob", "canary-7f3a9c")},
+        {"headers": [("Authorization", "Bearer canary-7f3a9c"), ["cookie", "a=canary-7f3a9c"]]},
+        {"headers": [(b"authorization", b"Bearer canary-7f3a9c")]},
+        {"raw": b"password=canary-7f3a9c"},
+        {"url": "https://bob:canary-7f3a9c@example.org/x?api_key=canary-7f3a9c"},
+        {"dsn": "postgresql://bob:canary-7f3a9c@db:5432/orders?sslmode=on"},
+        {"text": f"could not read {_PEM}"},
+        {"text": "claims of eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.canary-7f3a9c are stale"},
+        {"error": ValueError("password=canary-7f3a9c")},
+        {"error": ValueError("no", {"password": "canary-7f3a9c"})},
+        {"password=canary-7f3a9c": 1},
+        {"object": _Client()},
+    ],
+    ids=str,
+)
+def test_a_secret_is_removed_from_whatever_a_context_is_made_of(sink: Sink, context: dict[str, Any]) -> None:
+    grace_sdk.init(sink.dsn())
+    grace_sdk.capture(ValueError("at all", context), context=context)
+    assert grace_sdk.flush(20.0)
+    assert len(sink.signals) == 1
+    assert "canary-7f3a9c" not in json.dumps(sink.requests)
+
+
+def test_local_variables_never_leave_the_process(sink: Sink) -> None:
+    def fail() -> None:
+        card = "canary-7f3a9c"
+        raise RuntimeError(len(card))
+
+    grace_sdk.init(sink.dsn())
+    try:
+        fail()
+    except RuntimeError as exc:
+        grace_sdk.capture(exc)
+    assert grace_sdk.flush(20.0)
+    assert "canary-7f3a9c" not in json.dumps(sink.requests)
+
+
+def test_fields_keep_their_names_so_that_the_rest_can_be_read(sink: Sink) -> None:
+    grace_sdk.init(sink.dsn())
+    grace_sdk.capture(message="x", context={"account": _Account("bob", "y"), "login": _Login("ann", "z")})
+    assert grace_sdk.flush(20.0)
+    context = sink.wait_for(1)[0]["context"]
+    assert context["account"] == {"name": "bob", "password": REDACTED, "parts": []}
+    assert context["login"] == {"user": "ann", "password": REDACTED}

@@ -107,7 +107,7 @@ def test_an_outage_of_the_server_fills_few_files(tmp_path: Path) -> None:
 
 
 def test_the_oldest_go_when_the_spool_is_full(tmp_path: Path) -> None:
-    outbox = Outbox(Spool(tmp_path, "s"), most_signals=10, most_bytes=2_000_000)
+    outbox = Outbox(Spool(tmp_path, "s"), most_signals=10, most_bytes=1_000_000, most_spooled_bytes=2_000_000)
     line = b"{" + b" " * 99_998 + b"}"
     for _ in range(50):
         outbox.put([line])
@@ -168,7 +168,7 @@ def test_a_spool_that_vanishes_falls_back_to_memory(tmp_path: Path, sink: Sink) 
     grace_sdk.flush(0.2)
     progress = grace_sdk.progress()
     assert progress is not None
-    assert (progress.waiting, progress.faults) == (1, 1)
+    assert (progress.waiting, progress.disk_faults, progress.faults) == (1, 1, 0)
     sink.status = 202
     assert grace_sdk.flush(20.0)
     assert len(sink.signals) == 1

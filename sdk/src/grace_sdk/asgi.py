@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from grace_sdk.lifecycle import recorder
-from grace_sdk.recorder import Scope, current_scope
+from grace_sdk.requests import CORRELATION_HEADER, RequestScope, without_ids
 from grace_sdk.safety import attempt
 
 if TYPE_CHECKING:
@@ -18,9 +16,7 @@ if TYPE_CHECKING:
     Send: TypeAlias = Callable[[Message], Awaitable[None]]
     Application: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
 
-CORRELATION_HEADER: Final = b"x-correlation-id"
-_SERVER_ERROR: Final = 500
-_LONGEST_NAME: Final = 32
+_HEADER: Final = CORRELATION_HEADER.encode()
 
 
 class CaptureMiddleware:
@@ -28,7 +24,8 @@ class CaptureMiddleware:
 
     Wrap the whole application, `app = CaptureMiddleware(app)`: then a 5xx answer carries the correlation id in its
     `x-correlation-id` header, also one made by the framework's own error handling. As an inner middleware it captures
-    just the same, but an answer that is made outside of it cannot carry the id.
+    just the same, but an answer that is made outside of it cannot carry the id. A request that brings such a header
+    keeps its id.
     """
 
     def __init__(self, app: Application) -> None:
@@ -38,59 +35,32 @@ class CaptureMiddleware:
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
-        with _Request(scope, send) as request:
-            await self._app(scope, receive, request.send)
+
+        request = RequestScope(str(scope.get("method", "WEBSOCKET")), lambda: _route(scope), _brought_id(scope))
+
+        def look_at(message: Message) -> None:
+            identity = request.id_for_answer(message["status"]) if message["type"] == "http.response.start" else ""
+            if identity:
+                message["headers"] = [*message.get("headers", ()), (_HEADER, identity.encode())]
+
+        async def look_and_send(message: Message) -> None:
+            attempt(look_at, message)
+            await send(message)
+
+        with request:
+            await self._app(scope, receive, look_and_send)
 
 
-class _Request:
-    """One request on its way through."""
-
-    def __init__(self, asgi: Message, send: Send) -> None:
-        self._asgi = asgi
-        self._send = send
-        self._scope = Scope(self._labels)
-
-    def __enter__(self) -> Self:
-        self._token = current_scope.set(self._scope)
-        return self
-
-    def __exit__(self, kind: object, exc: BaseException | None, traceback: object) -> None:
-        if isinstance(exc, Exception):
-            attempt(recorder().record_once, exc)
-        current_scope.reset(self._token)
-
-    async def send(self, message: Message) -> None:
-        attempt(self._look_at, message)
-        await self._send(message)
-
-    def _look_at(self, message: Message) -> None:
-        if message["type"] != "http.response.start" or message["status"] < _SERVER_ERROR:
-            return
-        # Frameworks answer 5xx from inside an except block; what they are handling is what happened.
-        exc = sys.exception()
-        if isinstance(exc, Exception):
-            recorder().record_once(exc)
-        if not self._scope.correlation_id:
-            self._record_answer(message["status"])
-        message["headers"] = [*message.get("headers", ()), (CORRELATION_HEADER, self._scope.correlation_id.encode())]
-
-    def _record_answer(self, status: int) -> None:
-        title = f"{self._method()} {self._route()} answered {status}"
-        recorder().record("message", title=title, message=title, labels={"status": status})
-
-    def _labels(self) -> dict[str, str]:
-        return {"method": self._method(), "route": self._route()}
-
-    def _method(self) -> str:
-        return str(self._asgi.get("method", "WEBSOCKET"))
-
-    def _route(self) -> str:
-        """Return the route as the framework matched it, `/orders/{id}`, else the path without what looks like an id."""
-        matched = getattr(self._asgi.get("route"), "path", None)
-        if isinstance(matched, str):
-            return matched
-        return "/".join(name if _is_name(name) else "{}" for name in str(self._asgi.get("path", "")).split("/"))
+def _route(scope: Message) -> str:
+    """Return the route as the framework matched it, `/orders/{id}`, else the path without what looks like an id."""
+    matched = getattr(scope.get("route"), "path", None)
+    return matched if isinstance(matched, str) else without_ids(str(scope.get("path", "")))
 
 
-def _is_name(segment: str) -> bool:
-    return len(segment) <= _LONGEST_NAME and not any(letter.isdigit() for letter in segment)
+def _brought_id(scope: Message) -> str:
+    brought = attempt(_header_of, scope)
+    return brought if isinstance(brought, str) else ""
+
+
+def _header_of(scope: Message) -> str:
+    return next((bytes(value).decode("ascii") for name, value in scope.get("headers", ()) if name == _HEADER), "")

@@ -4,35 +4,21 @@ from __future__ import annotations
 
 import http.client
 import json
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+import os
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
+
+from grace_sdk.outcome import Delivered, Postponed
 
 if TYPE_CHECKING:
     from grace_sdk.dsn import Dsn
+    from grace_sdk.outcome import Outcome
 
 _DOOR: Final = "/api/intake/native"
 _LONGEST_ANSWER: Final = 1024 * 1024
 _LONGEST_DETAIL: Final = 300
 _LONGEST_RETRY_AFTER_S: Final = 300.0
 _REFUSED_FOR_GOOD: Final = frozenset({400, 413, 422})
-
-
-class Delivered(NamedTuple):
-    """The server answered for every signal: it keeps them, or refuses `refused` of them for good."""
-
-    kept: int
-    refused: int
-    why: str
-
-
-class Postponed(NamedTuple):
-    """The server could not be reached or cannot take signals now; all may be sent again."""
-
-    why: str
-    after_s: float
-
-
-Outcome: TypeAlias = "Delivered | Postponed"
 
 
 class _Answer(NamedTuple):
@@ -49,17 +35,16 @@ class Delivery:
         connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._connection = connect(parts.hostname or "", parts.port, timeout=timeout_s)
         self._path = f"{parts.path}{_DOOR}"
+        self._tells_sessions = True
         self._headers = {"Authorization": f"Bearer {dsn.token}", "Content-Type": "application/json"}
 
-    def deliver(self, lines: list[bytes]) -> Outcome:
-        """Send signals; when the server refuses some for good, find them so that the others arrive."""
-        if not lines:
-            return Delivered(0, 0, "")
-        answer = self._send(b'{"signals":[' + b",".join(lines) + b"]}")
+    def deliver(self, lines: list[bytes], sessions: bytes = b"[]") -> Outcome:
+        """Send signals and what is known of sessions; signals that are refused for good hold up no others."""
+        answer = self._send(self._body(lines, sessions))
         if isinstance(answer, Postponed):
             return answer
         if answer.status in _REFUSED_FOR_GOOD:
-            return self._halved(lines) if len(lines) > 1 else Delivered(0, 1, _reason(answer))
+            return self._refused(lines, sessions, answer)
         if _keeps(answer, len(lines)):
             return Delivered(len(lines), 0, "")
         return Postponed(_reason(answer), _seconds(answer.retry_after))
@@ -67,12 +52,33 @@ class Delivery:
     def close(self) -> None:
         self._connection.close()
 
-    def _halved(self, lines: list[bytes]) -> Outcome:
+    def abandon(self) -> None:
+        """Close the socket without a word: in a forked child the connection is the parent's."""
+        if self._connection.sock is not None:
+            os.close(self._connection.sock.detach())
+
+    def _body(self, lines: list[bytes], sessions: bytes) -> bytes:
+        told = b',"sessions":' + sessions if self._tells_sessions else b""
+        return b'{"signals":[' + b",".join(lines) + b"]" + told + b"}"
+
+    def _refused(self, lines: list[bytes], sessions: bytes, answer: _Answer) -> Outcome:
+        """Find what is refused: the word about sessions, by a server that does not know it, or one of the signals."""
+        if self._tells_sessions and len(lines) <= 1:
+            self._tells_sessions = False
+            outcome = self.deliver(lines, sessions)
+            # A single signal that is refused without them as well says nothing about the sessions.
+            self._tells_sessions = isinstance(outcome, Delivered) and outcome.refused > 0
+            return outcome
+        if not lines:
+            return Delivered(0, 0, "")
+        return self._halved(lines, sessions) if len(lines) > 1 else Delivered(0, 1, _reason(answer))
+
+    def _halved(self, lines: list[bytes], sessions: bytes) -> Outcome:
         middle = len(lines) // 2
-        first = self.deliver(lines[:middle])
+        first = self.deliver(lines[:middle], sessions)
         if isinstance(first, Postponed):
             return first
-        second = self.deliver(lines[middle:])
+        second = self.deliver(lines[middle:], sessions)
         if isinstance(second, Postponed):
             return second
         return Delivered(first.kept + second.kept, first.refused + second.refused, first.why or second.why)

@@ -1,12 +1,19 @@
-"""The one address of GRACE: `http://TOKEN@host:port/service?environment=production`."""
+"""The one address of GRACE: `http://TOKEN@host:port/service?environment=production`.
+
+Its query may also name a `release` and a `spool`, so that one variable, GRACE_DSN, says everything.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 EXAMPLE: Final = "http://TOKEN@127.0.0.1:8000/orders?environment=production"
 _DEFAULT_ENVIRONMENT: Final = "production"
+_OPTIONS: Final = ("environment", "release", "spool")
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
+"""What the server takes as the name of a service or an environment."""
 
 
 class DsnError(ValueError):
@@ -25,6 +32,8 @@ class Dsn(NamedTuple):
     token: str
     service: str
     environment: str
+    release: str = ""
+    spool: str = ""
 
     def __repr__(self) -> str:
         return f"Dsn(server={self.server!r}, service={self.service!r}, environment={self.environment!r})"
@@ -43,10 +52,25 @@ def parse_dsn(text: str) -> Dsn:
     if not service:
         why = "the service after the last / is missing; use its name in grace.yaml"
         raise DsnError(why)
+    options = _options(parts.query)
+    environment = options.get("environment", _DEFAULT_ENVIRONMENT)
+    for what, name in (("service", service), ("environment", environment)):
+        if not _NAME.fullmatch(name):
+            why = f"the {what} {name!r} is no name that GRACE takes: lower-case letters, digits, and ._- inside"
+            raise DsnError(why)
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    environment = parse_qs(parts.query).get("environment", [_DEFAULT_ENVIRONMENT])[-1]
     server = f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{prefix}"
-    return Dsn(server=server, token=unquote(parts.username), service=service, environment=environment)
+    release, spool = options.get("release", ""), options.get("spool", "")
+    return Dsn(server, unquote(parts.username), service, environment, release, spool)
+
+
+def _options(query: str) -> dict[str, str]:
+    options = {name: values[-1] for name, values in parse_qs(query).items()}
+    unknown = [name for name in options if name not in _OPTIONS]
+    if unknown:
+        why = f"it has the unknown option {unknown[0]!r}; there are {', '.join(_OPTIONS)}"
+        raise DsnError(why)
+    return options
 
 
 def _split(text: str) -> tuple[SplitResult, int | None]:

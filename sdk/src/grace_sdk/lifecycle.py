@@ -1,75 +1,67 @@
-"""Lifecycle: what an application calls: init, capture, flush, close."""
+"""Lifecycle: what an application calls: init, capture, flush, close, progress."""
 
 from __future__ import annotations
 
-import atexit
+import os
 import sys
-from typing import TYPE_CHECKING, Final, TypeGuard
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeGuard
 
 from grace_sdk.environment import dsn_from_environment
-from grace_sdk.hooks import ExceptHooks
-from grace_sdk.recorder import Recorder
+from grace_sdk.installation import installed
 from grace_sdk.safety import Fault, attempt
+from grace_sdk.sighting import copy_labels
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from grace_sdk.assembly import Assembly
     from grace_sdk.reporter import Progress
 
+Steps: TypeAlias = Literal["failed", "all"]
+
 _EXIT_PATIENCE_S: Final = 2.0
-_REQUEST_TIMEOUT_S: Final = 5.0
 
 
-class _Installation:
-    """What `init` made; before it, captures only get their ids."""
-
-    def __init__(self) -> None:
-        self.silent: Final = Recorder()
-        self.assembly: Assembly | None = None
-        self.hooks: ExceptHooks | None = None
-
-    @property
-    def recorder(self) -> Recorder:
-        return self.silent if self.assembly is None else self.assembly.recorder
-
-
-_installed: Final = _Installation()
-
-
-def init(
+def init(  # noqa: PLR0913 - every option has a default, and its name at the call
     dsn: str | None = None,
     *,
     spool: str | os.PathLike[str] | None = None,
     labels: Mapping[str, object] | None = None,
     release: str | None = None,
-    excepthooks: bool = True,
+    hooks: Iterable[str] | None = None,
+    operations: Steps = "failed",
     buffer_size: int = 1_000,
+    buffer_bytes: int = 16 * 1024 * 1024,
     spool_bytes: int = 64 * 1024 * 1024,
 ) -> None:
     """Start sending to the service that the DSN names, `http://TOKEN@host:port/service?environment=production`.
 
     Without `dsn`, GRACE_DSN is read; without either, or with one that cannot be used (logged as an error), nothing is
     sent and the application is not disturbed. With `spool`, a folder, undelivered signals survive the process.
-    `buffer_size` bounds the signals in memory, `spool_bytes` those on disk; the oldest go first.
+    `hooks` names what is watched by itself (process, threads, unraisable, warnings, logging, asyncio, sigterm,
+    children; all by default). With `operations="all"` each step of an operation is sent, not only its failure.
+    `buffer_size` and `buffer_bytes` bound the signals in memory, `spool_bytes` those on disk; the oldest go first.
     """
     close(timeout_s=0.0)
-    # Imported here because HTTP and JSON cost 30 ms, which a program that never calls init should not pay.
-    from grace_sdk.assembly import Options, assemble  # noqa: PLC0415
+    address = dsn_from_environment() if dsn is None else dsn
+    if not address:
+        return
+    # Imported here because logging and multiprocessing cost 15 ms, which a program without a DSN should not pay.
+    from grace_sdk.assembly import Options  # noqa: PLC0415
+    from grace_sdk.beginning import begin  # noqa: PLC0415
 
-    options = Options(
-        dsn=dsn_from_environment() if dsn is None else dsn,
-        spool=spool,
-        labels=labels,
-        release=release,
-        buffer_size=buffer_size,
-        spool_bytes=spool_bytes,
-        request_timeout_s=_REQUEST_TIMEOUT_S,
+    begin(
+        Options(
+            dsn=address,
+            spool="" if spool is None else os.fspath(spool),
+            labels=copy_labels(labels),
+            release=release or "",
+            operations=operations,
+            hooks=None if hooks is None else tuple(hooks),
+            buffer_size=buffer_size,
+            buffer_bytes=buffer_bytes,
+            spool_bytes=spool_bytes,
+        )
     )
-    _installed.assembly = assemble(options)
-    if excepthooks and _installed.assembly is not None:
-        _installed.hooks = ExceptHooks(_installed.recorder)
 
 
 def capture(
@@ -82,39 +74,29 @@ def capture(
 ) -> str:
     """Enqueue an exception (by default the one being handled) or a message; return the correlation id.
 
-    Never blocks and never raises. `severity` is debug, info, warning, error or critical: by default error for an
-    exception and info for a message. `labels` (32 short texts) say what it is about, `context` (plain data) helps to
-    understand it; secrets in either are removed before anything leaves the process.
+    Never blocks and never raises. `severity` is debug, info, warning, error or critical: by default that of the
+    exception's family, and info for a message. `labels` (32 short texts) say what it is about, `context` (plain data)
+    helps to understand it; secrets in either are removed before anything leaves the process.
     """
     identity = attempt(_capture, exc, message, severity, labels, context)
-    return _installed.recorder.next_id() if isinstance(identity, Fault) else identity
+    return installed.recorder.next_id() if isinstance(identity, Fault) else identity
 
 
 def flush(timeout_s: float = 5.0) -> bool:
     """Wait until everything captured so far is delivered; tell whether that is so."""
-    assembly = _installed.assembly
+    assembly = installed.assembly
     return assembly is None or assembly.reporter.flush(timeout_s)
 
 
 def close(timeout_s: float = _EXIT_PATIENCE_S) -> None:
     """Deliver what can be delivered in time, then stop; called at exit by itself."""
-    assembly, _installed.assembly = _installed.assembly, None
-    hooks, _installed.hooks = _installed.hooks, None
-    if hooks is not None:
-        hooks.remove()
-    if assembly is not None:
-        assembly.reporter.close(timeout_s)
+    installed.close(timeout_s)
 
 
 def progress() -> Progress | None:
-    """Count what was delivered, refused, dropped and still waits; None when nothing is sent at all."""
-    assembly = _installed.assembly
+    """Count what was captured, delivered, refused, dropped and still waits; None when nothing is sent at all."""
+    assembly = installed.assembly
     return None if assembly is None else assembly.reporter.progress()
-
-
-def recorder() -> Recorder:
-    """Return the recorder in use; hooks ask for it at each event, because `init` may come later than they."""
-    return _installed.recorder
 
 
 def _capture(
@@ -127,11 +109,11 @@ def _capture(
     if exc is None and message is None:
         exc = sys.exception()
     if _is_exception(exc):
-        return recorder().record(
+        return installed.recorder.record(
             "exception", exc=exc, message=message, severity=severity, labels=labels, context=context
         )
     said = exc if message is None else message
-    return recorder().record(
+    return installed.recorder.record(
         "message",
         message="capture() was called with nothing to capture" if said is None else said,
         severity="info" if severity is None else severity,
@@ -143,6 +125,3 @@ def _capture(
 def _is_exception(value: object) -> TypeGuard[BaseException]:
     # By its type, because isinstance asks the value for its class, and the value may answer anything.
     return issubclass(type(value), BaseException)
-
-
-atexit.register(close)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from grace_sdk.spool import JournalFile, Spool
+    from grace_sdk.spool import JournalFile, SessionReport, Spool
 
 MOST_SIGNALS_SENT: Final = 500
 LARGEST_SENT: Final = 512 * 1024
@@ -30,15 +30,17 @@ class Parcel(NamedTuple):
 class Outbox:
     """Parcels in the order in which they were packed; one thread puts, one thread takes, anyone may wait."""
 
-    def __init__(self, spool: Spool | None, most_signals: int, most_bytes: int) -> None:
-        """Bound what waits in memory by `most_signals` and what waits in the spool by `most_bytes`."""
+    def __init__(self, spool: Spool | None, most_signals: int, most_bytes: int, most_spooled_bytes: int) -> None:
+        """Bound what waits in memory by number and bytes, and what waits in the spool by bytes."""
         self.dropped = 0
         """Signals that had to go because too many waited."""
         self.spool_faults = 0
         self._spool = spool
         self._most_signals = most_signals
         self._most_bytes = most_bytes
+        self._most_spooled_bytes = most_spooled_bytes
         self._parcels: deque[Parcel] = deque()
+        self._reports: list[SessionReport] = []
         self._on_its_way: Parcel | None = None
         self._numbered = 0
         self._closed = False
@@ -66,21 +68,42 @@ class Outbox:
         """Queue what dead processes left in the spool, before everything else."""
         if self._spool is None:
             return
-        files = self._spool.take_over()
+        legacy = self._spool.take_over()
         with self._changed:
-            parcels = [self._parcel(file.signals, file.size, [], file) for file in files]
+            self._reports += legacy.reports
+            parcels = [self._parcel(file.signals, file.size, [], file) for file in legacy.files]
             self._parcels.extendleft(reversed(parcels))
             self._shrink()
             self._changed.notify_all()
 
-    def take(self) -> Parcel | None:
-        """Block until a parcel waits and return it, or None once the outbox is closed."""
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
+
+    def take(self, timeout_s: float) -> Parcel | None:
+        """Block until a parcel waits and return it, or None when none came in time or the outbox is closed.
+
+        Where only reports of dead processes wait, the parcel is an empty one.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._parcels)
-            if self._closed:
+            self._changed.wait_for(lambda: self._closed or self._parcels or self._reports, timeout_s)
+            if self._closed or not (self._parcels or self._reports):
                 return None
-            self._on_its_way = self._parcels.popleft()
+            self._on_its_way = self._parcels.popleft() if self._parcels else self._parcel(0, 0, [], None)
             return self._on_its_way
+
+    @property
+    def reports(self) -> list[SessionReport]:
+        """What the server is still to be told about dead processes."""
+        with self._changed:
+            return [*self._reports]
+
+    def reported(self, reports: list[SessionReport]) -> None:
+        with self._changed:
+            self._reports = [report for report in self._reports if report not in reports]
+        for report in reports:
+            if self._spool is not None:
+                self._spool.remove(report.path)
 
     def lines_of(self, parcel: Parcel) -> list[bytes]:
         return parcel.lines if parcel.file is None or self._spool is None else self._spool.read(parcel.file)
@@ -116,6 +139,10 @@ class Outbox:
     def release_spool(self) -> None:
         if self._spool is not None:
             self._spool.close()
+
+    def abandon_spool(self) -> None:
+        if self._spool is not None:
+            self._spool.abandon()
 
     def _all(self) -> Iterator[Parcel]:
         if self._on_its_way is not None:
@@ -162,10 +189,20 @@ class Outbox:
 
     def _shrink(self) -> None:
         """Drop the oldest parcels of a kind of which there are too many."""
-        while sum(parcel.signals for parcel in self._parcels if parcel.file is None) > self._most_signals:
-            self._drop(next(parcel for parcel in self._parcels if parcel.file is None))
-        while sum(parcel.size for parcel in self._parcels if parcel.file is not None) > self._most_bytes:
-            self._drop(next(parcel for parcel in self._parcels if parcel.file is not None))
+        in_memory = [parcel for parcel in self._parcels if parcel.file is None]
+        signals, size = sum(parcel.signals for parcel in in_memory), sum(parcel.size for parcel in in_memory)
+        for parcel in in_memory:
+            if signals <= self._most_signals and size <= self._most_bytes:
+                break
+            signals, size = signals - parcel.signals, size - parcel.size
+            self._drop(parcel)
+        spooled = [parcel for parcel in self._parcels if parcel.file is not None]
+        size = sum(parcel.size for parcel in spooled)
+        for parcel in spooled:
+            if size <= self._most_spooled_bytes:
+                break
+            size -= parcel.size
+            self._drop(parcel)
 
     def _drop(self, parcel: Parcel) -> None:
         self.dropped += parcel.signals
@@ -174,7 +211,7 @@ class Outbox:
 
     def _forget(self, parcel: Parcel) -> None:
         if parcel.file is not None and self._spool is not None:
-            self._spool.remove(parcel.file)
+            self._spool.remove(parcel.file.path)
 
 
 def _portions(lines: list[bytes]) -> Iterator[list[bytes]]:

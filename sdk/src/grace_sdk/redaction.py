@@ -106,6 +106,9 @@ def redact(value: Plain) -> Plain:
     match value:
         case str():
             return redact_text(value)
+        case [str() as name, item] if _hides(name, item):
+            # A header as a pair: ["Authorization", "..."].
+            return [name, REDACTED]
         case list():
             return [redact(item) for item in value]
         case dict():

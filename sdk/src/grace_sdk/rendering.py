@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
-import time
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from grace_sdk.recorder import signal_id
 from grace_sdk.redaction import redact, redact_labels, redact_text
-from grace_sdk.sighting import class_name
+from grace_sdk.sighting import class_name, cut
 
 if TYPE_CHECKING:
     from types import CodeType
 
-    from grace_sdk.sighting import Plain, RaisedCopy, Sighting
+    from grace_sdk.origin import Origin
+    from grace_sdk.scope import Step
+    from grace_sdk.sighting import Plain, RaisedCopy, Said, Sighting
 
 FORMAT: Final = 1
 LARGEST_SIGNAL: Final = 128 * 1024
@@ -27,23 +28,11 @@ _LONGEST_TITLE: Final = 200
 _LONGEST_LABEL: Final = 256
 _LONGEST_NAME: Final = 512
 _MOST_LABELS: Final = 32
-_NS: Final = 1_000_000_000
+_NS_IN_MS: Final = 1_000_000
+_NS_IN_US: Final = 1_000
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - in UTC, and said so by the Z
 _LIBRARY_FOLDERS: Final = frozenset({"site-packages", "dist-packages"})
 _LIBRARIES: Final = (Path(os.__file__).parent, Path(__file__).parent)
-
-
-class Origin(NamedTuple):
-    """What all signals of this process have in common."""
-
-    service: str
-    environment: str
-    session: str
-    labels: dict[str, str]
-    runtime: dict[str, Plain]
-
-
-def runtime_facts() -> dict[str, Plain]:
-    return {"python": sys.version.partition(" ")[0], "pid": os.getpid(), "host": socket.gethostname()}
 
 
 def render(sighting: Sighting, origin: Origin) -> bytes:
@@ -75,7 +64,7 @@ def _signal(sighting: Sighting, origin: Origin) -> dict[str, Plain]:
         "message": message or (exception["message"] if exception else ""),
         "exception": exception,
         "labels": {**_labels({**origin.labels, **sighting.labels})},
-        "context": {"runtime": {**origin.runtime}, **_context(sighting.context)},
+        "context": {"runtime": {**origin.runtime}, **_operations(sighting.trail), **_context(sighting.context)},
         "correlation_id": sighting.correlation_id,
         "session": origin.session,
         "sequence": sighting.sequence,
@@ -100,9 +89,26 @@ def _raised(one: RaisedCopy, *, with_frames: bool) -> dict[str, Plain]:
     return {
         "type": _name(name),
         "module": _name(name.rpartition(".")[0] or "builtins"),
-        "message": _text(one.message),
+        "message": _said(one.said),
         "frames": [_frame(*code) for code in one.frames] if with_frames else [],
     }
+
+
+def _said(said: Said) -> str:
+    """Write what an exception says as Python would, from arguments without their secrets."""
+    if isinstance(said, str):
+        return _text(said)
+    redacted = redact(_cleaned(said))
+    match redacted:
+        case [str() as single]:
+            text = single
+        case [single]:
+            text = repr(single)
+        case list():
+            text = f"({', '.join(map(repr, redacted))})"
+        case _:
+            text = ""
+    return _text(cut(text))
 
 
 def _frame(code: CodeType, line: int | None, module: object) -> Plain:
@@ -131,6 +137,19 @@ def _place(filename: str) -> _Place:
     in_app = not filename.startswith("<") and not any(path.is_relative_to(library) for library in _LIBRARIES)
     roots = [root for root in sys.path if root and path.is_relative_to(root)]
     return _Place(path.relative_to(max(roots, key=len)).as_posix() if roots else filename, in_app)
+
+
+def _operations(trail: tuple[Step, ...]) -> dict[str, Plain]:
+    return {"operations": [_step(step) for step in trail]} if trail else {}
+
+
+def _step(step: Step) -> Plain:
+    return {
+        "at": _timestamp(step.at_ns),
+        "operation": _text(step.operation),
+        "state": step.state,
+        "duration_ms": None if step.duration_ns is None else step.duration_ns / _NS_IN_MS,
+    }
 
 
 def _labels(labels: dict[str, str]) -> dict[str, str]:
@@ -180,5 +199,5 @@ def _encode(signal: dict[str, Plain]) -> bytes:
 
 
 def _timestamp(at_ns: int) -> str:
-    seconds, rest = divmod(at_ns, _NS)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest // 1000:06d}Z"
+    # Calculated, not asked of the C library: its lock on time zones may be held by a thread that a fork leaves behind.
+    return f"{(_EPOCH + timedelta(microseconds=at_ns // _NS_IN_US)).isoformat(timespec='microseconds')}Z"

@@ -1,40 +1,49 @@
-"""Reporter: the two background threads, one that renders what was captured and one that delivers it."""
+"""Reporter: the background half of the SDK. One thread renders what was captured, another delivers it."""
 
 from __future__ import annotations
 
-import logging
-import os
 import threading
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from grace_sdk.delivery import Delivered, Delivery, Postponed
-from grace_sdk.rendering import render
-from grace_sdk.safety import Fault, attempt
+from grace_sdk.bell import Bell
+from grace_sdk.safety import Fault, attempt, caught
+from grace_sdk.sending import Sender
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from grace_sdk.buffer import Buffer
-    from grace_sdk.outbox import Outbox, Parcel
-    from grace_sdk.rendering import Origin
+    from grace_sdk.dsn import Dsn
+    from grace_sdk.origin import Origin
+    from grace_sdk.outbox import Outbox
+    from grace_sdk.recorder import Recorder
+    from grace_sdk.sighting import Sighting
+
+Render: TypeAlias = "Callable[[Sighting, Origin], bytes]"
 
 THREAD_PREFIX: Final = "grace-sdk"
 _LINGER_S: Final = 0.05
-"""How long the first sighting waits for company; what a kill -9 can lose."""
+"""How long the first sighting waits for company."""
+_LATE_NS: Final = 100_000_000
+"""From this age on a sighting is rendered without giving way to the application: what a kill -9 loses is bounded."""
 _RENDERED_AT_ONCE: Final = 50
-_FIRST_RETRY_S: Final = 0.2
-_LAST_RETRY_S: Final = 30.0
-
-_log: Final = logging.getLogger("grace_sdk")
 
 
 class Progress(NamedTuple):
-    """What became of everything that was captured; the counts are exact once `waiting` is 0."""
+    """What became of everything that was captured in this process; exact once `waiting` is 0."""
 
+    captured: int
     delivered: int
     refused: int
+    """The server will never take them; the log says why."""
     dropped: int
+    """They had to go, oldest first, because too many waited in memory or in the spool."""
     waiting: int
     faults: int
+    """Times that the SDK failed, or that something handed to it raised when it was looked at."""
+    disk_faults: int
+    """Times that the spool's disk refused; the signals waited in memory instead."""
     problem: str
     """Why nothing can be delivered at the moment, or empty."""
 
@@ -42,142 +51,124 @@ class Progress(NamedTuple):
 class Reporter:
     """Carry sightings from the buffer to the server, whatever happens on the way."""
 
-    def __init__(self, buffer: Buffer, origin: Origin, outbox: Outbox, delivery: Delivery) -> None:
+    def __init__(
+        self, recorder: Recorder, buffer: Buffer, origin: Origin, outbox: Outbox, dsn: Dsn, *, timeout_s: float
+    ) -> None:
+        self._recorder = recorder
         self._buffer = buffer
         self._origin = origin
         self._outbox = outbox
-        self._delivery = delivery
-        self._taken = 0
-        self._newest = 0
-        self._delivered = 0
-        self._refused = 0
-        self._faults = 0
-        self._problem = ""
+        self._sender = Sender(outbox, dsn, timeout_s, recorder)
+        self._faults_before = caught.total
         self._passes_begun = 0
         self._passes_done = 0
         self._pass_done = threading.Condition()
         self._stopping = False
-        self._hurry = threading.Event()
-        self._retry_now = threading.Event()
-        self._renderer = threading.Thread(target=self._render_loop, name=f"{THREAD_PREFIX}-render", daemon=True)
-        self._sender = threading.Thread(target=self._send_loop, name=f"{THREAD_PREFIX}-send", daemon=True)
+        self._hurry = Bell()
+        self._has_imported = threading.Event()
+        self._threads = (
+            threading.Thread(target=self._render_loop, name=f"{THREAD_PREFIX}-render", daemon=True),
+            threading.Thread(target=self._sender.run, name=f"{THREAD_PREFIX}-send", daemon=True),
+        )
 
     def start(self) -> None:
-        self._renderer.start()
-        self._sender.start()
+        for thread in self._threads:
+            thread.start()
+
+    def await_imports(self, timeout_s: float) -> None:
+        """Wait until the threads import nothing any more: a fork in the middle of it would leave modules locked."""
+        for has_imported in (self._has_imported, self._sender.has_imported):
+            has_imported.wait(timeout_s)
 
     def progress(self) -> Progress:
         return Progress(
-            delivered=self._delivered,
-            refused=self._refused,
-            dropped=self._newest - self._taken + self._outbox.dropped,
+            captured=self._recorder.issued[0],
+            delivered=self._sender.delivered,
+            refused=self._sender.refused,
+            dropped=self._buffer.dropped + self._outbox.dropped,
             waiting=len(self._buffer) + self._outbox.waiting,
-            faults=self._faults + self._outbox.spool_faults,
-            problem=self._problem,
+            faults=caught.total - self._faults_before,
+            disk_faults=self._outbox.spool_faults,
+            problem=self._sender.problem,
         )
 
     def flush(self, timeout_s: float) -> bool:
         """Try to deliver what was captured before the call; tell whether none of it waits any more."""
         deadline = time.monotonic() + timeout_s
-        if not self._render_pass(timeout_s):
+        if not self.secure(timeout_s):
             return False
-        self._retry_now.set()
-        return self._outbox.wait_until_gone(max(0.0, deadline - time.monotonic()), unless=lambda: False)
+        self._sender.retry()
+        return self._outbox.wait_until_gone(_left(deadline), unless=lambda: False)
+
+    def secure(self, timeout_s: float) -> bool:
+        """Wait until what was captured before the call is rendered, and on disk where there is a spool."""
+        with self._pass_done:
+            # A pass that began after this call has seen everything captured before.
+            wanted = self._passes_begun + 1
+        self._hurry.ring()
+        self._buffer.bell.ring()
+        with self._pass_done:
+            return self._pass_done.wait_for(lambda: self._stopping or self._passes_done >= wanted, timeout_s)
+
+    def settle(self, timeout_s: float) -> None:
+        """Wait until what was captured is delivered, or on disk while the server is away."""
+        deadline = time.monotonic() + timeout_s
+        self.secure(timeout_s)
+        if not self._is_safe_to_leave():
+            self._sender.retry()
+        self._outbox.wait_until_gone(_left(deadline), unless=self._is_safe_to_leave)
 
     def close(self, timeout_s: float) -> None:
         """Deliver what can be delivered in time and end; what is in the spool is left to the next process."""
         deadline = time.monotonic() + timeout_s
-        self._render_pass(timeout_s)
-        self._outbox.wait_until_gone(max(0.0, deadline - time.monotonic()), unless=self._is_safe_to_leave)
+        self.settle(timeout_s)
         self._stopping = True
-        self._buffer.wake()
-        self._hurry.set()
+        self._hurry.ring()
+        self._buffer.bell.ring()
         self._outbox.close()
-        self._retry_now.set()
-        for thread in (self._renderer, self._sender):
-            thread.join(max(0.0, deadline - time.monotonic()))
+        self._sender.retry()
+        for thread in self._threads:
+            thread.join(_left(deadline))
         self._outbox.release_spool()
 
-    def _is_safe_to_leave(self) -> bool:
-        return bool(self._problem) and self._outbox.is_durable
+    def abandon(self) -> None:
+        """Let go of what a forked child shares with its parent, without touching it."""
+        self._outbox.abandon_spool()
+        self._sender.abandon()
 
-    def _render_pass(self, timeout_s: float) -> bool:
-        """Wait for a pass that began after this call, so that it has seen everything captured before."""
-        with self._pass_done:
-            wanted = self._passes_begun + 1
-        self._hurry.set()
-        self._buffer.wake()
-        with self._pass_done:
-            return self._pass_done.wait_for(lambda: self._passes_done >= wanted, timeout_s)
+    def _is_safe_to_leave(self) -> bool:
+        return bool(self._sender.problem) and self._outbox.is_durable
 
     def _render_loop(self) -> None:
+        # Imported here because JSON and paths cost 5 ms, which no caller of `init` should wait for.
+        from grace_sdk.rendering import render  # noqa: PLC0415
+
+        self._has_imported.set()
         while not self._stopping:
-            self._buffer.wait()
+            self._buffer.bell.wait()
             self._hurry.wait(_LINGER_S)
             with self._pass_done:
-                self._hurry.clear()
                 self._passes_begun += 1
-            self._faults += isinstance(attempt(self._render_all), Fault)
+            attempt(self._render_all, render)
             with self._pass_done:
                 self._passes_done = self._passes_begun
                 self._pass_done.notify_all()
 
-    def _render_all(self) -> None:
-        while lines := self._render_some():
+    def _render_all(self, render: Render) -> None:
+        while lines := self._render_some(render):
             self._outbox.put(lines)
 
-    def _render_some(self) -> list[bytes]:
+    def _render_some(self, render: Render) -> list[bytes]:
         lines: list[bytes] = []
         while len(lines) < _RENDERED_AT_ONCE and (sighting := self._buffer.take()):
-            self._taken += 1
-            self._newest = max(self._newest, sighting.sequence)
             line = attempt(render, sighting, self._origin)
-            if isinstance(line, Fault):
-                self._faults += 1
-            else:
+            if not isinstance(line, Fault):
                 lines.append(line)
-            # Give the interpreter lock back, so that the application never waits for a whole batch.
-            time.sleep(0)
+            if time.time_ns() - sighting.at_ns < _LATE_NS:
+                # Give the interpreter lock back, so that the application never waits for a whole batch.
+                time.sleep(0)
         return lines
 
-    def _send_loop(self) -> None:
-        self._faults += isinstance(attempt(self._outbox.take_over), Fault)
-        retry_s = _FIRST_RETRY_S
-        while (parcel := self._outbox.take()) is not None:
-            outcome = attempt(self._send, parcel)
-            if isinstance(outcome, Delivered):
-                self._note_delivered(parcel, outcome)
-                retry_s = _FIRST_RETRY_S
-                continue
-            postponed = (
-                outcome if isinstance(outcome, Postponed) else Postponed(f"a fault of the SDK: {outcome.type}", 0.0)
-            )
-            self._note_postponed(parcel, postponed)
-            self._retry_now.wait(max(postponed.after_s, _jittered(retry_s)))
-            self._retry_now.clear()
-            retry_s = min(retry_s * 2, _LAST_RETRY_S)
-        self._delivery.close()
 
-    def _send(self, parcel: Parcel) -> Delivered | Postponed:
-        return self._delivery.deliver(self._outbox.lines_of(parcel))
-
-    def _note_delivered(self, parcel: Parcel, outcome: Delivered) -> None:
-        self._delivered += outcome.kept
-        self._refused += outcome.refused
-        if outcome.refused:
-            _log.error("GRACE refused %d signals for good: %s", outcome.refused, outcome.why)
-        if self._problem:
-            _log.warning("GRACE takes signals again.")
-        self._problem = ""
-        self._outbox.done(parcel)
-
-    def _note_postponed(self, parcel: Parcel, outcome: Postponed) -> None:
-        if not self._problem:
-            _log.warning("GRACE does not take signals (%s); they are kept and sent later.", outcome.why)
-        self._problem = outcome.why
-        self._outbox.put_back(parcel)
-
-
-def _jittered(seconds: float) -> float:
-    """Spread retries over half to all of the delay, so that many processes do not come back at once."""
-    return seconds * (0.5 + os.urandom(1)[0] / 510)
+def _left(deadline: float) -> float:
+    return max(0.0, deadline - time.monotonic())

@@ -7,13 +7,16 @@ the application, so nothing is kept alive and nothing can change afterwards.
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeGuard, cast
 
 from grace_sdk.safety import Fault, attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
+    from dataclasses import Field
     from types import CodeType, TracebackType
+
+    from grace_sdk.scope import Step
 
 LONGEST_TEXT: Final = 8_192
 """Characters of one text that are kept."""
@@ -22,20 +25,41 @@ _INNERMOST_FRAMES: Final = 96
 _MOST_CAUSES: Final = 8
 _DEEPEST: Final = 8
 _MOST_NODES: Final = 512
+_MOST_CHARACTERS: Final = 64 * 1024
+"""Of one context in all; the server's door takes more, one signal's place in memory is smaller."""
+_MOST_CHARACTERS_SAID: Final = 2 * LONGEST_TEXT
+"""Of the arguments of one exception in all."""
+_MOST_ARGUMENTS: Final = 16
+_PAIR: Final = 2
 _MOST_LABELS: Final = 32
+_LONGEST_LABEL: Final = 256
 _LARGEST_INTEGER_BITS: Final = 53
 _PRINTABLE_MODULES: Final = frozenset({"datetime", "decimal", "fractions", "ipaddress", "pathlib", "uuid"})
+
+_PLAIN_TYPES: Final = frozenset({str, int, float, bool, bytes, complex, type(None)})
+_PRINTING_THEIR_ARGUMENTS: Final = frozenset({BaseException.__str__, KeyError.__str__, OSError.__str__})
+_WEIGHT_OF_A_SIGHTING: Final = 1_024
+_WEIGHT_OF_A_FRAME: Final = 96
+_WEIGHT_OF_A_NODE: Final = 64
+_BYTES_OF_A_LETTER: Final = 4
+"""At most; most texts take one."""
+
+_ARGUMENTS: Final = BaseException.__dict__["args"].__get__
 
 Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
 TracedCode: TypeAlias = "tuple[CodeType, int | None, object]"
 """Code object, line number and the `__name__` of the module it ran in."""
 
 
+Said: TypeAlias = "str | list[Plain]"
+"""What an exception says: its text, or its arguments where they have parts whose names tell what is a secret."""
+
+
 class RaisedCopy(NamedTuple):
     """One exception without the exception; frames are innermost last."""
 
     type: type[BaseException]
-    message: str
+    said: Said
     frames: list[TracedCode]
     left_out: int
 
@@ -54,12 +78,51 @@ class Sighting(NamedTuple):
     labels: dict[str, str]
     context: Plain
     correlation_id: str
+    trail: tuple[Step, ...]
+    """The last steps of the operations that it happened in."""
+    weight: int
+    """About how many bytes it takes."""
+
+
+class ContextCopy(NamedTuple):
+    """A context as plain data, and about how many bytes it takes."""
+
+    value: Plain
+    weight: int
+
+
+class _Budget:
+    """What may still be copied of one context."""
+
+    __slots__ = ("characters", "nodes")
+
+    def __init__(self, characters: int = _MOST_CHARACTERS) -> None:
+        self.nodes = _MOST_NODES
+        self.characters = characters
 
 
 def copy_raised(exc: BaseException) -> tuple[RaisedCopy, ...]:
     """Copy an exception and its causes, at most nine in all; never raises."""
     copied = attempt(_copy_chain, exc)
     return (RaisedCopy(type(exc), f"<unreadable: {copied.type}>", [], 0),) if isinstance(copied, Fault) else copied
+
+
+def copy_said(exc: BaseException) -> Said:
+    """Return what an exception says; arguments that are objects of the application are named, never printed.
+
+    An exception with a `__str__` of its own is asked, as `traceback` does: there its message lives.
+    """
+    said = attempt(_said, exc)
+    return f"<{type_name(exc)} without text: {said.type}>" if isinstance(said, Fault) else said
+
+
+def weigh(message: str, raised: tuple[RaisedCopy, ...]) -> int:
+    """Tell about how many bytes a sighting takes without its context."""
+    weight = _WEIGHT_OF_A_SIGHTING + _BYTES_OF_A_LETTER * len(message)
+    for one in raised:
+        said = len(one.said) if type(one.said) is str else _MOST_CHARACTERS_SAID
+        weight += _WEIGHT_OF_A_FRAME * len(one.frames) + _BYTES_OF_A_LETTER * said
+    return weight
 
 
 def copy_text(value: object) -> str:
@@ -78,13 +141,18 @@ def copy_labels(labels: Mapping[str, object] | None) -> dict[str, str]:
     return {"unreadable_labels": copied.type} if isinstance(copied, Fault) else copied
 
 
-def copy_context(context: object) -> Plain:
-    """Copy a value as plain JSON data, at most eight levels deep and 512 values in all; never raises.
+def copy_context(context: object) -> ContextCopy:
+    """Copy a value as plain JSON data, at most eight levels deep, 512 values and 64 Ki characters; never raises.
 
-    Objects of the application are named by their type and never printed: their repr may block, change or hold secrets.
+    Dataclasses and named tuples are copied by field, so that the names of secrets are seen. Other objects of the
+    application are named by their type and never printed: their repr may block, change or hold secrets.
     """
-    copied = attempt(_copy, context, _DEEPEST, [_MOST_NODES])
-    return {"unreadable": copied.type} if isinstance(copied, Fault) else copied
+    budget = _Budget()
+    copied = attempt(_copy, context, _DEEPEST, budget)
+    if isinstance(copied, Fault):
+        return ContextCopy({"unreadable": copied.type}, _WEIGHT_OF_A_NODE)
+    nodes, characters = _MOST_NODES - budget.nodes, _MOST_CHARACTERS - budget.characters
+    return ContextCopy(copied, _WEIGHT_OF_A_NODE * nodes + _BYTES_OF_A_LETTER * characters)
 
 
 def cut(text: str) -> str:
@@ -116,7 +184,7 @@ def _copy_chain(exc: BaseException) -> tuple[RaisedCopy, ...]:
 
 def _copy_one(exc: BaseException) -> RaisedCopy:
     frames, left_out = _copy_frames(exc.__traceback__)
-    return RaisedCopy(type(exc), copy_text(exc), frames, left_out)
+    return RaisedCopy(type(exc), copy_said(exc), frames, left_out)
 
 
 def _copy_frames(traceback: TracebackType | None) -> tuple[list[TracedCode], int]:
@@ -155,41 +223,89 @@ def _plain_text(value: object) -> str:
     return str.__str__(value) if isinstance(value, str) else str.__str__(str(value))
 
 
+def _said(exc: BaseException) -> Said:
+    says = type(exc).__str__
+    if says not in _PRINTING_THEIR_ARGUMENTS:
+        return cut(_plain_text(exc))
+    arguments: tuple[object, ...] = _ARGUMENTS(exc)
+    if len(arguments) == 1 and type(arguments[0]) is str and says is not KeyError.__str__:
+        return cut(arguments[0])
+    are_plain = all(type(one) in _PLAIN_TYPES for one in arguments)
+    if are_plain and (len(arguments) < _PAIR or says is not BaseException.__str__):
+        return cut(says(exc))
+    budget = _Budget(_MOST_CHARACTERS_SAID)
+    return [_copy(one, _DEEPEST, budget) for one in arguments[:_MOST_ARGUMENTS]]
+
+
 def _copy_labels(labels: Mapping[str, object]) -> dict[str, str]:
-    return {_key(name): _key(labels[name]) for name in itertools.islice(labels, _MOST_LABELS)}
+    return {
+        _key(name)[:_LONGEST_LABEL]: _key(labels[name])[:_LONGEST_LABEL]
+        for name in itertools.islice(labels, _MOST_LABELS)
+    }
 
 
 def _key(value: object) -> str:
     if isinstance(value, str):
         return copy_text(value)
-    copied = _copy(value, 1, [1])
+    copied = _copy(value, 0, _Budget())
     return copied if isinstance(copied, str) else str(copied)
 
 
-def _copy(value: object, depth: int, budget: list[int]) -> Plain:
-    budget[0] -= 1
-    if _is_container(value):
-        if depth <= 0 or budget[0] <= 0:
-            return f"<{type_name(value)} of {len(value)}, left out>"
-        return _copy_mapping(value, depth, budget) if _is_mapping(value) else _copy_series(value, depth, budget)
-    return _copy_single(value)
+def _copy(value: object, depth: int, budget: _Budget) -> Plain:
+    budget.nodes -= 1
+    fields = _fields_of(value)
+    if fields is not None:
+        value = fields
+    elif not _is_container(value):
+        return _spent(_copy_single(value), budget)
+    if depth <= 0 or budget.nodes <= 0:
+        return f"<{type_name(value)} of {len(value)}, left out>"
+    return _copy_mapping(value, depth, budget) if _is_mapping(value) else _copy_series(value, depth, budget)
 
 
-def _copy_mapping(mapping: dict[object, object], depth: int, budget: list[int]) -> Plain:
-    copied: dict[str, Plain] = {}
-    # dict.items, because a subclass may have its own; a list, because another thread may add a key meanwhile.
-    for name, item in list(dict[object, object].items(mapping)):
-        if budget[0] <= 0:
-            copied["..."] = "more was left out"
-            break
-        copied[_key(name)] = _copy(item, depth - 1, budget)
+def _spent(copied: Plain, budget: _Budget) -> Plain:
+    if not isinstance(copied, str):
+        return copied
+    if len(copied) > budget.characters:
+        budget.nodes = 0
+        return f"<text of {len(copied)} characters, left out>"
+    budget.characters -= len(copied)
     return copied
 
 
-def _copy_series(series: Collection[object], depth: int, budget: list[int]) -> Plain:
+def _fields_of(value: object) -> dict[str, object] | None:
+    """Return the fields of a dataclass or a named tuple by name; one that hides a field from its repr hides it here."""
+    kind = type(value)
+    if kind.__class__ is not type or kind.__module__ == "builtins":
+        # Classes with a metaclass of their own are looked at with more care, where they are named.
+        return None
+    if isinstance(value, tuple):
+        names: tuple[str, ...] = getattr(kind, "_fields", ())
+        items: Iterator[object] = tuple[object, ...].__iter__(cast("tuple[object, ...]", value))
+        return dict(zip(names, items, strict=False)) if names else None
+    fields: dict[str, Field[object]] | None = getattr(kind, "__dataclass_fields__", None)
+    if fields is None:
+        return None
+    return {name: object.__getattribute__(value, name) for name, field in fields.items() if field.repr}
+
+
+def _copy_mapping(mapping: dict[object, object], depth: int, budget: _Budget) -> Plain:
+    copied: dict[str, Plain] = {}
+    # dict.items, because a subclass may have its own; a list, because another thread may add a key meanwhile.
+    for name, item in list(dict[object, object].items(mapping)):
+        if budget.nodes <= 0:
+            copied["..."] = "more was left out"
+            break
+        key = _key(name)
+        budget.characters -= len(key)
+        copied[key] = _copy(item, depth - 1, budget)
+    return copied
+
+
+def _copy_series(series: Collection[object], depth: int, budget: _Budget) -> Plain:
     copied: list[Plain] = []
     for item in list(series):
-        if budget[0] <= 0:
+        if budget.nodes <= 0:
             copied.append("... more was left out")
             break
         copied.append(_copy(item, depth - 1, budget))
@@ -223,7 +339,8 @@ def _copy_foreign(value: object) -> Plain:
     if isinstance(value, bytes | bytearray):
         return f"<{type_name(value)} of {len(value)}>"
     if isinstance(value, BaseException):
-        return f"{type_name(value)}: {copy_text(value)}"
+        said = copy_said(value)
+        return f"{type_name(value)}: {said}" if isinstance(said, str) else {"type": type_name(value), "arguments": said}
     if type(value).__module__ in _PRINTABLE_MODULES:
         return copy_text(value)
     return f"<{type_name(value)}>"

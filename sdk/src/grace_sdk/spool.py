@@ -1,7 +1,8 @@
 """Spool: a folder of journal files in which rendered signals outlive the process and an outage of the server.
 
 Each process writes in a folder of its own and holds its lock for life. A folder whose lock is free belongs to a dead
-process: whoever starts next takes it over. Taking over twice would do no harm, for the server knows a signal by its id.
+process: whoever starts next moves its files into an own folder, with a report of how many signals it had numbered.
+Taking over twice would do no harm, for the server knows a signal by its id and the highest number stands.
 """
 
 from __future__ import annotations
@@ -13,10 +14,16 @@ import os
 import shutil
 import time
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from grace_sdk.tally import forget_tally, make_tally, read_tally
+
+if TYPE_CHECKING:
+    from grace_sdk.recorder import Tally
 
 _LOCK: Final = "lock"
 _SUFFIX: Final = ".jsonl"
+_REPORT_SUFFIX: Final = ".report"
 _FRESH: Final = ".new-"
 _PRIVATE_FOLDER: Final = 0o700
 _PRIVATE_FILE: Final = 0o600
@@ -30,25 +37,44 @@ class JournalFile(NamedTuple):
     size: int
 
 
+class SessionReport(NamedTuple):
+    """How many sequence numbers a dead process had given out, and the file that remembers it."""
+
+    session: str
+    issued: int
+    path: Path
+
+
+class Legacy(NamedTuple):
+    """What dead processes left."""
+
+    files: list[JournalFile]
+    reports: list[SessionReport]
+
+
 class Spool:
-    """The journal files of one process, and those of its dead predecessors."""
+    """The journal files of one process, and those that it took over from dead ones."""
 
     def __init__(self, folder: Path, session: str) -> None:
         """Make and lock the folder of this process; raise OSError where that cannot be done."""
+        self._session = session
         self._own = folder / f"{time.time_ns():020d}-{session}"
         self._files = 0
         folder.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_FOLDER)
         # Locked before it has its name, so that nobody can mistake it for the folder of a dead process.
         fresh = folder / f"{_FRESH}{self._own.name}"
         fresh.mkdir(mode=_PRIVATE_FOLDER)
-        self._locks = {self._own: os.open(fresh / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, _PRIVATE_FILE)}
-        fcntl.flock(self._locks[self._own], fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._own_lock = os.open(fresh / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, _PRIVATE_FILE)
+        fcntl.flock(self._own_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         fresh.rename(self._own)
+
+    def tally(self) -> Tally:
+        """Return a place for the newest sequence number that outlives this process; raise OSError without one."""
+        return make_tally(self._session)
 
     def write(self, lines: list[bytes]) -> JournalFile:
         """Write a new journal file; raise OSError, leaving nothing behind, when the disk refuses."""
-        self._files += 1
-        path = self._own / f"{self._files:08d}{_SUFFIX}"
+        path = self._next_path()
         size = _append(path, lines, create=True)
         return JournalFile(path, len(lines), size)
 
@@ -62,57 +88,80 @@ class Spool:
         whole, _, _torn = _content(file.path).rpartition(b"\n")
         return [line for line in whole.split(b"\n") if _is_json_object(line)]
 
-    def remove(self, file: JournalFile) -> None:
-        """Forget a journal file, and the folder of a dead process with its last one."""
+    def remove(self, path: Path) -> None:
+        """Forget a journal file or a report."""
         try:
-            file.path.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
         except OSError:
             # It stays and is sent again some day; the server will know its signals.
             return
-        folder = file.path.parent
-        if folder != self._own and not any(folder.glob(f"*{_SUFFIX}")):
-            self._give_up(folder)
 
-    def take_over(self) -> list[JournalFile]:
-        """Lock the folders of dead processes and return their journal files, oldest first."""
-        found: list[JournalFile] = []
+    def take_over(self) -> Legacy:
+        """Move what dead processes left into the own folder, oldest first; what cannot be moved stays where it is."""
+        legacy = Legacy([], [])
         for folder in sorted(self._own.parent.iterdir()):
-            if folder in self._locks or folder.name.startswith(_FRESH) or not (folder / _LOCK).exists():
+            if folder == self._own or folder.name.startswith(_FRESH):
                 continue
-            if not self._lock(folder):
+            lock = _locked(folder)
+            if lock is None:
                 continue
-            files = [_described(path) for path in sorted(folder.glob(f"*{_SUFFIX}"))]
-            found.extend(files)
-            if not files:
-                self._give_up(folder)
-        return found
+            try:
+                self._inherit(folder, legacy)
+            finally:
+                os.close(lock)
+        return legacy
 
     def close(self) -> None:
         """Leave undelivered files to the next process; remove the folder when there are none."""
-        if not any(self._own.glob(f"*{_SUFFIX}")):
-            self._give_up(self._own)
-        for lock in self._locks.values():
-            os.close(lock)
-        self._locks.clear()
+        if not any(file for file in self._own.glob("*") if file.name != _LOCK):
+            forget_tally(self._session)
+            shutil.rmtree(self._own, ignore_errors=True)
+        self.abandon()
 
-    def _lock(self, folder: Path) -> bool:
-        try:
-            lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(lock)
-            return False
-        self._locks[folder] = lock
-        return True
+    def abandon(self) -> None:
+        """Let go of the folder without touching it: in a forked child it is the parent's."""
+        os.close(self._own_lock)
 
-    def _give_up(self, folder: Path) -> None:
+    def _next_path(self) -> Path:
+        self._files += 1
+        return self._own / f"{self._files:08d}{_SUFFIX}"
+
+    def _inherit(self, folder: Path, legacy: Legacy) -> None:
+        for file in sorted(folder.glob(f"*{_SUFFIX}")):
+            moved = self._next_path()
+            file.rename(moved)
+            legacy.files.append(_described(moved))
+        for file in sorted(folder.glob(f"*{_REPORT_SUFFIX}")):
+            moved = self._own / file.name
+            file.rename(moved)
+            legacy.reports.append(SessionReport(file.stem, _number_in(moved), moved))
+        session = folder.name.rpartition("-")[2]
+        issued = read_tally(session)
+        if issued:
+            path = self._own / f"{session}{_REPORT_SUFFIX}"
+            path.write_bytes(b"%d" % issued)
+            legacy.reports.append(SessionReport(session, issued, path))
+            forget_tally(session)
         shutil.rmtree(folder, ignore_errors=True)
-        lock = self._locks.pop(folder, None)
-        if lock is not None:
-            os.close(lock)
+
+
+def _number_in(path: Path) -> int:
+    content = _content(path)
+    return int(content) if content.isdigit() else 0
+
+
+def _locked(folder: Path) -> int | None:
+    """Lock the folder of a dead process; a living one holds its lock."""
+    try:
+        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        return None
+    return lock
 
 
 def _append(path: Path, lines: list[bytes], *, create: bool) -> int:
