@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from grace.kit.filesystem.entries import joined, parent_of
-from grace.kit.filesystem.paths import NotExactError, Rule, is_within, mount_points
+from grace.kit.filesystem.paths import NotExactError, Rule, lies_within, mount_points
 from grace.kit.filesystem.survey import Scope, Survey
 
 SQLITE_COMPANIONS: Final = ("-wal", "-shm", "-journal")
@@ -25,9 +25,10 @@ _USE_ITS_PROVIDER: Final = "Change it through the database itself: sqlite.execut
 
 def require_outside(root: Path, forbidden: tuple[Path, ...]) -> None:
     """Refuse a root that lies in a forbidden folder, or that contains one; opens nothing."""
-    for folder in map(Path, map(os.path.realpath, forbidden)):
-        if is_within(root, folder) or is_within(folder, root):
-            raise _forbidden(root, folder)
+    place = str(root)
+    for folder in map(os.path.realpath, forbidden):
+        if lies_within(place, folder) or lies_within(folder, place):
+            raise _forbidden(root, Path(folder))
 
 
 def require_fit(root: Path, found: Survey, scope: Scope) -> None:

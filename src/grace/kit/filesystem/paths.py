@@ -121,17 +121,20 @@ def _name_from_text(text: str) -> str:
 
 def is_within(path: Path, folder: Path) -> bool:
     """Tell whether a real path is a real folder or lies below it."""
-    return path.parts[: len(folder.parts)] == folder.parts
+    return lies_within(str(path), str(folder))
+
+
+def lies_within(place: str, folder: str) -> bool:
+    """Tell the same of real paths as text: they are compared at every read of a scope."""
+    return place == folder or place.startswith(folder if folder.endswith("/") else f"{folder}/")
 
 
 def mount_points(under: Path) -> tuple[Path, ...]:
     """Return every mount point at or below a real path."""
     place = str(under)
-    below = f"{place.rstrip('/')}/"
-    # As text, and paths only of what is found: this is asked before every read of a scope, and hosts have many mounts.
     with Path("/proc/self/mountinfo").open(encoding="utf-8", errors="surrogateescape") as mounts:
         found = [_unescaped(line.split(" ", 5)[4]) for line in mounts]
-    return tuple(Path(point) for point in found if point == place or point.startswith(below))
+    return tuple(Path(point) for point in found if lies_within(point, place))
 
 
 def _unescaped(field: str) -> str:
