@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,5 +61,6 @@ def follow(address: str, token: str | None = None, **subscribe: object) -> Gener
     with connect(url, additional_headers=headers, proxy=None, compression=None, close_timeout=1) as socket:
         follower = Follower(socket)
         if subscribe:
-            follower.say(type="subscribe", **subscribe)
+            with suppress(ConnectionClosed):  # Who is shown out at once hears it instead of an answer.
+                follower.say(type="subscribe", **subscribe)
         yield follower

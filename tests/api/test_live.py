@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from datetime import timedelta
@@ -122,6 +123,27 @@ def test_silence_is_filled_with_heartbeats_that_say_how_far_the_log_was_seen(
         while (heard := follower.hear())["index"] < index:
             assert heard["type"] == "heartbeat"
         assert (heard["type"], heard["index"]) == ("heartbeat", index)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_log_that_is_busy_with_other_things_keeps_no_heartbeat_back(
+    address: str, house: House, tokens: dict[Role, str]
+) -> None:
+    is_over = threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not is_over.wait(BEAT_S / 10):
+            note(house, f"other {(number := number + 1)}")
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    with follow(address, tokens[Role.VIEWER], patterns=["run.settled"], after=-1) as follower:
+        heard = [follower.hear() for _ in range(4)]
+    is_over.set()
+    writing.join()
+    assert [message["type"] for message in heard] == ["subscribed", "heartbeat", "heartbeat", "heartbeat"]
+    assert heard[1]["index"] < heard[3]["index"]
 
 
 def test_an_erased_payload_is_not_told(address: str, house: House, tokens: dict[Role, str]) -> None:

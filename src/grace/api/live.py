@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -89,8 +89,9 @@ class Live:
     limits: LiveLimits = field(default_factory=LiveLimits)
     dropped: int = 0
     """How many were dropped because they did not read."""
-    _connected: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    _connected: set[object] = field(default_factory=set[object])
     _closing: asyncio.Event = field(default_factory=asyncio.Event)
+    _left: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def route(self) -> WebSocketRoute:
@@ -105,22 +106,25 @@ class Live:
     async def serve(self, socket: WebSocket) -> None:
         """Serve one connection to its end."""
         await socket.accept()
-        conversation = asyncio.create_task(self._converse(socket))
-        self._connected.add(conversation)
+        self._connected.add(connection := object())
         try:
-            await conversation
+            await self._converse(socket)
         except WebSocketDisconnect:
             return  # They left; there is nobody to say goodbye to.
         except _Ended as ended:
             await self._say_goodbye(socket, ended)
         finally:
-            self._connected.discard(conversation)
+            self._connected.discard(connection)
+            self._left.set()
 
     async def close(self) -> None:
         """Say goodbye to everyone: the server goes away."""
         self._closing.set()
-        if self._connected:
-            await asyncio.wait(self._connected, timeout=self.limits.farewell_s)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.limits.farewell_s):
+                while self._connected:
+                    self._left.clear()
+                    await self._left.wait()
 
     async def _converse(self, socket: WebSocket) -> None:
         if len(self._connected) > self.limits.most_followers:

@@ -34,6 +34,8 @@ from grace.record.mesh.worker import Worker
 from grace.record.store import Added
 
 EVERYTHING: Final = ("*",)
+_BREATH_S: Final = 0.02
+"""How long a follower rests between two looks at the log: a hundred commits a second are not a hundred looks."""
 DRAIN_S: Final = 10.0
 """How long deliveries under way may take when the mesh closes."""
 
@@ -246,6 +248,7 @@ class Mesh:
         with self._lock:
             position = self._committed if after is None else after
             self._wakers.add(waker)
+        heard_at = self._clock.monotonic()
         try:
             while True:
                 grown.clear()
@@ -254,10 +257,16 @@ class Mesh:
                 for entry in batch:
                     yield entry
                     position = entry.index
-                if len(batch) < BATCH:
-                    position = max(position, committed)
-                if not batch and not await _set_within(grown, beat_s):
+                if batch:
+                    heard_at = self._clock.monotonic()
+                if len(batch) == BATCH:
+                    continue
+                position = max(position, committed)
+                await self._clock.wait(_BREATH_S)
+                left_s = None if beat_s is None else heard_at + beat_s - self._clock.monotonic()
+                if not await _set_within(grown, left_s):
                     yield Passed(position)
+                    heard_at = self._clock.monotonic()
         finally:
             self._forget(waker)
 
