@@ -40,6 +40,8 @@ from grace.record.opening import Record
 from grace.sense.intake.acceptance import Intake
 from grace.shipped import shipped_folder
 from grace.think.incidents.grouping import Incidents
+from grace.think.knowledge.loading import load_knowledge
+from grace.wiring.reference import ReferenceDesk
 from tests.govern.plans import DEEDS, diagnosis, plan, question, step
 
 ORDERS = Service(name="orders", environment="production", owner="ada", mode=Mode.AUTO)
@@ -114,9 +116,8 @@ class Files:
         return [PlaybookCard(name="fix-orders", version="1.0.0", digest=digest, summary="Fix", document="format: 1\n")]
 
 
-@dataclass(frozen=True, slots=True)
-class Library:
-    """Knows one thing."""
+class Library(ReferenceDesk):
+    """Answers questions from one passage, and the rest from what ships."""
 
     def search(self, question: str, limit: int) -> Sequence[Passage]:
         if "disk" not in question:
@@ -190,7 +191,7 @@ def make_house(record: Record, engine: Engine) -> House:
         incidents=Desk(record),
         proofs=Proofs(),
         declared=Files(),
-        knowledge=Library(),
+        knowledge=Library(load_knowledge([shipped_folder("knowledge")])),
         drills=Drills(),
         mesh=mesh_of(record),
         outbox=Outbox((), record.origin, lambda _: None, clock),

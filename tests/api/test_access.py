@@ -94,6 +94,11 @@ ROLES = {
     "GET /api/services/{name}": Role.VIEWER,
     "GET /api/playbooks": Role.VIEWER,
     "GET /api/playbooks/{name}": Role.VIEWER,
+    "GET /api/knowledge": Role.VIEWER,
+    "GET /api/knowledge/packs": Role.VIEWER,
+    "GET /api/knowledge/search": Role.VIEWER,
+    "POST /api/knowledge/test": Role.VIEWER,
+    "GET /api/knowledge/{entry}": Role.VIEWER,
 }
 
 

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
+from pydantic import Field
+
 from grace.api.tokens import TokenStore
 from grace.govern.approvals.store import ApprovalStore
 from grace.govern.halt.switch import HaltSwitch
 from grace.govern.policy.live import LivePolicy
 from grace.kit.clock import Clock
 from grace.model.catalogue import Catalogue
+from grace.model.diagnosis import Alternative, Evidence
 from grace.model.drill import Drill, DrillKind
 from grace.model.dry_plan import DryPlan
 from grace.model.incident import Incident
@@ -25,6 +28,7 @@ from grace.model.warrant import Refusal
 from grace.record.mesh.delivery import Mesh
 from grace.record.mesh.webhooks.outbox import Outbox
 from grace.record.opening import Record
+from grace.think.knowledge.format import KnowledgeRule
 from grace.think.playbooks.format import Language
 
 
@@ -127,6 +131,57 @@ class Retrieval(Protocol):
         ...
 
 
+class KnowledgeCard(Noun):
+    """One entry of a pack, for a list."""
+
+    id: str
+    pack: str
+    cause: str
+    kind: str
+    """The class of causes that it counts as where diagnoses are measured."""
+    title: str
+    versions: str
+    source: str
+
+
+class PackCard(Noun):
+    """A pack of knowledge that is in force."""
+
+    name: str
+    version: str
+    digest: str
+    summary: str
+    entries: int
+
+
+class Tried(Noun):
+    """What the sentinel would say of one message; nothing is recorded and nothing is looked at."""
+
+    cause: str
+    kind: str
+    confidence: float
+    never_acts: bool
+    evidence: tuple[Evidence, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+    labels: dict[str, str] = Field(default_factory=dict)
+    advice: tuple[str, ...] = ()
+    playbooks: tuple[str, ...] = ()
+
+
+class KnowledgeVerbs(Retrieval, Protocol):
+    """Lists what is known and tries it on a message."""
+
+    def packs(self) -> Sequence[PackCard]: ...
+
+    def cards(self) -> Sequence[KnowledgeCard]: ...
+
+    def entry(self, entry_id: str) -> KnowledgeRule | None: ...
+
+    def try_out(self, message: str) -> Tried:
+        """Say what the diagnosis of an incident with this one message would be, from the text only."""
+        ...
+
+
 class DrillVerbs(Protocol):
     """Breaks scratch things on purpose."""
 
@@ -157,7 +212,7 @@ class House:
     incidents: IncidentVerbs
     proofs: ProofVerbs
     declared: Declared
-    knowledge: Retrieval
+    knowledge: KnowledgeVerbs
     drills: DrillVerbs
     mesh: Mesh
     outbox: Outbox

@@ -53,6 +53,7 @@ COMMANDS: Final[Mapping[str, Shelved]] = {
     "playbook": Shelved("playbook", "Lint, test and list playbooks; print their schema."),
     "mesh": Shelved("mesh", "Show who gets events; requeue and discard dead letters."),
     "webhook": Shelved("webhook", "List outgoing webhooks, and test one."),
+    "knowledge": Shelved("knowledge", "List, search and test what is known about faults."),
     "token": Shelved("token", "Create, list and revoke access tokens."),
     "store": Shelved("store", "Maintain the record of a data folder."),
 }

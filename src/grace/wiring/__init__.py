@@ -4,7 +4,7 @@ from grace.wiring.house import Running, open_house
 from grace.wiring.offline import FolderTokens, open_tokens
 from grace.wiring.serving import serve
 from grace.wiring.troubles import FLAWED, UNTRUSTED, UNUSABLE
-from grace.wiring.workbench import catalogue, decider, known_causes
+from grace.wiring.workbench import catalogue, check_knowledge, decider, known_causes
 
 __all__ = [
     "FLAWED",
@@ -13,6 +13,7 @@ __all__ = [
     "FolderTokens",
     "Running",
     "catalogue",
+    "check_knowledge",
     "decider",
     "known_causes",
     "open_house",

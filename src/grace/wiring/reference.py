@@ -1,63 +1,85 @@
-"""The reference desk: answers questions in words from the knowledge, for chat."""
+"""The reference desk: lists the knowledge, answers questions in words from it, and tries it on a message."""
 
 from __future__ import annotations
 
-import math
-import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Final
 
-from grace.api.house import Passage
+from grace.api.house import KnowledgeCard, PackCard, Passage, Tried
+from grace.kit.clock import Clock, SystemClock
+from grace.model.cause import NEVER_ACT, kind_of
 from grace.think.knowledge.format import KnowledgeRule
 from grace.think.knowledge.loading import Knowledge
-
-_WORD: Final = re.compile(r"[a-z0-9]+")
+from grace.think.knowledge.matching import match, scene_of_sample
+from grace.think.sentinel.diagnosing import judged, weigh_all
 
 
 @dataclass(frozen=True)
 class ReferenceDesk:
-    """Ranks the rules by the words that they share with a question, rare words first."""
+    """Tells what the knowledge of this server says; changes nothing."""
 
     knowledge: Knowledge
+    clock: Clock = SystemClock()  # noqa: RUF009 - it has no state
 
     def search(self, question: str, limit: int) -> Sequence[Passage]:
         """Return the entries that speak of a question, best first; none where nothing does."""
-        asked = set(_words(question))
-        scored = [(sum(self._weight(word) for word in asked & words), rule) for rule, words in self._shelf]
-        best = sorted((pair for pair in scored if pair[0] > 0), key=lambda pair: -pair[0])
-        return [_passage(rule) for _, rule in best[:limit]]
+        return [self._passage(found.rule) for found in self.knowledge.index.search(question, limit)]
 
-    @cached_property
-    def _shelf(self) -> list[tuple[KnowledgeRule, frozenset[str]]]:
-        return [(rule, frozenset(_words(_said(rule)))) for rule in self.knowledge.rules]
+    def packs(self) -> Sequence[PackCard]:
+        return [
+            PackCard(
+                name=pack.name,
+                version=pack.version,
+                digest=pack.digest,
+                summary=pack.summary,
+                entries=len(pack.entries),
+            )
+            for pack in self.knowledge.packs
+        ]
 
-    @cached_property
-    def _rules_with(self) -> Counter[str]:
-        return Counter(word for _, words in self._shelf for word in words)
+    def cards(self) -> Sequence[KnowledgeCard]:
+        return [
+            KnowledgeCard(
+                id=rule.id,
+                pack=self.knowledge.pack_of(rule.id),
+                cause=rule.cause,
+                kind=kind_of(rule.cause),
+                title=rule.title,
+                versions=rule.versions,
+                source=rule.citation,
+            )
+            for rule in self.knowledge.rules
+        ]
 
-    def _weight(self, word: str) -> float:
-        return math.log(len(self._shelf) / self._rules_with[word]) if len(self._shelf) > 1 else 1.0
+    def entry(self, entry_id: str) -> KnowledgeRule | None:
+        return next((rule for rule in self.knowledge.rules if rule.id == entry_id), None)
 
+    def try_out(self, message: str) -> Tried:
+        """Say what the diagnosis of an incident with this one message would be, from the text only."""
+        scene = scene_of_sample(message)
+        found = judged("", weigh_all([scene], self.knowledge), self.knowledge.digest, self.clock.now())
+        cited = dict.fromkeys(one.rule for one in found.evidence)
+        rules = [rule for rule_id in cited if (rule := self.entry(rule_id))]
+        labels = {name: value for rule in rules if (met := match(rule, scene)) for name, value in met.labels.items()}
+        return Tried(
+            cause=found.cause,
+            kind=kind_of(found.cause),
+            confidence=found.confidence,
+            never_acts=found.cause in NEVER_ACT,
+            evidence=found.evidence,
+            alternatives=found.alternatives,
+            labels=labels,
+            advice=tuple(rule.advice for rule in rules if rule.advice),
+            playbooks=tuple(dict.fromkeys(name for rule in rules for name in rule.playbooks)),
+        )
 
-def _said(rule: KnowledgeRule) -> str:
-    examples = (one if isinstance(one, str) else f"{one.type} {one.message}" for one in rule.examples.positive)
-    return " ".join((rule.id, rule.cause, rule.title, *rule.checks, *examples))
-
-
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.lower())
-
-
-def _passage(rule: KnowledgeRule) -> Passage:
-    return Passage(
-        pack="",
-        entry=rule.id,
-        title=rule.title,
-        cause=rule.cause,
-        advice=rule.checks,
-        playbooks=rule.playbooks,
-        source=rule.source,
-    )
+    def _passage(self, rule: KnowledgeRule) -> Passage:
+        return Passage(
+            pack=self.knowledge.pack_of(rule.id),
+            entry=rule.id,
+            title=rule.title,
+            cause=rule.cause,
+            advice=tuple(one for one in (rule.advice, *rule.questions) if one),
+            playbooks=rule.playbooks,
+            source=rule.citation,
+        )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from grace.act.executors.workplace import ProcessRules
 from grace.act.safehold.vault import open_vault
 from grace.govern.policy import Question
 from grace.kit.clock import Clock, SystemClock
+from grace.kit.documents import Flaw, did_you_mean
 from grace.kit.sqlite_child import Role, SqliteChild
 from grace.model.catalogue import Catalogue
 from grace.model.decision import Decision
@@ -19,7 +21,7 @@ from grace.model.service import Service
 from grace.sense.collectors.eyes import Eyes, found_collectors
 from grace.sense.collectors.viewpoint import Viewpoint
 from grace.settings import Settings
-from grace.think.knowledge.loading import load_knowledge
+from grace.think.knowledge.loading import knowledge_files, load_knowledge, read_pack
 from grace.wiring.house import folders_of, policy_source
 from grace.wiring.plugs import load_actions
 
@@ -40,6 +42,35 @@ def catalogue(settings: Settings) -> Catalogue:
 def known_causes(settings: Settings) -> Collection[str]:
     """Return every cause that the knowledge can find."""
     return load_knowledge(folders_of(settings.knowledge_folders, "knowledge")).causes
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeReport:
+    """What a look at knowledge files found: how many entries and examples hold, and every flaw with its place."""
+
+    files: tuple[str, ...]
+    entries: int
+    examples: int
+    flaws: tuple[Flaw, ...]
+
+
+def check_knowledge(settings: Settings, paths: Sequence[Path]) -> KnowledgeReport:
+    """Read the files anew, hold every example against its entry and every check against the installed probes."""
+    files = [one for path in paths or folders_of(settings.knowledge_folders, "knowledge") for one in _files_at(path)]
+    packs = [(file, read_pack(file)) for file in files]
+    probes = catalogue(settings).probes
+    flaws = [flaw for _, pack in packs if isinstance(pack, tuple) for flaw in pack]
+    rules = [(file, rule) for file, pack in packs if not isinstance(pack, tuple) for rule in pack.rules]
+    for file, rule in rules:
+        for name in sorted({check.probe for check in rule.looks} - set(probes)):
+            message = f"the entry {rule.id} asks {name!r}, and there is no such probe"
+            flaws.append(Flaw(str(file), 1, 1, "unknown-probe", message, did_you_mean(name, probes)))
+    examples = sum(len(rule.examples.positive) + len(rule.examples.negative) for _, rule in rules)
+    return KnowledgeReport(tuple(map(str, files)), len(rules), examples, tuple(sorted(flaws)))
+
+
+def _files_at(path: Path) -> list[Path]:
+    return knowledge_files([path]) if path.is_dir() else [path]
 
 
 def decider(settings: Settings, known: Catalogue, clock: Clock) -> Callable[[Plan, Service, Diagnosis], Decision]:

@@ -18,10 +18,22 @@ from grace.model.cause import CAUSES
 from grace.think.knowledge.compiling import compiled_pack
 from grace.think.knowledge.format import Heard, KnowledgePack, KnowledgeRule, Sample
 from grace.think.knowledge.matching import match, scene_of_sample
+from grace.think.knowledge.searching import Index
 from grace.think.knowledge.wording import wording_of
 from grace.think.knowledge.words import WordModel, fit
 
 _SUFFIXES: Final = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedPack:
+    """A pack that is in force: its version, the digest of its content, and the entries in it."""
+
+    name: str
+    version: str
+    summary: str
+    digest: str
+    entries: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -32,6 +44,16 @@ class Knowledge:
     digest: str
     flaws: tuple[Flaw, ...] = ()
     heard: tuple[Heard, ...] = ()
+    packs: tuple[LoadedPack, ...] = ()
+
+    def pack_of(self, entry: str) -> str:
+        """Return the pack that an entry is in; empty for one that no pack holds."""
+        return next((pack.name for pack in self.packs if entry in pack.entries), "")
+
+    @cached_property
+    def index(self) -> Index:
+        """Return what searches are answered from."""
+        return Index(self.rules)
 
     @cached_property
     def causes(self) -> frozenset[str]:
@@ -60,6 +82,7 @@ def load_knowledge(folders: Iterable[Path]) -> Knowledge:
     flaws: list[Flaw] = []
     content: list[JsonValue] = []
     heard: list[Heard] = []
+    packs: list[LoadedPack] = []
     for path in knowledge_files(folders):
         pack = compiled_pack(path) or read_pack(path)
         if isinstance(pack, tuple):
@@ -68,8 +91,14 @@ def load_knowledge(folders: Iterable[Path]) -> Knowledge:
         flaws += _repeated(rules, pack, str(path))
         rules += pack.rules
         heard += pack.heard
+        packs.append(_loaded(pack))
         content.append(pack.to_json())
-    return Knowledge(tuple(rules), digest_of(content), tuple(sorted(flaws)), tuple(heard))
+    return Knowledge(tuple(rules), digest_of(content), tuple(sorted(flaws)), tuple(heard), tuple(packs))
+
+
+def _loaded(pack: KnowledgePack) -> LoadedPack:
+    entries = tuple(rule.id for rule in pack.rules)
+    return LoadedPack(pack.pack, pack.version, pack.summary, digest_of(pack.to_json()), entries)
 
 
 def knowledge_files(folders: Iterable[Path]) -> list[Path]:

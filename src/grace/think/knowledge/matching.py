@@ -171,7 +171,7 @@ def _first(pattern: str, texts: Iterable[Wording], where: str) -> Sighting | Non
         for number, found in enumerate(compiled(pattern).finditer(wording.text)):
             weight = wording.weight(*found.span())
             if best is None or weight > best.weight:
-                best = Sighting(_excerpt(wording.text, found), where, weight, _said(found))
+                best = Sighting(_excerpt(wording, found), where, weight, _said(found))
             if weight == 1 or number >= _MOST_PLACES:
                 break
     return best
@@ -181,7 +181,8 @@ def _said(found: re.Match[str]) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in sorted(found.groupdict().items()) if value)
 
 
-def _excerpt(text: str, found: re.Match[str]) -> str:
+def _excerpt(wording: Wording, found: re.Match[str]) -> str:
+    text = wording.text[: wording.said] if 0 <= found.end() <= wording.said else wording.text
     start = max(0, found.start() - _AROUND)
     end = min(len(text), max(found.end() + _AROUND, start + _SHOWN))
     cut = " ".join(text[start:end].split())

@@ -54,6 +54,8 @@ class Wording:
     """One text, bounded and without colours, with the places in it that only name something."""
 
     text: str
+    said: int = -1
+    """How much of it was said; what follows spells out the names in it."""
 
     @cached_property
     def names(self) -> tuple[tuple[int, int], ...]:
@@ -92,7 +94,7 @@ def wording_of(text: str) -> Wording:
     """Return the text, at most the longest, its colours removed, the names in it spelled out below it."""
     plain = bounded(_CONTROL.sub("", text))
     spelled = spelled_names(plain)
-    return Wording(f"{plain}\n{spelled}" if spelled else plain)
+    return Wording(f"{plain}\n{spelled}" if spelled else plain, len(plain))
 
 
 def bounded(text: str) -> str:
