@@ -69,6 +69,7 @@ def test_what_was_accepted_can_be_read_back_as_it_was(intake: Intake, record: Re
     with record.read() as connection:
         row = connection.execute(select(signals)).one()
     assert Signal.from_json(row.doc) == signal
+    assert row.doc == signal.to_json()
     assert (row.service, row.id, row.incident_id) == ("orders", "s-1", receipt.signals[0].incident)
     assert (row.kind, row.severity, row.environment) == ("exception", "error", "drill")
     assert row.at == signal.at

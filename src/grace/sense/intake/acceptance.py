@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -12,8 +13,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from sqlalchemy import insert
-from sqlalchemy.dialects import sqlite
+import orjson
 
 from grace.kit.attempt import Raised, Returned, attempt
 from grace.kit.clock import to_rfc3339
@@ -27,8 +27,7 @@ MOST_WAITING: Final = 20_000
 """Signals that may wait for the disk; more are turned away at once."""
 _MOST_AT_ONCE: Final = 4_000
 
-# Rows go to the driver as tuples in the table's order: binding each value by its type would cost more than the insert.
-_INSERT: Final = str(insert(signal_rows).compile(dialect=sqlite.dialect()))
+_ROWS_AT_ONCE: Final = 50
 # The ids go as one JSON array: a parameter for each would make another statement of each number of them.
 _FIND: Final = "SELECT id, incident_id FROM signals WHERE service = ? AND id IN (SELECT value FROM json_each(?))"
 
@@ -145,13 +144,31 @@ class Intake:
         grouped = self._grouper.group(tx, [one.signal for one in fresh], [one.fingerprint for one in fresh])
         if fresh:
             rows = [_row(one, of) for one, of in zip(fresh, grouped, strict=True)]
-            driver_connection(tx.connection).executemany(_INSERT, rows)
+            _insert(driver_connection(tx.connection), rows)
         incident_ids.update(zip((one.name for one in fresh), grouped, strict=True))
         new = {id(one) for one in fresh}
         return [
             _receipt(delivery, incident_ids, sum(id(one) in new for one in delivery.arrivals))
             for delivery in deliveries
         ]
+
+
+def _insert(driver: sqlite3.Connection, rows: Sequence[tuple[str, ...]]) -> None:
+    """Insert rows with the driver alone: binding each value by its type would cost more than the insert."""
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        some = rows[start : start + _ROWS_AT_ONCE]
+        driver.execute(_insert_of(len(some)), [value for row in some for value in row])
+
+
+@lru_cache(maxsize=_ROWS_AT_ONCE)
+def _insert_of(count: int) -> str:
+    """Return one statement for so many rows.
+
+    The driver lets other threads run at each statement, and waits for its turn afterwards: with a statement a row, the
+    writer would wait for the thread that parses as often as it has rows.
+    """
+    row = f"({', '.join('?' for _ in signal_rows.c)})"
+    return f"INSERT INTO signals ({', '.join(signal_rows.c.keys())}) VALUES {', '.join([row] * count)}"  # noqa: S608 - names of columns
 
 
 def _kept_before(tx: Transaction, arrivals: Iterable[_Arrival]) -> dict[_Name, str]:
@@ -188,7 +205,8 @@ def _row(arrival: _Arrival, incident_id: str) -> tuple[str, ...]:
         signal.severity.value,
         arrival.fingerprint,
         signal.title,
-        signal.model_dump_json(),
+        # What `model_dump_json` writes, in half the time.
+        orjson.dumps(vars(signal), default=vars, option=orjson.OPT_UTC_Z).decode(),
     )
 
 
