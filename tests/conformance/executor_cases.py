@@ -21,6 +21,7 @@ from typing import Any, Final, TypeAlias
 from grace.kit.filesystem.scan import scan
 from grace.kit.filesystem.survey import Scope
 from grace.kit.procfs import is_alive, process_stat
+from tests.act.safehold.trees import grow
 from tests.conformance.outgoing import counting_server, run_a_program, send_a_request, times_done
 
 Parameters: TypeAlias = dict[str, Any]
@@ -68,8 +69,8 @@ class Case:
     beside: Edit | None = None
     helped: Callable[[Path], Any] = no_help
     effects: Callable[[Path, Parameters], int] | None = None
-    seeds: int = 40
-    """How many random worlds are tried where slow tests run: two hundred for the actions of each provider together."""
+    seeds: int = 200
+    """How many random worlds are tried where slow tests run."""
     is_exact: bool = True
     is_idempotent: bool = True
     tells_yes: bool = True
@@ -101,15 +102,29 @@ def rows_of(world: Path) -> State:
 
 
 def _dress(path: Path, chance: random.Random) -> None:
-    path.chmod(chance.choice([0o600, 0o644, 0o755, 0o4711]))
+    path.chmod(chance.choice([0o600, 0o644, 0o755, 0o4711, 0o2755, 0o1644, 0o400]))
     if chance.random() < 0.5:
-        os.setxattr(path, "user.origin", chance.randbytes(8))
-    os.utime(path, ns=(1, chance.randint(0, 2 * 10**18)))
+        os.setxattr(path, "user.origin", chance.randbytes(chance.randint(0, 80)))
+    if chance.random() < 0.2 and os.geteuid() == 0:
+        os.chown(path, 1, 5)
+    os.utime(path, ns=(1, chance.choice([0, 1, -1, 999_999_999, 4 * 10**18, chance.randint(0, 2 * 10**18)])))
 
 
-def _file(world: Path, chance: random.Random, content: bytes, name: str = "target.yaml") -> Path:
+FILE_NAMES: Final = (
+    "target.yaml",
+    "with space.yaml",
+    "new\nline.yaml",
+    "ünïcode.yaml",
+    "-rf.yaml",
+    ".hidden.yaml",
+    "${HOME}.yaml",
+    "x" * 250 + ".yaml",
+)
+
+
+def _file(world: Path, chance: random.Random, content: bytes) -> Path:
     (world / "beside.txt").write_text("of others")
-    path = world / name
+    path = world / chance.choice(FILE_NAMES)
     path.write_bytes(content)
     _dress(path, chance)
     return path
@@ -151,10 +166,12 @@ def _remove(world: Path, chance: random.Random, _: Parameters) -> Parameters:
             path.symlink_to("beside.txt")
         case 1:
             path.unlink()
+            path.mkdir()
+            grow(path, chance)
             for part in ("one", "two/deep", "three"):
                 (path / part).mkdir(parents=True)
                 _dress(_named(path / part / "file", chance), chance)
-            os.link(path / "one" / "file", path / "three" / "twin")
+            os.link(path / "one" / "file", path / "three" / "another name")
         case _:
             pass
     return {"path": str(path), "recursive": True}
@@ -310,9 +327,9 @@ CASES: Final[Mapping[str, Case]] = {
     "file.set_value": _on_files(_set_value),
     "file.chmod": _on_files(_chmod),
     "file.remove": replace(_on_files(_remove), alias=False, may_be_repeated=True),
-    "sqlite.execute": Case(_execute, rows_of, _edit_rows, _add_rows, seeds=200, is_idempotent=False),
-    "sqlite.checkpoint": Case(_checkpoint, rows_of, beside=_add_rows, seeds=20, tells_yes=False, may_be_repeated=True),
-    "cache.flush": Case(_flush, files_below, foreign=_refill, beside=_fill_beside, seeds=200),
+    "sqlite.execute": Case(_execute, rows_of, _edit_rows, _add_rows, is_idempotent=False),
+    "sqlite.checkpoint": Case(_checkpoint, rows_of, beside=_add_rows, tells_yes=False, may_be_repeated=True),
+    "cache.flush": Case(_flush, files_below, foreign=_refill, beside=_fill_beside),
     "process.terminate": replace(_AT_ONCE, prepare=_terminate, helped=_holder, effects=_has_ended),
     "process.signal": replace(_AT_ONCE, prepare=_signal, helped=_holder, effects=_signals_seen, tells_yes=False),
     "command.run": replace(_AT_ONCE, prepare=run_a_program, effects=times_done),
