@@ -105,7 +105,7 @@ def test_a_run_is_opened_in_the_name_of_the_caller(
     open_incident(house.record)
     opened = client.post(
         "/api/runs",
-        json={"incident_id": INCIDENT, "playbook": "fix-orders", "inputs": {"a": "b"}, "requested_by": "eve"},
+        json={"incident_id": INCIDENT, "playbook": "fix-orders", "inputs": {"a": "b"}},
         headers={"Authorization": f"Bearer {tokens[Role.OPERATOR]}"},
     )
     assert opened.status_code == 201
@@ -187,13 +187,33 @@ def test_the_rules_in_force_are_listed_with_their_places(client: httpx.Client) -
     assert client.post("/api/autonomy/policies/reload").json() is None
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/runs", {"incident_id": INCIDENT, "requested_by": "eve"}),
+        ("/api/halt", {"scop": "orders", "reason": "deploying"}),
+        ("/api/chat/", {"message": "status", "massage": "halt"}),
+        (f"/api/incidents/{INCIDENT}/close", {"reason": "done", "by": "eve"}),
+    ],
+)
+def test_a_field_that_nobody_knows_is_refused_and_nothing_is_done(
+    client: httpx.Client, house: House, path: str, body: dict[str, str]
+) -> None:
+    open_incident(house.record)
+    before = house.record.head().size
+    answer = client.post(path, json=body)
+    assert answer.status_code == 422
+    assert next(iter(set(body) & {"requested_by", "scop", "massage", "by"})) in answer.json()["detail"]
+    assert house.record.head().size == before
+
+
 def test_an_approval_is_shown_with_its_plan_and_answered_by_the_tokens_owner(
     client: httpx.Client, house: House, engine: Engine, tokens: dict[Role, str]
 ) -> None:
     digest = ask_people(house)
     (waiting,) = client.get("/api/autonomy/approvals", params={"state": "waiting"}).json()["items"]
     path = f"/api/autonomy/approvals/{waiting['id']}"
-    yes = {"decision": "approve", "plan_digest": digest, "reason": "fine", "by": "eve"}
+    yes = {"decision": "approve", "plan_digest": digest, "reason": "fine"}
     approver = {"Authorization": f"Bearer {tokens[Role.APPROVER]}"}
     other = client.post(path, json={**yes, "plan_digest": "sha256:" + "0" * 64}, headers=approver)
     assert (other.status_code, other.json()["type"]) == (409, "urn:grace:problem:approval-digest")

@@ -1,4 +1,4 @@
-"""What answers look like: one shape per noun, flat where a list shows it."""
+"""What answers look like, one shape per noun, flat where a list shows it; and what every request body has in common."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ class View(BaseModel):
     """An answer; it ignores columns that it does not show."""
 
     model_config = ConfigDict(extra="ignore", serialize_by_alias=True)
+
+
+class Asked(BaseModel):
+    """What a caller sends; a field that nobody knows is refused, for it was meant to do something."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class IncidentView(View):

@@ -12,7 +12,7 @@ from grace.api.chat.answers import Answerer
 from grace.api.chat.intents import AskWhatIsWrong, AskWhy, understand
 from grace.api.chat.replies import Reply
 from grace.api.texts import recordable
-from grace.api.views import View
+from grace.api.views import Asked
 
 router = APIRouter(prefix="/api/chat", tags=["chat"])
 
@@ -20,7 +20,7 @@ Message = Annotated[str, StringConstraints(max_length=4000), AfterValidator(reco
 Word = Annotated[str, StringConstraints(max_length=64), AfterValidator(recordable)]
 
 
-class Said(View):
+class Said(Asked):
     """What somebody says."""
 
     message: Message

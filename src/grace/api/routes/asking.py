@@ -10,7 +10,7 @@ from grace.api.house import House
 from grace.api.problems import not_found
 from grace.api.service_names import undeclared
 from grace.api.texts import Name
-from grace.api.views import View
+from grace.api.views import Asked
 from grace.govern.policy import Question
 from grace.kit.digests import digest_of
 from grace.model.contract import Contract
@@ -21,7 +21,7 @@ from grace.model.service import Service
 ASKED = "asked"
 
 
-class ActionContext(View):
+class ActionContext(Asked):
     """What the policy may look at beside the action."""
 
     service: Name
@@ -34,7 +34,7 @@ class ActionContext(View):
     """Whether the step would name its undo."""
 
 
-class AskedAction(View):
+class AskedAction(Asked):
     """An action and its context."""
 
     action: Name

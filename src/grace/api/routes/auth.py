@@ -13,7 +13,7 @@ from grace.api.access import Admin, TheHouse, Viewer, identify
 from grace.api.problems import documented, refused
 from grace.api.roles import Role
 from grace.api.texts import Identifier, Name
-from grace.api.views import IssuedView, TokenView, View
+from grace.api.views import Asked, IssuedView, TokenView, View
 from grace.model.quantities import Duration
 from grace.model.warrant import Refusal
 
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/api/auth", tags=["auth"])
 LONGEST_LIFE_S = 10 * 365 * 86_400
 
 
-class Login(View):
+class Login(Asked):
     """A token to be exchanged for a short-lived one of the same identity."""
 
     token: str = Field(min_length=1, max_length=256)
@@ -42,7 +42,7 @@ class WhoAmI(View):
     token_id: str
 
 
-class NewToken(View):
+class NewToken(Asked):
     """For whom a token is made; `lifetime` like `30d`, none: until it is revoked."""
 
     name: Name

@@ -17,7 +17,7 @@ from grace.api.problems import documented, not_found, refused
 from grace.api.routes.asking import AskedAction, question_about
 from grace.api.routes.runs import plan_document, run_document
 from grace.api.texts import Identifier, Reason
-from grace.api.views import ApprovalDetail, ApprovalView, HaltView, View
+from grace.api.views import ApprovalDetail, ApprovalView, Asked, HaltView, View
 from grace.govern.policy.explain import Explanation, explain
 from grace.govern.policy.rules import PERMITTING
 from grace.model.approval import ApprovalState
@@ -96,7 +96,7 @@ class Choice(StrEnum):
     REJECT = "reject"
 
 
-class Answering(View):
+class Answering(Asked):
     """An answer to exactly the plan that was shown. Who answers is who the token belongs to."""
 
     decision: Choice

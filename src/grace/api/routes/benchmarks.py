@@ -13,7 +13,7 @@ from grace.api.paging import AskedPage, Page, rows_of
 from grace.api.problems import documented, not_found, refused
 from grace.api.service_names import require_declared, require_known
 from grace.api.texts import Identifier, Name
-from grace.api.views import BenchmarkView, View
+from grace.api.views import Asked, BenchmarkView
 from grace.model.verdict import Benchmark
 from grace.model.warrant import Refusal
 from grace.record.store.tables import benchmark_runs
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/api/verification/benchmarks", tags=["benchmarks"])
 _MISSING_OR_NO = documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 
 
-class Measuring(View):
+class Measuring(Asked):
     """Which service to measure."""
 
     service: Name

@@ -8,14 +8,14 @@ from fastapi import APIRouter
 
 from grace.api.access import Operator, TheHouse, Viewer
 from grace.api.problems import documented, not_found, refused
-from grace.api.views import View
+from grace.api.views import Asked
 from grace.model.drill import Drill, DrillKind
 from grace.model.warrant import Refusal
 
 router = APIRouter(prefix="/api/drills", tags=["drills"])
 
 
-class NewDrill(View):
+class NewDrill(Asked):
     """What to break."""
 
     kind: DrillKind = DrillKind.DATABASE_LOCKED

@@ -11,7 +11,7 @@ from grace.api.paging import AskedPage, Page, rows_of
 from grace.api.problems import documented, refused
 from grace.api.service_names import require_declared
 from grace.api.texts import Identifier, Name, Reason
-from grace.api.views import HaltView, View
+from grace.api.views import Asked, HaltView
 from grace.govern.halt.switch import EVERYWHERE
 from grace.model.warrant import Refusal
 from grace.record.store.tables import halts
@@ -19,14 +19,14 @@ from grace.record.store.tables import halts
 router = APIRouter(prefix="/api/halt", tags=["halt"])
 
 
-class NewHalt(View):
+class NewHalt(Asked):
     """What to stop: `*` for everything, or one declared service."""
 
     scope: Name = EVERYWHERE
     reason: Reason
 
 
-class Ending(View):
+class Ending(Asked):
     reason: Reason = ""
 
 

@@ -16,7 +16,7 @@ from grace.api.paging import AskedPage, Page, rows_of
 from grace.api.problems import documented, not_found, refused
 from grace.api.service_names import require_known
 from grace.api.texts import Identifier, Name, Reason
-from grace.api.views import IncidentView, RunView, SignalView, View
+from grace.api.views import Asked, IncidentView, RunView, SignalView
 from grace.model.incident import Incident, IncidentState
 from grace.model.warrant import Refusal
 from grace.record.store.tables import incidents, runs, signals
@@ -32,14 +32,14 @@ class IncidentDetail(IncidentView):
     runs: list[RunView]
 
 
-class WantedPlan(View):
+class WantedPlan(Asked):
     """Which playbook to plan with, none: the Sentinel chooses; and its inputs."""
 
     playbook: Name | None = None
     inputs: dict[Name, Reason] = Field(default_factory=dict, max_length=50)
 
 
-class Closing(View):
+class Closing(Asked):
     reason: Reason
 
 

@@ -13,7 +13,7 @@ from grace.api.house import KnowledgeCard, PackCard, Passage, Tried
 from grace.api.paging import Page
 from grace.api.problems import documented, not_found
 from grace.api.texts import Identifier, recordable
-from grace.api.views import View
+from grace.api.views import Asked, View
 
 router = APIRouter(prefix="/api/knowledge", tags=["knowledge"])
 
@@ -21,7 +21,7 @@ _MOST_PASSAGES = 50
 _LONGEST_MESSAGE = 16_384
 
 
-class Message(View):
+class Message(Asked):
     """What a program said."""
 
     message: Annotated[str, StringConstraints(min_length=1, max_length=_LONGEST_MESSAGE), AfterValidator(recordable)]

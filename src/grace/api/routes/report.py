@@ -18,7 +18,7 @@ from grace.api.problems import documented
 from grace.api.routes.runs import plan_document, read_run
 from grace.api.service_names import require_known
 from grace.api.texts import Identifier, Reason
-from grace.api.views import View
+from grace.api.views import Asked, View
 from grace.model.decision import Decision
 from grace.model.events import EventType
 from grace.model.ledger_entry import Draft
@@ -83,7 +83,7 @@ class Report(View):
     items: list[WouldHave]
 
 
-class Marking(View):
+class Marking(Asked):
     """One word, and why."""
 
     word: MarkWord

@@ -17,7 +17,7 @@ from grace.api.problems import documented, not_found, refused
 from grace.api.routes.incidents import read_incident
 from grace.api.service_names import require_known
 from grace.api.texts import Identifier, Name, Reason
-from grace.api.views import EntryView, RunDetail, RunView, View
+from grace.api.views import Asked, EntryView, RunDetail, RunView
 from grace.model.run import Run
 from grace.model.settlement import SettlementKind
 from grace.model.warrant import Refusal
@@ -27,7 +27,7 @@ router = APIRouter(prefix="/api/runs", tags=["runs"])
 _MISSING_OR_NO = documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 
 
-class NewRun(View):
+class NewRun(Asked):
     """Which incident to heal; with a playbook, that one is used, else the Sentinel chooses."""
 
     incident_id: str = Field(min_length=1, max_length=64)
@@ -35,7 +35,7 @@ class NewRun(View):
     inputs: dict[Name, Reason] = Field(default_factory=dict, max_length=50)
 
 
-class Saying(View):
+class Saying(Asked):
     """Why a person says so."""
 
     reason: Reason = ""

@@ -15,7 +15,7 @@ from grace.api.problems import documented, not_found, refused
 from grace.api.routes.runs import read_run
 from grace.api.routes.verification import newest_golden_snapshot
 from grace.api.texts import Identifier, Reason
-from grace.api.views import RunDetail, SnapshotDetail, SnapshotView, View
+from grace.api.views import Asked, RunDetail, SnapshotDetail, SnapshotView, View
 from grace.model.snapshot import Restoration
 from grace.model.warrant import Refusal
 from grace.record.store.tables import safe_hold_snapshots
@@ -23,7 +23,7 @@ from grace.record.store.tables import safe_hold_snapshots
 router = APIRouter(prefix="/api/verification/snapshots", tags=["snapshots"])
 
 
-class Restoring(View):
+class Restoring(Asked):
     """A rehearsal unless `dry_run` is false; then a run is opened that undoes the run of the snapshot."""
 
     dry_run: bool = True
