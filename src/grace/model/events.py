@@ -62,6 +62,7 @@ class EventType(StrEnum):
     TARGET_RELEASED = "target.released"
     POLICY_CHANGED = "policy.changed"
     PLAYBOOK_LOADED = "playbook.loaded"
+    KNOWLEDGE_LOADED = "knowledge.loaded"
     HALT_STARTED = "halt.started"
     HALT_ENDED = "halt.ended"
     PAYLOAD_ERASED = "payload.erased"
@@ -198,6 +199,17 @@ class PlaybookLoaded(Noun):
     digest: str
 
 
+class KnowledgeLoaded(Noun):
+    """Other knowledge is in force than before: its digest, each pack with its own, and what that changed."""
+
+    digest: str
+    packs: dict[str, str]
+    """The digest of each pack's content, by its name."""
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
 class HaltChanged(Noun):
     """New deeds stopped or allowed again: everywhere (`*`) or for one service."""
 
@@ -291,6 +303,7 @@ PAYLOADS: dict[EventType, type[Noun]] = {
     EventType.TARGET_RELEASED: TargetChanged,
     EventType.POLICY_CHANGED: PolicyChanged,
     EventType.PLAYBOOK_LOADED: PlaybookLoaded,
+    EventType.KNOWLEDGE_LOADED: KnowledgeLoaded,
     EventType.HALT_STARTED: HaltChanged,
     EventType.HALT_ENDED: HaltChanged,
     EventType.PAYLOAD_ERASED: PayloadErased,

@@ -10,10 +10,10 @@ from sqlalchemy import text
 
 from grace.act.healing.thinker import Shelf
 from grace.kit.documents import Flaw
-from grace.model.events import EventType, PlaybookLoaded
+from grace.model.events import EventType, KnowledgeLoaded, PlaybookLoaded
 from grace.model.ledger_entry import Draft
 from grace.record import Journal, Transaction
-from grace.think.knowledge.loading import load_knowledge
+from grace.think.knowledge.loading import Knowledge, check_probes, load_knowledge
 from grace.think.playbooks.loading import check_pins, load_playbooks
 from grace.think.playbooks.means import Means
 
@@ -49,13 +49,44 @@ class RecordedPins:
         return self.journal.run(unit)
 
 
+def record_knowledge(journal: Journal, knowledge: Knowledge) -> KnowledgeLoaded | None:
+    """Write down which packs are in force when that differs from what was written last; return what was written."""
+    packs = {pack.name: pack.digest for pack in knowledge.packs}
+
+    def unit(tx: Transaction) -> KnowledgeLoaded | None:
+        last = tx.connection.execute(
+            text(
+                'SELECT e."index", p.payload FROM ledger_entries e JOIN ledger_payloads p ON p."index" = e."index"'
+                ' WHERE e.type = :type ORDER BY e."index" DESC LIMIT 1'
+            ),
+            {"type": EventType.KNOWLEDGE_LOADED.value},
+        ).first()
+        before = {} if last is None else KnowledgeLoaded.model_validate_json(last.payload).packs
+        if before == packs:
+            return None
+        loaded = KnowledgeLoaded(
+            digest=knowledge.digest,
+            packs=packs,
+            added=tuple(sorted(set(packs) - set(before))),
+            changed=tuple(sorted(name for name in set(packs) & set(before) if packs[name] != before[name])),
+            removed=tuple(sorted(set(before) - set(packs))),
+        )
+        key = f"knowledge/{-1 if last is None else last.index}/{knowledge.digest}"
+        tx.append(Draft(key=key, type=EventType.KNOWLEDGE_LOADED, actor="grace", payload=loaded.to_json()))
+        return loaded
+
+    return journal.run(unit)
+
+
 def fill_shelf(
     knowledge_folders: Sequence[Path], playbook_folders: Sequence[Path], means: Means, journal: Journal
 ) -> Shelf:
     """Load knowledge and playbooks and hold every version to its content; raise ShelfFlawedError naming every flaw."""
     knowledge = load_knowledge(knowledge_folders)
     library = load_playbooks(playbook_folders, means.catalogue, knowledge.causes)
-    flaws = (*knowledge.flaws, *library.flaws, *check_pins(library.playbooks, RecordedPins(journal)))
+    unknown = check_probes(knowledge, means.catalogue.probes)
+    flaws = (*knowledge.flaws, *unknown, *library.flaws, *check_pins(library.playbooks, RecordedPins(journal)))
     if flaws:
         raise ShelfFlawedError(flaws)
+    record_knowledge(journal, knowledge)
     return Shelf(knowledge, library, means)

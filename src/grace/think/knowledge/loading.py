@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from grace.kit.digests import digest_of
-from grace.kit.documents import Document, Flaw
+from grace.kit.documents import Document, Flaw, did_you_mean
 from grace.kit.parsing import parse
 from grace.kit.yaml import read_yaml
 from grace.model.cause import CAUSES
@@ -34,6 +34,7 @@ class LoadedPack:
     summary: str
     digest: str
     entries: tuple[str, ...]
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,10 @@ class Knowledge:
     def pack_of(self, entry: str) -> str:
         """Return the pack that an entry is in; empty for one that no pack holds."""
         return next((pack.name for pack in self.packs if entry in pack.entries), "")
+
+    def file_of(self, entry: str) -> str:
+        """Return the file that an entry was read from."""
+        return next((pack.file for pack in self.packs if entry in pack.entries), "")
 
     @cached_property
     def index(self) -> Index:
@@ -91,14 +96,31 @@ def load_knowledge(folders: Iterable[Path]) -> Knowledge:
         flaws += _repeated(rules, pack, str(path))
         rules += pack.rules
         heard += pack.heard
-        packs.append(_loaded(pack))
+        packs.append(_loaded(pack, str(path)))
         content.append(pack.to_json())
     return Knowledge(tuple(rules), digest_of(content), tuple(sorted(flaws)), tuple(heard), tuple(packs))
 
 
-def _loaded(pack: KnowledgePack) -> LoadedPack:
+def _loaded(pack: KnowledgePack, file: str) -> LoadedPack:
     entries = tuple(rule.id for rule in pack.rules)
-    return LoadedPack(pack.pack, pack.version, pack.summary, digest_of(pack.to_json()), entries)
+    return LoadedPack(pack.pack, pack.version, pack.summary, digest_of(pack.to_json()), entries, file)
+
+
+def check_probes(knowledge: Knowledge, probes: Collection[str]) -> tuple[Flaw, ...]:
+    """Return a flaw for every check that asks a probe which is not there."""
+    return tuple(
+        Flaw(
+            knowledge.file_of(rule.id),
+            1,
+            1,
+            "unknown-probe",
+            f"the entry {rule.id} asks {check.probe!r}, and there is no such probe",
+            did_you_mean(check.probe, probes),
+        )
+        for rule in knowledge.rules
+        for check in rule.looks
+        if check.probe not in probes
+    )
 
 
 def knowledge_files(folders: Iterable[Path]) -> list[Path]:
