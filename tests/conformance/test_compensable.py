@@ -43,8 +43,8 @@ def parts() -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    made = Bench(tmp_path_factory.mktemp("bench"), rules=RULES)
+def bench(ground: Path) -> Iterator[Bench]:
+    made = Bench(ground, rules=RULES)
     yield made
     made.close()
 

@@ -42,8 +42,8 @@ def parts() -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    made = Bench(tmp_path_factory.mktemp("bench"))
+def bench(ground: Path) -> Iterator[Bench]:
+    made = Bench(ground)
     yield made
     made.close()
 
