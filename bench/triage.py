@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -110,6 +111,9 @@ def _compare(rows: Sequence[Row], knowledge: Knowledge, *, misses: bool) -> None
     )
     print(f"{'':18}" + "".join(f"{head:>16}" for head in heads))
     ours: list[Answer] = []
+    if find_spec("sklearn") is None:
+        methods.pop()
+        print("TF-IDF + LR is not measured: scikit-learn is not installed (make setup)")
     for name, method in methods:
         began = time.process_time()
         answers = method()
