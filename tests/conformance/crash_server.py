@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from grace.act.safehold.vault import FolderVault
 from grace.kit.cuts import arm, observe
 from grace.model.snapshot import SnapshotObject
+from grace.model.target import Target
 from tests.act.workbench import Bench, KeptJournal
 from tests.conformance.hands import RULES, found_actions, found_providers
 
@@ -39,7 +40,7 @@ def serve(request: dict[str, Any]) -> None:
     """Do what is asked and die at the cut; without a cut write the names of all that were passed."""
     folder = Path(request["folder"])
     bench = Bench(folder, rules=RULES)
-    deed = _restoring(request, bench) if "taken" in request else _applying(request, bench, folder)
+    deed = _deed(request, bench, folder)
     if request["cut"] is not None:
         arm(request["cut"], request["nth"])
         deed()
@@ -49,6 +50,17 @@ def serve(request: dict[str, Any]) -> None:
         names = passed()
     (folder / "cuts.json").write_text(json.dumps(names))
     bench.close()
+
+
+def _deed(request: dict[str, Any], bench: Bench, folder: Path) -> Callable[[], object]:
+    if "taken" in request:
+        return _restoring(request, bench)
+    return _keeping(request, bench) if "keep" in request else _applying(request, bench, folder)
+
+
+def _keeping(request: dict[str, Any], bench: Bench) -> Callable[[], object]:
+    provider, target = found_providers(bench)[request["keep"]], Target.from_json(request["target"])
+    return lambda: provider.take(target, bench.vault)
 
 
 def _applying(request: dict[str, Any], bench: Bench, folder: Path) -> Callable[[], object]:
