@@ -29,6 +29,7 @@ ROLES = {
     "GET /api/auth/tokens": Role.ADMIN,
     "POST /api/auth/tokens": Role.ADMIN,
     "DELETE /api/auth/tokens/{token_id}": Role.ADMIN,
+    "GET /api/intake/senders": Role.VIEWER,
     "GET /api/incidents": Role.VIEWER,
     "GET /api/incidents/{incident_id}": Role.VIEWER,
     "GET /api/incidents/{incident_id}/signals": Role.VIEWER,

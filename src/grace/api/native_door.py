@@ -36,7 +36,7 @@ class NativeDoor:
         parsed = parse(body, now) if small else await asyncio.to_thread(parse, body, now)
         if isinstance(parsed, Unacceptable):
             return _refusal(parsed)
-        kept = await asyncio.wrap_future(self.intake.accept(parsed))
+        kept = await asyncio.wrap_future(self.intake.accept(parsed.signals, parsed.news))
         return Receipt(accepted=kept.accepted, duplicates=kept.duplicates)
 
 

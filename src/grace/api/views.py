@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue, computed_field
 
 from grace.model.decision import Decision
 from grace.model.diagnosis import Diagnosis
@@ -115,6 +115,22 @@ class ContractView(View):
     plan_digest: str
     verdict: str | None
     doc: JsonValue
+
+
+class SenderView(View):
+    """One process that numbers its signals; what is missing is lost once it is over, and may still come before."""
+
+    id: str
+    service: str
+    issued: int
+    received: int
+    is_over: bool
+    seen_at: datetime
+
+    @computed_field
+    @property
+    def missing(self) -> int:
+        return max(0, self.issued - self.received)
 
 
 class SnapshotView(View):

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 from grace_sdk.buffer import Buffer
+from grace_sdk.origin import Origin
 from grace_sdk.recorder import Recorder
-from grace_sdk.rendering import Origin, render
+from grace_sdk.rendering import render
 from hypothesis import given
 from hypothesis import strategies as st
 
 from grace.model.signal import Frame, Raised, Severity, Signal, SignalKind
-from grace.sense.intake import Fault, Flawed, Unacceptable
+from grace.sense.intake import Fault, Flawed, Message, SessionNews, Unacceptable
 from grace.sense.intake.native import DEEPEST, LARGEST_BODY, parse
 
 _NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -48,7 +49,8 @@ _FULL: dict[str, Any] = {
 
 
 def _parse(document: Any) -> tuple[Signal, ...] | Unacceptable:
-    return parse(json.dumps(document).encode(), _NOW)
+    parsed = parse(json.dumps(document).encode(), _NOW)
+    return parsed.signals if isinstance(parsed, Message) else parsed
 
 
 def _one(document: Any) -> Signal:
@@ -271,7 +273,7 @@ def test_a_signal_with_any_field_replaced_is_read_or_refused(name: str, value: A
 
 @given(st.text(st.characters(codec=None)), st.dictionaries(st.text(), st.text() | st.integers() | st.binary()), _JSON)
 def test_whatever_the_sdk_renders_this_door_takes(message: str, labels: dict[str, Any], context: Any) -> None:
-    buffer = Buffer(2)
+    buffer = Buffer(2, most_bytes=10_000_000)
     recorder = Recorder(buffer)
     origin = Origin("orders", "drill", recorder.session, {}, {"pid": 1})
     recorder.record("message", message=message, labels=labels, context={"value": context})
@@ -280,10 +282,24 @@ def test_whatever_the_sdk_renders_this_door_takes(message: str, labels: dict[str
         sighting = buffer.take()
         assert sighting is not None
         parsed = parse(render(sighting, origin), _NOW)
-        assert isinstance(parsed, tuple), parsed
+        assert isinstance(parsed, Message), parsed
 
 
 def test_the_documented_example_is_taken() -> None:
     page = (Path(__file__).parents[3] / "docs" / "intake.md").read_text()
     example = page.partition("```json\n")[2].partition("```")[0]
     assert _one(json.loads(example)).title == "sqlite3.OperationalError"
+
+
+def test_a_batch_may_tell_of_sessions_also_without_a_signal() -> None:
+    told = [{"session": "abc", "issued": 7}, {"session": "def", "issued": 3, "over": True}]
+    parsed = parse(json.dumps({"signals": [], "sessions": told}).encode(), _NOW)
+    assert isinstance(parsed, Message)
+    assert parsed.signals == ()
+    assert parsed.news == (SessionNews("abc", 7, over=False, at=_NOW), SessionNews("def", 3, over=True, at=_NOW))
+    assert isinstance(parse(b'{"signals": [], "sessions": []}', _NOW), Unacceptable)
+
+
+@pytest.mark.parametrize("wrong", [{"session": "", "issued": 1}, {"session": "a", "issued": -1}, {"session": "a"}, {}])
+def test_what_is_told_of_a_session_has_a_shape(wrong: dict[str, Any]) -> None:
+    assert isinstance(parse(json.dumps({"signals": [], "sessions": [wrong]}).encode(), _NOW), Unacceptable)

@@ -9,12 +9,15 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 
-from grace.api.access import Needs, house_of
+from grace.api.access import Needs, TheHouse, Viewer, house_of
 from grace.api.house import Receipt
+from grace.api.paging import AskedPage, Page, rows_of
 from grace.api.problems import documented, refused
 from grace.api.queries import only_known
 from grace.api.roles import Role
+from grace.api.views import SenderView
 from grace.model.warrant import Refusal
+from grace.record.store.tables import senders
 
 
 class ThinRoute(APIRoute):
@@ -50,3 +53,14 @@ async def accept(request: Request) -> Response:
     if isinstance(received, Refusal):
         raise refused(received)
     return Response(received.model_dump_json(), HTTPStatus.ACCEPTED, media_type="application/json")
+
+
+def list_senders(_viewer: Viewer, house: TheHouse, wanted: AskedPage) -> Page[SenderView]:
+    """List the processes that sent signals, last heard first, with how many they numbered and how many are missing."""
+    with house.record.read() as connection:
+        rows, following = rows_of(connection, senders, "seen_at", wanted)
+    return Page(items=[SenderView.model_validate(row) for row in rows], next_cursor=following)
+
+
+# Not a thin route: it has parameters.
+router.add_api_route("/senders", list_senders, methods=["GET"], route_class_override=APIRoute)

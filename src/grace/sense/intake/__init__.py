@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -52,11 +53,29 @@ class Unacceptable:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionNews:
+    """What an SDK says of one process: how many sequence numbers it gave out, and whether it ended without a close."""
+
+    session: str
+    issued: int
+    over: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What one message to a door holds."""
+
+    signals: tuple[Signal, ...]
+    news: tuple[SessionNews, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
-    """One signal of a receipt and the incident it belongs to."""
+    """One signal of a receipt and the incident it belongs to: none for a step of an operation that is no failure."""
 
     id: str
-    incident: str
+    incident: str | None
 
 
 @dataclass(frozen=True, slots=True)

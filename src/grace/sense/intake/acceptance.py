@@ -17,15 +17,17 @@ import orjson
 
 from grace.kit.attempt import Raised, Returned, attempt
 from grace.kit.clock import to_rfc3339
-from grace.model.signal import Signal
+from grace.model.signal import Severity, Signal, SignalKind
 from grace.record import Journal, Transaction
 from grace.record.store.engine import driver_connection
 from grace.record.store.tables import signals as signal_rows
-from grace.sense.intake import Grouper, Kept, Receipt
+from grace.sense.intake import Grouper, Kept, Receipt, SessionNews
+from grace.sense.intake.gaps import add_up
 
 MOST_WAITING: Final = 20_000
 """Signals that may wait for the disk; more are turned away at once."""
 _MOST_AT_ONCE: Final = 4_000
+_NO_FAULT: Final = frozenset({Severity.DEBUG, Severity.INFO})
 
 _ROWS_AT_ONCE: Final = 50
 # The ids go as one JSON array: a parameter for each would make another statement of each number of them.
@@ -58,6 +60,7 @@ class _Delivery:
     """What one caller handed in, and the promise to that caller."""
 
     arrivals: tuple[_Arrival, ...]
+    news: Sequence[SessionNews] = ()
     future: Future[Receipt] = field(default_factory=Future[Receipt])
 
     @property
@@ -78,13 +81,13 @@ class Intake:
         self._is_called = False
         """Whether a unit is queued that will take what waits."""
 
-    def accept(self, signals: Sequence[Signal]) -> Future[Receipt]:
+    def accept(self, signals: Sequence[Signal], news: Sequence[SessionNews] = ()) -> Future[Receipt]:
         """Promise a receipt once every signal is durable; a signal that was kept before changes nothing.
 
         Raise IntakeBusyError when too many wait. The future fails with the writer's error, and then nothing was kept.
         """
         mark = self._grouper.fingerprint
-        delivery = _Delivery(tuple(_Arrival(_Name(one.service, one.id), one, mark(one)) for one in signals))
+        delivery = _Delivery(tuple(_Arrival(_Name(one.service, one.id), one, mark(one)) for one in signals), news)
         # A caller that goes away must not take the promise with it: the unit resolves it.
         delivery.future.set_running_or_notify_cancel()
         with self._lock:
@@ -141,19 +144,31 @@ class Intake:
         arrivals = [arrival for delivery in deliveries for arrival in delivery.arrivals]
         incident_ids = _kept_before(tx, arrivals)
         fresh = _first_of_each(arrival for arrival in arrivals if arrival.name not in incident_ids)
-        grouped = self._grouper.group(tx, [one.signal for one in fresh], [one.fingerprint for one in fresh])
+        incident_ids.update(self._grouped(tx, fresh))
         if fresh:
-            rows = [_row(one, of) for one, of in zip(fresh, grouped, strict=True)]
+            rows = [_row(one, incident_ids[one.name]) for one in fresh]
             _insert(driver_connection(tx.connection), rows)
-        incident_ids.update(zip((one.name for one in fresh), grouped, strict=True))
+        add_up(tx, (one.signal for one in fresh), (one for delivery in deliveries for one in delivery.news))
         new = {id(one) for one in fresh}
         return [
             _receipt(delivery, incident_ids, sum(id(one) in new for one in delivery.arrivals))
             for delivery in deliveries
         ]
 
+    def _grouped(self, tx: Transaction, fresh: Sequence[_Arrival]) -> dict[_Name, str | None]:
+        """Find the incident of each; a step of an operation that is no failure has none."""
+        faults = [one for one in fresh if not _is_step(one.signal)]
+        grouped = self._grouper.group(tx, [one.signal for one in faults], [one.fingerprint for one in faults])
+        ids: dict[_Name, str | None] = dict.fromkeys(one.name for one in fresh) if len(faults) < len(fresh) else {}
+        ids.update(zip((one.name for one in faults), grouped, strict=True))
+        return ids
 
-def _insert(driver: sqlite3.Connection, rows: Sequence[tuple[str, ...]]) -> None:
+
+def _is_step(signal: Signal) -> bool:
+    return signal.kind is SignalKind.OPERATION and signal.exception is None and signal.severity in _NO_FAULT
+
+
+def _insert(driver: sqlite3.Connection, rows: Sequence[tuple[str | None, ...]]) -> None:
     """Insert rows with the driver alone: binding each value by its type would cost more than the insert."""
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         some = rows[start : start + _ROWS_AT_ONCE]
@@ -171,7 +186,7 @@ def _insert_of(count: int) -> str:
     return f"INSERT INTO signals ({', '.join(signal_rows.c.keys())}) VALUES {', '.join([row] * count)}"  # noqa: S608 - names of columns
 
 
-def _kept_before(tx: Transaction, arrivals: Iterable[_Arrival]) -> dict[_Name, str]:
+def _kept_before(tx: Transaction, arrivals: Iterable[_Arrival]) -> dict[_Name, str | None]:
     """Find the incidents of the signals that are kept already."""
     ids: dict[str, list[str]] = {}
     for arrival in arrivals:
@@ -191,7 +206,7 @@ def _first_of_each(arrivals: Iterable[_Arrival]) -> list[_Arrival]:
     return list(first.values())
 
 
-def _row(arrival: _Arrival, incident_id: str) -> tuple[str, ...]:
+def _row(arrival: _Arrival, incident_id: str | None) -> tuple[str | None, ...]:
     """Write a signal in the order of the table's columns."""
     signal = arrival.signal
     return (
@@ -216,7 +231,7 @@ def _moment(moment: datetime) -> str:
     return to_rfc3339(moment)
 
 
-def _receipt(delivery: _Delivery, incident_ids: dict[_Name, str], accepted: int) -> Receipt:
+def _receipt(delivery: _Delivery, incident_ids: dict[_Name, str | None], accepted: int) -> Receipt:
     kept = tuple(Kept(arrival.signal.id, incident_ids[arrival.name]) for arrival in delivery.arrivals)
     return Receipt(accepted=accepted, duplicates=delivery.size - accepted, signals=kept)
 

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from grace.kit.redaction import redact, redact_text
 from grace.kit.wording import flaw_in_words
 from grace.model.signal import Frame, Raised, Severity, Signal, SignalKind
-from grace.sense.intake import Fault, Flawed, Unacceptable
+from grace.sense.intake import Fault, Flawed, Message, SessionNews, Unacceptable
 
 FORMAT: Final = 1
 SOURCE: Final = "native"
@@ -83,31 +83,40 @@ class _WireSignal(_Wire):
     sequence: Annotated[int, Field(ge=0, le=_LARGEST_INTEGER)] | None = None
 
 
+class _WireSession(_Wire):
+    session: Annotated[str, Field(min_length=1, max_length=128)]
+    issued: Annotated[int, Field(ge=0, le=_LARGEST_INTEGER)]
+    over: bool = False
+
+
 class _WireBatch(_Wire):
     signals: Annotated[tuple[_WireSignal, ...], Field(max_length=MOST_SIGNALS)]
+    sessions: Annotated[tuple[_WireSession, ...], Field(max_length=MOST_SIGNALS)] = ()
 
 
 _ONE: Final = TypeAdapter(_WireSignal)
 _BATCH: Final = TypeAdapter(_WireBatch)
 _IS_BATCH: Final = re.compile(rb'\s*\{\s*"signals"\s*:')
-"""A batch has no other member, so its first one tells."""
+"""A batch begins with its signals, so the first member tells."""
 
 
-def parse(body: bytes, received_at: datetime) -> tuple[Signal, ...] | Unacceptable:
-    """Return the redacted signals of a request body, or everything that is wrong with it: field, and limit or rule."""
+def parse(body: bytes, received_at: datetime) -> Message | Unacceptable:
+    """Return what a request body holds, redacted, or everything that is wrong with it: field, and limit or rule."""
     if len(body) > LARGEST_BODY:
         return _refused(Fault.TOO_LARGE, Flawed("body", f"has {len(body)} bytes; at most {LARGEST_BODY} are taken"))
     is_batch = _IS_BATCH.match(body) is not None
     try:
-        wires = (
-            _BATCH.validate_json(body, strict=True).signals if is_batch else (_ONE.validate_json(body, strict=True),)
-        )
+        batch = _BATCH.validate_json(body, strict=True) if is_batch else None
+        wires = (_ONE.validate_json(body, strict=True),) if batch is None else batch.signals
     except ValidationError as error:
         return _unacceptable(error)
-    if not wires:
+    news = () if batch is None else tuple(SessionNews(w.session, w.issued, w.over, received_at) for w in batch.sessions)
+    if not wires and not news:
         return _refused(Fault.INVALID, Flawed("signals", "is empty; send at least one"))
     flaws = [flaw for index, wire in enumerate(wires) for flaw in _flaws(wire, ("signals", index) if is_batch else ())]
-    return _refused(Fault.INVALID, *flaws) if flaws else tuple(_signal(wire, received_at) for wire in wires)
+    if flaws:
+        return _refused(Fault.INVALID, *flaws)
+    return Message(tuple(_signal(wire, received_at) for wire in wires), news)
 
 
 def _signal(wire: _WireSignal, received_at: datetime) -> Signal:

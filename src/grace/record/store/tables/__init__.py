@@ -20,7 +20,15 @@ from grace.record.store.tables.read_models import (
     runs,
     safe_hold_snapshots,
 )
-from grace.record.store.tables.rows import mesh_cursors, mesh_dead_letters, meta, resource_locks, signals, tokens
+from grace.record.store.tables.rows import (
+    mesh_cursors,
+    mesh_dead_letters,
+    meta,
+    resource_locks,
+    senders,
+    signals,
+    tokens,
+)
 
 __all__ = [
     "READ_MODELS",
@@ -43,6 +51,7 @@ __all__ = [
     "resource_locks",
     "runs",
     "safe_hold_snapshots",
+    "senders",
     "signals",
     "tokens",
 ]

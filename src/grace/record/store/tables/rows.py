@@ -23,6 +23,17 @@ signals: Final = Table(
 )
 Index("ix_signals_incident_id_received_at", signals.c.incident_id, signals.c.received_at)
 
+senders: Final = Table(
+    "senders",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("service", Text, nullable=False),
+    Column("issued", Integer, nullable=False),
+    Column("received", Integer, nullable=False),
+    Column("is_over", Integer, nullable=False),
+    Column("seen_at", UtcTime, nullable=False),
+)
+
 resource_locks: Final = Table(
     "resource_locks",
     metadata,
