@@ -78,6 +78,7 @@ from grace.sense.intake.acceptance import Intake
 from grace.settings import Settings, secret_named
 from grace.shipped import ShippedName, shipped_folder
 from grace.think.incidents.grouping import Incidents
+from grace.think.knowledge.checked import CheckedPacks
 from grace.think.playbooks.means import Means
 from grace.wiring.offline import only_one, places
 from grace.wiring.plugs import MadeHere, installed_playbooks, load_actions, load_providers
@@ -220,6 +221,7 @@ def _make_up_mind(rooms: _Rooms, plugged: _Plugged) -> _Mind:
         (*folders_of(settings.playbook_folders, "playbooks"), *installed_playbooks()),
         Means(catalogue, looker, TellingHands(plugged.actions)),
         rooms.record,
+        CheckedPacks.within(rooms.folder),
     )
     thinker = RecordedThinker(
         rooms.record, rooms.clock, plugged.directory, policy, lambda: shelf, drill_ground(settings)

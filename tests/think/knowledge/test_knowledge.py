@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from grace.model.catalogue import Catalogue
 from grace.model.cause import CAUSES
 from grace.sense.collectors.eyes import Eyes, found_collectors
 from grace.sense.collectors.viewpoint import Viewpoint
-from grace.think.knowledge.compiling import FILE, compile_packs, compiled_pack
+from grace.think.knowledge.checked import FILE, CheckedPacks
 from grace.think.knowledge.format import KnowledgePack, KnowledgeRule, Source
 from grace.think.knowledge.loading import knowledge_files, load_knowledge, read_pack
 from grace.think.knowledge.matching import match, scene_of_sample
@@ -93,28 +92,49 @@ def test_every_playbook_that_ships_heals_a_cause_that_knowledge_finds() -> None:
     assert [flaw for flaw in library.flaws if flaw.rule == "unknown-cause"] == []
 
 
-def test_what_is_compiled_is_what_the_files_say() -> None:
-    folder = SHIPPED / "knowledge"
-    read = [(path, read_pack(path)) for path in knowledge_files([folder])]
-    compiled = compile_packs([(path, pack) for path, pack in read if isinstance(pack, KnowledgePack)])
-    if os.environ.get("UPDATE_KNOWLEDGE") == "1":
-        (folder / FILE).write_bytes(compiled)
+def test_what_was_checked_once_is_the_same_the_next_time(tmp_path: Path) -> None:
+    first = CheckedPacks.within(tmp_path)
+    read = load_knowledge([SHIPPED / "knowledge"], first)
+    first.save()
 
-    assert (folder / FILE).read_bytes() == compiled, "run the test with UPDATE_KNOWLEDGE=1"
-    assert all(compiled_pack(path) == pack for path, pack in read)
+    again = load_knowledge([SHIPPED / "knowledge"], CheckedPacks.within(tmp_path))
+    packs = [path.read_bytes() for path in knowledge_files([SHIPPED / "knowledge"])]
+
+    assert again == read == KNOWLEDGE
+    assert all(CheckedPacks.within(tmp_path).pack(content) is not None for content in packs)
 
 
-def test_a_file_that_was_changed_is_read_and_not_taken_from_what_was_compiled(tmp_path: Path) -> None:
+def test_a_file_that_was_changed_is_read_and_not_taken_from_what_was_checked(tmp_path: Path) -> None:
     path = tmp_path / "pack.yaml"
     path.write_text(PACK)
-    pack = read_pack(path)
-    assert isinstance(pack, KnowledgePack)
-    (tmp_path / FILE).write_bytes(compile_packs([(path, pack)]))
-    compiled = load_knowledge([tmp_path])
+    checked = CheckedPacks.within(tmp_path)
+    before = load_knowledge([tmp_path], checked)
+    checked.save()
     path.write_text(PACK.replace("A disk is full", "There is no room"))
 
-    assert compiled.rules == pack.rules
-    assert [rule.title for rule in load_knowledge([tmp_path]).rules] == ["There is no room"]
+    assert [rule.title for rule in before.rules] == ["A disk is full"]
+    assert [rule.title for rule in load_knowledge([tmp_path], CheckedPacks.within(tmp_path)).rules] == [
+        "There is no room"
+    ]
+
+
+@pytest.mark.parametrize("damaged", ["", "[]", "{", '{"x": 1}', "\0", "null"])
+def test_what_was_checked_and_is_damaged_is_read_again(tmp_path: Path, damaged: str) -> None:
+    (tmp_path / FILE).write_text(damaged)
+    checked = CheckedPacks.within(tmp_path)
+
+    assert load_knowledge([SHIPPED / "knowledge"], checked) == KNOWLEDGE
+    checked.save()
+    assert load_knowledge([SHIPPED / "knowledge"], CheckedPacks.within(tmp_path)) == KNOWLEDGE
+
+
+def test_a_flawed_file_is_never_kept_as_checked(tmp_path: Path) -> None:
+    (tmp_path / "pack.yaml").write_text(PACK.replace("confidence: ", "confidence: 7"))
+    checked = CheckedPacks.within(tmp_path)
+
+    assert load_knowledge([tmp_path], checked).flaws
+    checked.save()
+    assert load_knowledge([tmp_path], CheckedPacks.within(tmp_path)).flaws
 
 
 def test_a_pack_that_is_taken_away_is_no_longer_known(tmp_path: Path) -> None:

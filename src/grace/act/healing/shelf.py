@@ -13,6 +13,7 @@ from grace.kit.documents import Flaw
 from grace.model.events import EventType, KnowledgeLoaded, PlaybookLoaded
 from grace.model.ledger_entry import Draft
 from grace.record import Journal, Transaction
+from grace.think.knowledge.checked import CheckedPacks
 from grace.think.knowledge.loading import Knowledge, check_probes, load_knowledge
 from grace.think.playbooks.loading import check_pins, load_playbooks
 from grace.think.playbooks.means import Means
@@ -79,14 +80,20 @@ def record_knowledge(journal: Journal, knowledge: Knowledge) -> KnowledgeLoaded 
 
 
 def fill_shelf(
-    knowledge_folders: Sequence[Path], playbook_folders: Sequence[Path], means: Means, journal: Journal
+    knowledge_folders: Sequence[Path],
+    playbook_folders: Sequence[Path],
+    means: Means,
+    journal: Journal,
+    checked: CheckedPacks | None = None,
 ) -> Shelf:
     """Load knowledge and playbooks and hold every version to its content; raise ShelfFlawedError naming every flaw."""
-    knowledge = load_knowledge(knowledge_folders)
+    knowledge = load_knowledge(knowledge_folders, checked)
     library = load_playbooks(playbook_folders, means.catalogue, knowledge.causes)
     unknown = check_probes(knowledge, means.catalogue.probes)
     flaws = (*knowledge.flaws, *unknown, *library.flaws, *check_pins(library.playbooks, RecordedPins(journal)))
     if flaws:
         raise ShelfFlawedError(flaws)
     record_knowledge(journal, knowledge)
+    if checked is not None:
+        checked.save()
     return Shelf(knowledge, library, means)

@@ -15,7 +15,7 @@ from grace.kit.documents import Document, Flaw, did_you_mean
 from grace.kit.parsing import parse
 from grace.kit.yaml import read_yaml
 from grace.model.cause import CAUSES
-from grace.think.knowledge.compiling import compiled_pack
+from grace.think.knowledge.checked import CheckedPacks
 from grace.think.knowledge.format import Heard, KnowledgePack, KnowledgeRule, Sample
 from grace.think.knowledge.matching import match, scene_of_sample
 from grace.think.knowledge.searching import Index
@@ -81,15 +81,18 @@ class Knowledge:
                 yield heard.cause, text
 
 
-def load_knowledge(folders: Iterable[Path]) -> Knowledge:
-    """Return the knowledge in the folders. A file with a flaw gives no rules, and its flaws are told."""
+def load_knowledge(folders: Iterable[Path], checked: CheckedPacks | None = None) -> Knowledge:
+    """Return the knowledge in the folders. A file with a flaw gives no rules, and its flaws are told.
+
+    What `checked` holds of a file is taken as it is; what it does not hold yet is given to it.
+    """
     rules: list[KnowledgeRule] = []
     flaws: list[Flaw] = []
     content: list[JsonValue] = []
     heard: list[Heard] = []
     packs: list[LoadedPack] = []
     for path in knowledge_files(folders):
-        pack = compiled_pack(path) or read_pack(path)
+        pack = read_pack(path, checked)
         if isinstance(pack, tuple):
             flaws += pack
             continue
@@ -128,13 +131,22 @@ def knowledge_files(folders: Iterable[Path]) -> list[Path]:
     return sorted({path for folder in folders for path in folder.rglob("*") if path.suffix in _SUFFIXES})
 
 
-def read_pack(path: Path) -> KnowledgePack | tuple[Flaw, ...]:
+def read_pack(path: Path, checked: CheckedPacks | None = None) -> KnowledgePack | tuple[Flaw, ...]:
     """Return the pack in a file, or its flaws."""
+    known = checked or CheckedPacks()
     try:
-        document = read_yaml(path.read_bytes(), str(path))
+        content = path.read_bytes()
     except OSError as error:
         message = f"the file cannot be read: {error.strerror}"
         return (Flaw(str(path), 1, 1, "unreadable", message, "Check the path and its permissions."),)
+    pack = known.pack(content) or _parsed_pack(content, path)
+    if isinstance(pack, KnowledgePack):
+        known.keep(content, pack)
+    return pack
+
+
+def _parsed_pack(content: bytes, path: Path) -> KnowledgePack | tuple[Flaw, ...]:
+    document = read_yaml(content, str(path))
     if isinstance(document, Flaw):
         return (document,)
     pack = parse(document, KnowledgePack)
