@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from types import CodeType
 
     from grace_sdk.origin import Origin
-    from grace_sdk.scope import Step
     from grace_sdk.sighting import Plain, RaisedCopy, Said, Sighting
+    from grace_sdk.step import Step
 
 FORMAT: Final = 1
 LARGEST_SIGNAL: Final = 128 * 1024

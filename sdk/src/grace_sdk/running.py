@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from grace_sdk.installation import installed
 from grace_sdk.safety import attempt
-from grace_sdk.scope import Scope, Step, current_scope, is_correlation_id
+from grace_sdk.scope import Scope, current_scope, is_correlation_id
 from grace_sdk.sighting import copy_labels, copy_text
+from grace_sdk.step import Step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

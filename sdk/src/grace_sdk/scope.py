@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from collections import deque
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from grace_sdk.safety import Fault, attempt
 from grace_sdk.sighting import copy_labels
+from grace_sdk.step import Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,18 +19,6 @@ LONGEST_TRAIL: Final = 32
 LONGEST_CORRELATION_ID: Final = 128
 _MOST_OUTER: Final = 16
 _ID_BYTES: Final = 8
-
-
-class Step(NamedTuple):
-    """One event of an operation."""
-
-    at_ns: int
-    operation: str
-    state: str
-    duration_ns: int | None
-    number: int
-    """The same for all steps of one operation; unique in its session."""
-    outer_number: int | None
 
 
 class Correlation:

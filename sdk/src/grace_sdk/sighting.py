@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dataclasses import Field
     from types import CodeType, TracebackType
 
-    from grace_sdk.scope import Step
+    from grace_sdk.step import Step
 
 LONGEST_TEXT: Final = 8_192
 """Characters of one text that are kept."""

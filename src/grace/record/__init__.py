@@ -5,7 +5,7 @@
 `grace.record.opening.open_record` makes the real ones.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
@@ -53,7 +53,7 @@ class Journal(Protocol):
         """Append one draft and wait for the commit: the cheapest unit there is."""
         ...
 
-    def append_all(self, drafts: Collection[Draft]) -> tuple[LedgerEntry, ...]:
+    def append_all(self, drafts: Collection[Draft]) -> Sequence[LedgerEntry]:
         """Append drafts in order, all or none, and wait for the commit."""
         ...
 

@@ -1,6 +1,6 @@
 """Open the record: one database, one writer, one log that continues what its witness saw."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -103,7 +103,7 @@ class Record:
     def append(self, draft: Draft) -> LedgerEntry:
         return self.writer.append(draft)
 
-    def append_all(self, drafts: Collection[Draft]) -> tuple[LedgerEntry, ...]:
+    def append_all(self, drafts: Collection[Draft]) -> Sequence[LedgerEntry]:
         return self.writer.append_all(drafts)
 
     def on_commit(self, listener: Callable[[int], None]) -> None:

@@ -1,9 +1,11 @@
 """Append to the log inside the writer's transactions: one page per group, written with three statements."""
 
 import sqlite3
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from itertools import count
+from operator import itemgetter
+from typing import Final, overload
 
 from sqlalchemy import Connection
 
@@ -16,6 +18,8 @@ from grace.record.ledger.tiles import RightEdge, StoredNodes
 from grace.record.store import Added, KeyStandsError
 from grace.record.store.projection import Projection, Projections
 
+_KEY: Final = itemgetter(0)
+"""The first field of a prepared draft."""
 _SIZE: Final = 'SELECT coalesce(max("index"), -1) + 1 FROM ledger_entries'
 _STANDING: Final = f"""
     SELECT {ENTRY_COLUMNS}, payload FROM ledger_entries LEFT JOIN ledger_payloads USING ("index") WHERE key = ?
@@ -65,6 +69,35 @@ class LedgerLog:
         return Added(size - (0 if page is None else len(page)), size - 1, types)
 
 
+class FreshEntries(Sequence[LedgerEntry]):
+    """Entries that were appended together; each is made when somebody reads it, for hardly anybody does."""
+
+    __slots__ = ("_at", "_first", "_prepared")
+
+    def __init__(self, prepared: Sequence[Prepared], first: int, at: datetime) -> None:
+        self._prepared = prepared
+        self._first = first
+        self._at = at
+
+    def __len__(self) -> int:
+        return len(self._prepared)
+
+    @overload
+    def __getitem__(self, place: int) -> LedgerEntry: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[LedgerEntry]: ...
+
+    def __getitem__(self, place: int | slice) -> LedgerEntry | Sequence[LedgerEntry]:
+        places = range(len(self._prepared))[place]
+        if isinstance(places, range):
+            return tuple(self._entry(one) for one in places)
+        return self._entry(places)
+
+    def _entry(self, place: int) -> LedgerEntry:
+        return self._prepared[place].entry(self._first + place, self._at)
+
+
 class LedgerPage:
     """The entries that one group of units adds."""
 
@@ -87,7 +120,7 @@ class LedgerPage:
         self._projections = projections
         self._fresh_keys = fresh_keys
         self._placed: list[Prepared] = []
-        self._entries: dict[str, LedgerEntry] = {}
+        self._places: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._placed)
@@ -101,35 +134,33 @@ class LedgerPage:
         standing = self.find(prepared.key)
         if standing is not None:
             return standing
-        entry = prepared.entry(self._base + len(self._placed), self._at)
+        place = len(self._placed)
+        entry = prepared.entry(self._base + place, self._at)
         self._placed.append(prepared)
-        self._entries[prepared.key] = entry
+        self._places[prepared.key] = place
         for projection in self._projections.get(prepared.type, ()):
             projection(self._connection, entry)
         return entry
 
-    def append_fresh(self, prepared: Collection[Prepared]) -> tuple[LedgerEntry, ...]:
-        at, first = self._at, self._base + len(self._placed)
-        entries = {
-            one.key: LedgerEntry.of(one.draft, index=index, at=at, payload_digest=one.payload_digest)
-            for index, one in enumerate(prepared, first)
-        }
-        if len(entries) < len(prepared) or not self._entries.keys().isdisjoint(entries):
+    def append_fresh(self, prepared: Sequence[Prepared]) -> Sequence[LedgerEntry]:
+        first = len(self._placed)
+        places = dict(zip(map(_KEY, prepared), count(first), strict=False))
+        if len(places) < len(prepared) or not self._places.keys().isdisjoint(places):
             raise KeyStandsError
         self._placed += prepared
-        self._entries |= entries
-        return tuple(entries.values())
+        self._places |= places
+        return FreshEntries(prepared, self._base + first, self._at)
 
     def find(self, key: str) -> LedgerEntry | None:
-        placed = self._entries.get(key)
-        if placed is not None:
-            return placed
+        place = self._places.get(key)
+        if place is not None:
+            return self._placed[place].entry(self._base + place, self._at)
         row = self._driver.execute(_STANDING, (key,)).fetchone()
         return None if row is None else entry_from_row(row)
 
     def cut_back(self, length: int) -> None:
         for prepared in self._placed[length:]:
-            del self._entries[prepared.key]
+            del self._places[prepared.key]
         del self._placed[length:]
 
     def write(self) -> None:

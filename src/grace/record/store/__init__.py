@@ -4,7 +4,7 @@ No other package states a schema. The writer knows no ledger: it is given a `Log
 """
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -38,7 +38,7 @@ class Page(Protocol[P_contra]):
         """Place a draft and project it into the read models, or return the entry that stands for its key."""
         ...
 
-    def append_fresh(self, prepared: Collection[P_contra]) -> tuple[LedgerEntry, ...]:
+    def append_fresh(self, prepared: Sequence[P_contra]) -> Sequence[LedgerEntry]:
         """Place drafts that no read model follows, on a page opened for fresh keys; may raise KeyStandsError."""
         ...
 

@@ -102,7 +102,7 @@ class _GroupRunner(Generic[P]):
             case Unit():
                 return self._guarded(lambda: self._call(job))
 
-    def _append(self, job: Append[P]) -> LedgerEntry | tuple[LedgerEntry, ...]:
+    def _append(self, job: Append[P]) -> LedgerEntry | Sequence[LedgerEntry]:
         return _result(job, tuple(map(self._page.append, job.prepared)))
 
     def _call(self, job: Unit[P]) -> object:
@@ -137,7 +137,7 @@ class _GroupRunner(Generic[P]):
         raise UnitMisbehavedError(message)
 
 
-def _result(job: Append[P], entries: tuple[LedgerEntry, ...]) -> LedgerEntry | tuple[LedgerEntry, ...]:
+def _result(job: Append[P], entries: Sequence[LedgerEntry]) -> LedgerEntry | Sequence[LedgerEntry]:
     return entries[0] if job.single else entries
 
 

@@ -8,7 +8,7 @@ submitted without waiting is committed by a thread of the writer's own.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from typing import Final, Generic, TypeVar
 
@@ -111,13 +111,13 @@ class Writer(Generic[P]):
         awaited: Awaited[LedgerEntry] = Awaited()
         return self._wait(self._append_of(awaited, (draft,), single=True), awaited)
 
-    def submit_append_all(self, drafts: Collection[Draft]) -> "Future[tuple[LedgerEntry, ...]]":
-        future: Future[tuple[LedgerEntry, ...]] = Future()
+    def submit_append_all(self, drafts: Collection[Draft]) -> "Future[Sequence[LedgerEntry]]":
+        future: Future[Sequence[LedgerEntry]] = Future()
         self._enqueue(self._append_of(future, drafts, single=False))
         return future
 
-    def append_all(self, drafts: Collection[Draft]) -> tuple[LedgerEntry, ...]:
-        awaited: Awaited[tuple[LedgerEntry, ...]] = Awaited()
+    def append_all(self, drafts: Collection[Draft]) -> Sequence[LedgerEntry]:
+        awaited: Awaited[Sequence[LedgerEntry]] = Awaited()
         return self._wait(self._append_of(awaited, drafts, single=False), awaited)
 
     def on_commit(self, listener: Callable[[int], None]) -> None:
