@@ -27,7 +27,7 @@ from bench.rows import Row, against_limit, at_least, at_most
 _SECONDS: Final = 5.0
 _WARM_UP_S: Final = 1.0
 _SINGLE_CONNECTIONS: Final = 64
-_BATCH_CONNECTIONS: Final = 8
+_BATCH_CONNECTIONS: Final = 16
 _BATCH: Final = 20
 _AIM_SINGLE: Final = 2_000
 _AIM_BATCHED: Final = 8_000
