@@ -35,7 +35,7 @@ class CheckedPacks:
         """Return what is kept in a folder; nothing where the file is missing or damaged: then the packs are read."""
         place = folder / FILE
         try:
-            known = orjson.loads(place.read_bytes())
+            known: JsonValue = orjson.loads(place.read_bytes())
         except (OSError, orjson.JSONDecodeError):
             known = None
         return cls(place, known if isinstance(known, dict) else {})
