@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from grace.model.signal import Frame, Raised, Signal
 from grace.think.knowledge.format import Condition, KnowledgeRule, Sample, compiled
+from grace.think.knowledge.needles import needles
 from grace.think.knowledge.wording import NOTHING, Wording, wording_of
 
 _SHOWN: Final = 120
@@ -34,12 +36,32 @@ class Place:
     frames: tuple[Wording, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scene:
     """A signal, made ready to be looked at by many rules."""
 
     places: tuple[Place, ...]
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def may_meet(self, condition: Condition) -> bool:
+        """Tell whether the words that the condition cannot do without stand anywhere at all."""
+        return (
+            (not condition.text or self._said.may_hold(needles(condition.text)))
+            and (not condition.type or self._types.may_hold(needles(condition.type)))
+            and (not condition.frame or self._frames.may_hold(needles(condition.frame)))
+        )
+
+    @cached_property
+    def _said(self) -> Wording:
+        return Wording("\n".join(text.text for place in self.places for text in place.texts))
+
+    @cached_property
+    def _types(self) -> Wording:
+        return Wording("\n".join(place.type.text for place in self.places))
+
+    @cached_property
+    def _frames(self) -> Wording:
+        return Wording("\n".join(frame.text for place in self.places for frame in place.frames))
 
     @property
     def text(self) -> str:
@@ -136,6 +158,8 @@ def _frame(frame: Frame) -> str:
 
 
 def _sighting(condition: Condition, scene: Scene) -> Sighting | None:
+    if not scene.may_meet(condition):
+        return None
     in_labels = _in_labels(condition, scene.labels)
     if condition.labels and in_labels is None:
         return None

@@ -62,6 +62,21 @@ class Wording:
         return tuple(found.span() for found in _NAMES.finditer(self.text))
 
     @cached_property
+    def small(self) -> str:
+        """Return the text in small letters; empty where capitals of other alphabets leave that unclear."""
+        return self.text.lower() if self.text.isascii() else ""
+
+    def may_hold(self, needles: tuple[str, ...] | None) -> bool:
+        """Tell whether the text may match an expression with these needles; no needles or no clear text: it may."""
+        small = self.small
+        if not needles or (not small and self.text):
+            return True
+        for one in needles:  # noqa: SIM110 - a generator costs more than what it asks, hundreds of times a message
+            if one in small:
+                return True
+        return False
+
+    @cached_property
     def links(self) -> tuple[int, ...]:
         """Return where one step of a chain of causes passes on to the next."""
         return tuple(found.end() for found in _LINK.finditer(self.text))
