@@ -45,6 +45,7 @@ COMMANDS: Final[Mapping[str, Shelved]] = {
     "close": Shelved("incidents", "Close an incident by a person's word."),
     "undo": Shelved("undo", "Take back what a settled run wrote."),
     "keep": Shelved("undo", "Keep what a held run changed, and open its targets again."),
+    "hindsight": Shelved("hindsight", "Say which incidents, causes and playbooks old logs hold; no server needed."),
     "report": Shelved("report", "List what GRACE would have done, and what was done instead."),
     "mark": Shelved("report", "Say in one word what you think of a run."),
     "chat": Shelved("chat", "Ask in sentences; halt, plan and heal within your role."),

@@ -4,7 +4,7 @@ from grace.wiring.house import Running, open_house
 from grace.wiring.offline import FolderTokens, open_tokens
 from grace.wiring.serving import serve
 from grace.wiring.troubles import FLAWED, UNTRUSTED, UNUSABLE
-from grace.wiring.workbench import catalogue, check_knowledge, decider, known_causes
+from grace.wiring.workbench import catalogue, check_knowledge, decider, known_causes, looking_back
 
 __all__ = [
     "FLAWED",
@@ -16,6 +16,7 @@ __all__ = [
     "check_knowledge",
     "decider",
     "known_causes",
+    "looking_back",
     "open_house",
     "open_tokens",
     "serve",

@@ -22,6 +22,8 @@ from grace.sense.collectors.eyes import Eyes, found_collectors
 from grace.sense.collectors.viewpoint import Viewpoint
 from grace.settings import Settings
 from grace.think.knowledge.loading import knowledge_files, load_knowledge, read_pack
+from grace.think.playbooks.loading import load_playbooks
+from grace.think.sentinel.looking_back import LookingBack
 from grace.wiring.house import folders_of, policy_source
 from grace.wiring.plugs import load_actions
 
@@ -71,6 +73,17 @@ def check_knowledge(settings: Settings, paths: Sequence[Path]) -> KnowledgeRepor
 
 def _files_at(path: Path) -> list[Path]:
     return knowledge_files([path]) if path.is_dir() else [path]
+
+
+def looking_back(settings: Settings) -> LookingBack | tuple[Flaw, ...]:
+    """Return what reads old logs, with the knowledge and playbooks that are in use; or their flaws."""
+    knowledge = load_knowledge(folders_of(settings.knowledge_folders, "knowledge"))
+    if knowledge.flaws:
+        return knowledge.flaws
+    library = load_playbooks(folders_of(settings.playbook_folders, "playbooks"), catalogue(settings), knowledge.causes)
+    if library.flaws:
+        return library.flaws
+    return LookingBack(knowledge, [(one.playbook.name, one.playbook.when.cause) for one in library.playbooks])
 
 
 def decider(settings: Settings, known: Catalogue, clock: Clock) -> Callable[[Plan, Service, Diagnosis], Decision]:
