@@ -192,6 +192,14 @@ def refuse_unsafe_start(settings: Settings, usable_tokens: int) -> None:
         raise StartRefusedError(message)
 
 
+def refuse_missing_services(settings: Settings) -> None:
+    """Raise StartRefusedError where a services file was named that is not there: nothing would be watched, silently."""
+    file = settings.services_file
+    if "services_file" in settings.model_fields_set and not file.exists():
+        message = f"There is no services file {file}, and it was named. Write it (docs/services.md), or name another."
+        raise StartRefusedError(message)
+
+
 def command_environment() -> Mapping[str, str]:
     """Return the variables that commands may be given by name; GRACE's own are never passed on."""
     return {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}

@@ -21,13 +21,13 @@ pytestmark = pytest.mark.slow
 
 def _environment(folder: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GRACE_")}
-    return {**kept, "GRACE_DATA_FOLDER": str(folder / "data"), "GRACE_SERVICES_FILE": str(folder / "grace.yaml")}
+    return {**kept, "GRACE_DATA_FOLDER": str(folder / "data")}
 
 
 def _serve(folder: Path, *options: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "grace", "serve", "--port", "0", "--json", *options]
     return subprocess.Popen(
-        command, env=_environment(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, cwd=folder, env=_environment(folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
@@ -121,7 +121,7 @@ def test_a_service_that_may_write_into_the_own_folder_stops_the_start(tmp_path: 
     (tmp_path / "grace.yaml").write_text(declared)
     said = _refusal(tmp_path)
     assert (said.code, said.out) == (Exit.USAGE, "")
-    assert f"{tmp_path / 'grace.yaml'}:5:" in said.err
+    assert "grace.yaml:5:" in said.err
     assert "own folder" in said.err
 
 
@@ -156,3 +156,11 @@ def test_a_ledger_that_moved_without_its_witness_is_taken_on_by_a_persons_word_a
 
     witness.write_bytes(held.replace(b"log_", b"log-"))
     assert _refusal(tmp_path, "--adopt-ledger").code == Exit.LEDGER_INVALID, "another log's witness is not overruled"
+
+
+def test_a_services_file_that_was_named_and_is_not_there_stops_the_start(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "grace", "serve", "--config", str(tmp_path / "graec.yaml"), "--port", "0"]
+    said = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    assert said.returncode == Exit.REFUSED
+    assert "graec.yaml" in said.stderr
+    assert not (tmp_path / "grace-data").exists()

@@ -18,7 +18,9 @@ from grace.govern.approvals.store import ApprovalConflictError, ApprovalStore
 from grace.kit.clock import VirtualClock
 from grace.model.approval import Approval, ApprovalState
 from grace.model.events import EventType
+from grace.model.ledger_entry import Draft
 from grace.model.run import Run, RunKind
+from grace.model.settlement import AbortReason, Settlement, SettlementKind
 from grace.model.warrant import Refusal
 from grace.record.opening import Record, RecordPlaces, open_record
 
@@ -286,3 +288,25 @@ class Questions(RuleBasedStateMachine):
 
 TestQuestions = Questions.TestCase
 TestQuestions.settings = settings(max_examples=25, stateful_step_count=15, deadline=None)
+
+
+def test_a_question_of_a_run_that_is_over_is_asked_no_more(record: Record) -> None:
+    """A run that was cancelled leaves nothing to say yes to."""
+    rung: list[str] = []
+    approvals = store(record, ring=rung.append)
+    opened, at = run(), VirtualClock().now()
+    settled = Settlement(
+        run_id=RUN, kind=SettlementKind.ABORTED, reason=AbortReason.CANCELLED, sentence="cancelled by ann", at=at
+    )
+    record.append(_of_run("opened", EventType.RUN_OPENED, opened))
+    approvals.request(opened, PLAN, 1)
+    record.append(_of_run("settled", EventType.RUN_SETTLED, settled))
+
+    assert rule_of(yes(approvals, "ben")) == "approval-final"
+    assert approvals.expire() == (RUN,)
+    assert [entry.run_id for entry in record.entries(types={EventType.APPROVAL_EXPIRED})] == [RUN]
+    assert approvals.expire() == ()
+
+
+def _of_run(stage: str, type_: EventType, noun: Run | Settlement) -> Draft:
+    return Draft(key=f"{RUN}/{stage}", type=type_, actor="grace", run_id=RUN, service="orders", payload=noun.to_json())

@@ -17,6 +17,7 @@ from grace.cli.listing import Limit
 from grace.cli.screen import Screen, marked
 from grace.cli.views import EntryView
 from grace.cli.visiting import command_file, offline, online
+from grace.kit.filesystem.plain import read_plain
 from grace.record.ledger.note import NoteInvalidError
 from grace.record.ledger.tree import ProofInvalidError, verify_inclusion
 from grace.record.ledger.verification import VerificationReport, verify_export
@@ -58,7 +59,7 @@ def verify(
 ) -> None:
     """Check an export offline: any edit, insertion, deletion, move or truncation up to the checkpoint is found."""
     try:
-        old = None if checkpoint is None else checkpoint.read_text("utf-8")
+        old = None if checkpoint is None else read_plain(checkpoint).decode("utf-8")
         report = verify_export(export, old, key)
     except OSError as error:
         raise CommandFailed(Exit.USAGE, f"{error.filename} cannot be read: {error.strerror}", _AN_EXPORT) from error

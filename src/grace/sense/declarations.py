@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from grace.kit.documents import Document, Flaw, did_you_mean
 from grace.kit.documents import Path as Place
+from grace.kit.filesystem.plain import read_plain
 from grace.kit.parsing import flaw_of, parse, validate
 from grace.kit.yaml import read_yaml
 from grace.model.catalogue import Answers, Catalogue, ProbeSpec
@@ -55,7 +56,7 @@ def load_services(path: Path, catalogue: Catalogue, own: Path | None = None) -> 
     Nothing inside `own`, GRACE's own folder, may be a target.
     """
     try:
-        content = path.read_bytes()
+        content = read_plain(path)
     except OSError as error:
         remedy = "Write one (docs/services.md), or name another with GRACE_SERVICES_FILE."
         message = f"the services cannot be read: {error.strerror}"

@@ -12,7 +12,7 @@ import uvicorn
 
 from grace.api.live import LARGEST_MESSAGE_BYTES, Live
 from grace.api.roles import Role
-from grace.settings import Settings, StartRefusedError, arm_cut_points, refuse_unsafe_start
+from grace.settings import Settings, StartRefusedError, arm_cut_points, refuse_missing_services, refuse_unsafe_start
 from grace.wiring.house import Running, open_house
 from grace.wiring.speaking import speak
 
@@ -28,6 +28,7 @@ def serve(settings: Settings, ready: Callable[[str, str | None], None], *, adopt
     `adopt_ledger` takes on a log whose witness is empty, after a planned move.
     """
     arm_cut_points(settings)
+    refuse_missing_services(settings)
     speak(settings)
     with _opened(settings, adopt_ledger=adopt_ledger) as running:
         refuse_unsafe_start(settings, running.house.tokens.usable())

@@ -131,6 +131,19 @@ def _drop(*names: str) -> Callable[[Line], None]:
     return change
 
 
+def _withhold(line: Line) -> None:
+    del line["payload"], line["salt"]
+    line["erased"] = True
+
+
+def test_a_payload_that_is_left_out_as_if_erased_is_found(exported: Exported) -> None:
+    one = exported.verify(exported.changed(lambda lines: _withhold(lines[FIRST + 7])))
+    assert [(f.fault, f.index, f.line) for f in one.findings] == [(Fault.PAYLOAD_WITHHELD, 7, FIRST + 8)]
+    every = exported.verify(exported.changed(lambda lines: [_withhold(line) for line in lines[FIRST:-1]]))
+    assert {finding.fault for finding in every.findings} == {Fault.PAYLOAD_WITHHELD}
+    assert "20 more" in every.findings[-1].what
+
+
 PAYLOAD_CHANGES: list[Callable[[Line], object]] = [
     lambda line: line["payload"].update({"key": "forged"}),
     lambda line: line["payload"].update({"more": 1}),

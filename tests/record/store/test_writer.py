@@ -359,3 +359,17 @@ def _empty_store(path: Path) -> Engine:
     engine = open_engine(path)
     create(engine)
     return engine
+
+
+def test_a_writer_lives_on_when_what_was_patient_went_along_with_another(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cursor that waits for the next commit is taken along by it; the writer's own wait then ends with nothing."""
+    monkeypatch.setattr(writer_module, "LONGEST_PATIENCE_S", 0.2)
+    patient = record.writer.submit(lambda tx: tx.append(draft("patient")).key, may_wait=True)
+    assert record.run(lambda tx: tx.append(draft("hurried")).key) == "hurried"
+    assert patient.result(5) == "patient"
+    SystemClock().sleep(0.5)  # longer than the writer's own patience
+    assert record.run(lambda tx: tx.append(draft("later")).key) == "later"
+    assert record.writer.is_alive
+    assert record.find("later") is not None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from fastapi import APIRouter
 
 from grace.api.access import TheHouse
+from grace.api.problems import ProblemError
 from grace.api.views import View
 
 router = APIRouter(prefix="/api", tags=["health"])
@@ -17,5 +20,8 @@ class Alive(View):
 
 @router.get("/healthz")
 async def healthz(house: TheHouse) -> Alive:
-    """Answer as long as the server answers at all."""
+    """Answer as long as the server answers and its record can be written: without that it can do nothing."""
+    if not house.record.writer.is_alive:
+        why = "The record takes nothing any more; what was acknowledged is kept."
+        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "record-closed", why, "Start GRACE again: grace serve")
     return Alive(status="alive", version=house.version)

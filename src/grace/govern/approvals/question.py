@@ -41,12 +41,12 @@ def key_of(run_id: str, stage: str) -> str:
 
 
 def read_question(find: Find, run_id: str, now: datetime) -> Approval | None:
-    """Fold a run's entries into its question; past its time an unused one reads as expired."""
+    """Fold a run's entries into its question; past its time or its run's end, an unused one reads as expired."""
     asked = _noun(find(key_of(run_id, "requested")), Approval)
     if asked is None:
         return None
     state = next((state for stage, state in _ENDS if find(key_of(run_id, stage)) is not None), ApprovalState.WAITING)
-    if state in OPEN_STATES and now >= asked.expires_at:
+    if state in OPEN_STATES and (now >= asked.expires_at or find(f"{run_id}/settled") is not None):
         state = ApprovalState.EXPIRED
     return asked.model_copy(update={"state": state, "answers": _answers(find, run_id)})
 

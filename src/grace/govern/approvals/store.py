@@ -114,7 +114,10 @@ class ApprovalStore:
         """Record the expiry of every question whose time is over; return the runs, which have been rung."""
         with self.reader.read() as connection:
             rows = connection.execute(
-                text("SELECT run_id FROM approvals WHERE state IN ('waiting', 'granted') AND expires_at <= :now"),
+                text(
+                    "SELECT run_id FROM approvals WHERE state IN ('waiting', 'granted') AND"
+                    " (expires_at <= :now OR run_id IN (SELECT id FROM runs WHERE settlement IS NOT NULL))"
+                ),
                 {"now": to_rfc3339(self.clock.now())},
             ).all()
         expired = tuple(str(row[0]) for row in rows)

@@ -23,6 +23,7 @@ from grace.govern.policy.naming import (
     names_irreversible,
 )
 from grace.kit.digests import digest_of
+from grace.kit.filesystem.plain import read_plain
 from grace.model.decision import Ruling
 
 PERMITTING: Final = (Ruling.ACT_ALONE, Ruling.ACT_WITH_APPROVAL, Ruling.ACT_WITH_QUORUM)
@@ -115,14 +116,17 @@ def make_rules(texts: Mapping[str, str], schema: str, known_deeds: Collection[st
 def _files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise PolicyInvalidError([f"{folder}: there is no such folder; name another with GRACE_POLICY_FOLDERS"])
-    return sorted(path for path in folder.iterdir() if path.suffix == POLICY_SUFFIX and path.is_file())
+    # A link that leads nowhere is no reason to pass over a file: it may have held a forbid.
+    return sorted(path for path in folder.iterdir() if path.suffix == POLICY_SUFFIX)
 
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PolicyInvalidError([f"{path}: cannot be read: {error}"]) from error
+        return read_plain(path).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise PolicyInvalidError([f"{path}: cannot be read: it is not UTF-8"]) from error
+    except OSError as error:
+        raise PolicyInvalidError([f"{path}: cannot be read: {error.strerror}"]) from error
 
 
 def _checked_schema(schema: str) -> cedarpy.Schema:

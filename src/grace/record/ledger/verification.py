@@ -14,6 +14,7 @@ from pydantic import JsonValue, ValidationError
 from grace.kit.canonical import JsonInvalidError, NotCanonicalError, canonical, parse_json
 from grace.kit.clock import from_rfc3339
 from grace.kit.wording import in_words
+from grace.model.events import EventType
 from grace.model.noun import Noun
 from grace.record.ledger.entries import SALT_SIZE, payload_digest
 from grace.record.ledger.export import FORMAT
@@ -21,6 +22,7 @@ from grace.record.ledger.note import Checkpoint, NoteInvalidError, VerifierKey, 
 from grace.record.ledger.tree import CompactRange, TreeHead, leaf_hash
 
 _LONGEST_LINE: Final = 64 * 1024 * 1024
+_MOST_TOLD: Final = 20
 
 
 class Fault(StrEnum):
@@ -34,6 +36,8 @@ class Fault(StrEnum):
     """An entry does not have the leaf hash written beside it."""
     PAYLOAD_CHANGED = "payload_changed"
     """A payload or its salt does not have the digest in the entry."""
+    PAYLOAD_WITHHELD = "payload_withheld"
+    """A payload is left out as if it had been erased, and no entry says that it was."""
     TRUNCATED = "truncated"
     """Entries or the final checkpoint are missing at the end."""
     HISTORY_CHANGED = "history_changed"
@@ -147,6 +151,8 @@ class _Check:
     vouched: bool = False
     held_to: int = 0
     erased: int = 0
+    withheld: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    """Where a payload is left out, by the key of the entry that would say why."""
     line: int = 0
     tree: CompactRange = field(default_factory=CompactRange)
     old: dict[int, bytes] = field(default_factory=dict[int, bytes])
@@ -166,8 +172,17 @@ class _Check:
                 ended = True
             else:
                 self._entry(value)
+        self._tell_withheld()
         if not ended:
             self._stop(Fault.TRUNCATED, self.tree.size, "the export ends without its checkpoint")
+
+    def _tell_withheld(self) -> None:
+        for index, line in list(self.withheld.values())[:_MOST_TOLD]:
+            what = f"the payload of entry {index} is left out, and no entry says that it was erased"
+            self.findings.append(Finding(Fault.PAYLOAD_WITHHELD, line, index, what))
+        more = len(self.withheld) - _MOST_TOLD
+        if more > 0:
+            self._note(Fault.PAYLOAD_WITHHELD, None, f"so are the payloads of {more} more entries")
 
     def report(self) -> VerificationReport:
         return VerificationReport(
@@ -237,12 +252,16 @@ class _Check:
         if base64.b64encode(leaf).decode("ascii") != line.leaf_hash:
             self._note(Fault.ENTRY_CHANGED, index, f"entry {index} does not have the hash written beside it")
         self._payload(line, index)
+        if line.entry.type == EventType.PAYLOAD_ERASED.value:
+            self.withheld.pop(line.entry.key, None)
         self.tree.append(leaf)
         self._compare_with_old()
 
     def _payload(self, line: _EntryLine, index: int) -> None:
         if line.erased is True and line.payload is None and line.salt is None:
             self.erased += 1
+            # What erases a payload names it in its key, which the leaf holds; it is never erased itself.
+            self.withheld[f"payload/{index}/erased"] = (index, self.line)
             return
         salt = _unbase64(line.salt)
         if line.erased is not None or line.payload is None or salt is None or len(salt) != SALT_SIZE:

@@ -120,6 +120,11 @@ class Writer(Generic[P]):
         awaited: Awaited[Sequence[LedgerEntry]] = Awaited()
         return self._wait(self._append_of(awaited, drafts, single=False), awaited)
 
+    @property
+    def is_alive(self) -> bool:
+        """Tell whether anything can still be written: not after its end, and not when its thread broke."""
+        return self._thread.is_alive() and not self._closing
+
     def on_commit(self, listener: Callable[[int], None]) -> None:
         """Tell `listener` the highest committed index after each commit, in the committing thread: it must not wait."""
         self._listeners.append(lambda added: listener(added.highest))
@@ -188,10 +193,13 @@ class Writer(Generic[P]):
             self._abandon()
 
     def _wait_for_work(self) -> bool:
+        """Wait until something is to be written; say no only when the record closes and nothing is left."""
         with self._changed:
             self._idle = True
             while not self._waiting and not self._closing:
-                if not self._changed.wait(LONGEST_PATIENCE_S if self._patient else None):
+                in_time = self._changed.wait(LONGEST_PATIENCE_S if self._patient else None)
+                # What was patient may have gone along with another's commit meanwhile: then there is nothing to do.
+                if not in_time and self._patient:
                     break
             self._idle = False
             return bool(self._waiting or self._patient)

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from grace.kit.digests import digest_of
 from grace.kit.documents import Document, Flaw, did_you_mean
+from grace.kit.filesystem.plain import read_plain
 from grace.kit.parsing import parse
 from grace.kit.yaml import read_yaml
 from grace.model.cause import CAUSES
@@ -135,7 +136,7 @@ def read_pack(path: Path, checked: CheckedPacks | None = None) -> KnowledgePack 
     """Return the pack in a file, or its flaws."""
     known = checked or CheckedPacks()
     try:
-        content = path.read_bytes()
+        content = read_plain(path)
     except OSError as error:
         message = f"the file cannot be read: {error.strerror}"
         return (Flaw(str(path), 1, 1, "unreadable", message, "Check the path and its permissions."),)

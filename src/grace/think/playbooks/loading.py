@@ -10,6 +10,7 @@ from typing import Final
 
 from grace.kit.digests import digest_of, digest_of_bytes
 from grace.kit.documents import Document, Flaw
+from grace.kit.filesystem.plain import read_plain
 from grace.kit.yaml import read_yaml
 from grace.model.catalogue import Catalogue
 from grace.think.playbooks import Pins
@@ -62,7 +63,7 @@ def load_playbook(
 ) -> LoadedPlaybook | tuple[Flaw, ...]:
     """Return the playbook in a file, or its flaws."""
     try:
-        content = path.read_bytes()
+        content = read_plain(path)
     except OSError as error:
         message = f"the file cannot be read: {error.strerror}"
         return (Flaw(str(path), 1, 1, "unreadable", message, "Check the path and its permissions."),)

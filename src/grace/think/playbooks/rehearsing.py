@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from grace.kit.documents import Document, Flaw
+from grace.kit.filesystem.plain import read_plain
 from grace.kit.parsing import parse
 from grace.kit.yaml import read_yaml
 from grace.model.catalogue import Catalogue
@@ -134,7 +135,7 @@ def run_playbook_tests(paths: Iterable[Path], catalogue: Catalogue, decide: Deci
 
 def _run_file(path: Path, catalogue: Catalogue, decide: Decide | None) -> list[CaseResult] | tuple[Flaw, ...]:
     try:
-        document = read_yaml(path.read_bytes(), str(path))
+        document = read_yaml(read_plain(path), str(path))
     except OSError as error:
         return (Flaw(str(path), 1, 1, "unreadable", f"the file cannot be read: {error.strerror}"),)
     if isinstance(document, Flaw):

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from grace.kit.documents import Document, Flaw
 from grace.kit.documents import Path as Place
+from grace.kit.filesystem.plain import read_plain
 from grace.kit.parsing import parse
 from grace.kit.redaction import redact_text
 from grace.kit.yaml import read_yaml
@@ -161,7 +162,7 @@ def load_webhooks(file: Path, secret: Callable[[str], str | None]) -> tuple[Webh
     if not file.exists():
         return ()
     try:
-        document = read_yaml(file.read_bytes(), str(file))
+        document = read_yaml(read_plain(file), str(file))
     except OSError as error:
         message = f"the webhooks cannot be read: {error.strerror}"
         flaw = Flaw(str(file), 1, 1, "unreadable", message, "Name another with GRACE_WEBHOOKS_FILE.")
