@@ -13,6 +13,7 @@ from typing import Annotated, Final, TypeVar
 
 from pydantic import AfterValidator, Field, JsonValue
 
+from grace.kit.clock import SystemClock
 from grace.kit.procfs import (
     Holders,
     ProcessStat,
@@ -234,6 +235,10 @@ def _listener(given: Listening) -> Known | Unknown:
             return _described(stat, listens=given.port)
 
 
+_CLOCKS_DIFFER_S: Final = 2.0
+"""The start of a process is told by another clock than the time of a file."""
+
+
 def _from_pid_file(given: PidFile) -> Known | Unknown:
     try:
         text = Path(given.path).read_text(encoding="ascii").strip()
@@ -244,14 +249,17 @@ def _from_pid_file(given: PidFile) -> Known | Unknown:
     stat = process_stat(int(text))
     if stat is None or not stat.is_alive:
         return unknown(f"{given.path} names process {text}, which does not run")
-    if Path(given.path).stat().st_mtime + 1 < _started_wall_s(stat):
+    if Path(given.path).stat().st_mtime + _CLOCKS_DIFFER_S < _started_wall_s(stat):
         return unknown(f"{given.path} is older than process {text}: the pid was given to another process")
     return _described(stat, pid_file=given.path)
 
 
 def _started_wall_s(stat: ProcessStat) -> float:
-    """Return when the process started, on the clock of the file system."""
-    return Path(f"/proc/{stat.pid}").stat().st_mtime
+    """Return when the process started, by the clock of the machine.
+
+    The time of `/proc/PID` itself does not tell: it is when somebody first looked there.
+    """
+    return SystemClock().now().timestamp() - age_s(stat)
 
 
 def _only(holders: Holders, what: str) -> ProcessStat | Unknown:
