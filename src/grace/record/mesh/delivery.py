@@ -316,7 +316,9 @@ class Mesh:
 
 
 async def _set_within(event: asyncio.Event, seconds: float | None) -> bool:
-    """Wait for the event; say whether it came in time."""
+    """Wait for the event; say whether it came in time: never, where the time is over already."""
+    if seconds is not None and seconds <= 0:
+        return False
     try:
         async with asyncio.timeout(seconds):
             await event.wait()
