@@ -11,6 +11,7 @@ from grace.model.approval import Answer, Approval
 from grace.model.decision import Decision
 from grace.model.diagnosis import Diagnosis
 from grace.model.drill import Drill
+from grace.model.escalation import Escalation
 from grace.model.execution import Aftermath, Execution, StepResult, Undoing
 from grace.model.incident import Incident
 from grace.model.noun import Noun
@@ -28,6 +29,7 @@ class EventType(StrEnum):
     ERROR_DETECTED = "error.detected"
     INCIDENT_OPENED = "incident.opened"
     INCIDENT_UPDATED = "incident.updated"
+    INCIDENT_ESCALATED = "incident.escalated"
     INCIDENT_CLOSED = "incident.closed"
     RUN_OPENED = "run.opened"
     RUN_CANCEL_REQUESTED = "run.cancel_requested"
@@ -269,6 +271,7 @@ PAYLOADS: dict[EventType, type[Noun]] = {
     EventType.ERROR_DETECTED: ErrorDetected,
     EventType.INCIDENT_OPENED: Incident,
     EventType.INCIDENT_UPDATED: Incident,
+    EventType.INCIDENT_ESCALATED: Escalation,
     EventType.INCIDENT_CLOSED: IncidentClosed,
     EventType.RUN_OPENED: Run,
     EventType.RUN_CANCEL_REQUESTED: CancelRequested,

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from grace.model.escalation import Escalation
 from grace.model.noun import Noun
 
 
@@ -33,3 +34,5 @@ class Incident(Noun):
     count: int = 1
     first_seen: datetime
     last_seen: datetime
+    escalation: Escalation | None = None
+    """To whom it was handed, and why, since it was last opened."""

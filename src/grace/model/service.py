@@ -71,3 +71,5 @@ class Service(Noun):
     """Where the service's main process writes its pid; that process is never ended by a playbook."""
     depends_on: tuple[str, ...] = ()
     staging: str | None = None
+    rungs: int = Field(default=3, ge=1, le=10)
+    """How many playbooks may be tried for one occurrence of an incident, each after the one before was undone."""

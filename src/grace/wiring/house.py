@@ -27,6 +27,7 @@ from grace.act.healing.deeds import Deeds
 from grace.act.healing.desk import IncidentDesk
 from grace.act.healing.doing import Doing
 from grace.act.healing.engine import DurableEngine
+from grace.act.healing.escalating import Escalating
 from grace.act.healing.guarding import Guarding
 from grace.act.healing.heal import Heal
 from grace.act.healing.keeping_watch import Watchkeeper
@@ -42,7 +43,7 @@ from grace.act.healing.shelf import fill_shelf
 from grace.act.healing.thinker import RecordedThinker, Shelf
 from grace.act.healing.thinking import Thinking
 from grace.act.healing.undoing import Undoer
-from grace.act.healing.waking import heal_new_incidents
+from grace.act.healing.waking import climb_ladders, heal_new_incidents
 from grace.act.healing.way_back import KeepRun, UndoRun
 from grace.act.safehold import Provider
 from grace.act.safehold.vault import FolderVault, open_vault
@@ -147,6 +148,7 @@ def open_house(settings: Settings, *, adopt_ledger: bool = False) -> Running:
             runs.ring(run_id, APPROVAL_TOPIC)
         _say_started(record, mint, house, recovered, adopted=adopted)
         heal_new_incidents(mesh, runs)
+        climb_ladders(mesh, runs)
         outbox.subscribe(mesh)
         mesh.subscribe(ONLOOKING, LOOKED_ON, onlooker.deliver)
         opening.callback(onlooker.close)
@@ -304,7 +306,7 @@ def _walks(
     undoer = Undoer(deeds, providers, plugged.vault)
     hands = TellingHands(plugged.actions)
     guard = Guarding(mind.looker, hands, sampler, providers, plugged.vault, directory, safe_points, rooms.mint)
-    end = Settling()
+    end = Settling(Escalating(mind.thinker))
     heal = Heal(
         think=Thinking(mind.thinker, mind.policy, directory),
         ask=Asking(approvals, safe_points),

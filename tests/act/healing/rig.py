@@ -17,6 +17,7 @@ from grace.act.healing.asking import Asking
 from grace.act.healing.checking import Checking
 from grace.act.healing.deeds import Deeds
 from grace.act.healing.doing import Doing
+from grace.act.healing.escalating import Escalating
 from grace.act.healing.guarding import Guarding
 from grace.act.healing.heal import Heal
 from grace.act.healing.runs import Runs, Walks
@@ -40,6 +41,7 @@ from grace.model.catalogue import ActionSpec
 from grace.model.contract import Clause, ClauseSource, Comparator, Contract, Phase
 from grace.model.decision import Decision, Ruling
 from grace.model.diagnosis import Diagnosis
+from grace.model.escalation import Advice
 from grace.model.events import EventType, PlanRefused
 from grace.model.execution import Outcome, StepState
 from grace.model.incident import Incident
@@ -145,11 +147,15 @@ class Script:
     quorum: int = 0
     mode: Mode = Mode.AUTO
     halted: bool = False
+    next_rung: str | None = None
 
     def diagnose(self, run: Run) -> Diagnosis:
         return Diagnosis(
             incident_id=run.incident_id or "", cause="timeout", confidence=0.9, knowledge_digest="k", at=run.opened_at
         )
+
+    def advise(self, run: Run, diagnosis: Diagnosis | None, failed: str | None) -> Advice:
+        return Advice(owner="ann", tried=(failed,) if failed else (), next_rung=self.next_rung)
 
     def decide(self, question: Question) -> Decision:
         return Decision(
@@ -243,7 +249,7 @@ class Room:
             FileEyes(), TellingHands(actions), sampler, providers, vault, self.script, safe_points, self.mint
         )
         undoer = Undoer(deeds, providers, vault)
-        end = Settling()
+        end = Settling(Escalating(self.script))
         heal = Heal(
             think=Thinking(Planner(self.script), self.script, self.script),
             ask=Asking(NobodyAsked(), safe_points),

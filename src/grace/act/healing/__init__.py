@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from grace.model.approval import Approval
 from grace.model.diagnosis import Diagnosis
+from grace.model.escalation import Advice
 from grace.model.events import PlanRefused
 from grace.model.plan import Plan
 from grace.model.reading import Known, Unknown
@@ -43,6 +44,14 @@ class Thinker(Protocol):
 
     def plan(self, run: Run, diagnosis: Diagnosis) -> Plan | PlanRefused:
         """Return the plan with literals, or why there is none."""
+        ...
+
+
+class Counsel(Protocol):
+    """Whom to tell of an incident that was not healed, and what."""
+
+    def advise(self, run: Run, diagnosis: Diagnosis | None, failed: str | None) -> Advice:
+        """Return the owner, what was tried (`failed` the last), the next playbook that fits, and what to suggest."""
         ...
 
 

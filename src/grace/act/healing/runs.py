@@ -73,6 +73,25 @@ class Runs:
         )
         return self._open(run, lambda tx: _heal_refusal(tx, run))
 
+    def climb(self, undone: Run) -> Run | Refusal:
+        """Open the heal that tries the next playbook, after one that was undone and is the newest of its incident."""
+        run = Run(
+            id=self.mint.mint("run"),
+            kind=RunKind.HEAL,
+            incident_id=undone.incident_id,
+            occurrence=undone.occurrence,
+            service=undone.service,
+            environment=undone.environment,
+            requested_by=undone.requested_by,
+            reason=f"{undone.id} was undone: the next playbook",
+            opened_at=self.clock.now(),
+        )
+        return self._open(run, lambda tx: _climb_refusal(tx, run, undone.id))
+
+    def is_handed_over(self, run_id: str) -> bool:
+        """Tell whether the end of a run was told to the owner of its service."""
+        return self.reader.find(f"{run_id}/escalated") is not None
+
     def undo(self, run_id: str, by: str, reason: str) -> Run | Refusal:
         """Open the undo of a settled run."""
         return self._answer(RunKind.UNDO, run_id, by, reason, {})
@@ -180,14 +199,28 @@ def _draft(run: Run, stage: str, type_: EventType, payload: dict[str, JsonValue]
     )
 
 
-def _heal_refusal(tx: Transaction, run: Run) -> Refusal | None:
+def _climb_refusal(tx: Transaction, run: Run, undone: str) -> Refusal | None:
+    newest = tx.connection.execute(
+        text("SELECT id FROM runs WHERE incident_id = :incident AND kind = 'heal' ORDER BY opened_at DESC, id DESC"),
+        {"incident": run.incident_id},
+    ).scalar()
+    if newest != undone:
+        return Refusal(rule="one-run", why=f"{newest} was opened after {undone}", next=f"grace runs {newest}")
+    return _closed_refusal(tx, run)
+
+
+def _closed_refusal(tx: Transaction, run: Run) -> Refusal | None:
     state = tx.connection.execute(
         text("SELECT state FROM incidents WHERE id = :incident"), {"incident": run.incident_id}
     ).scalar_one_or_none()
-    if state != IncidentState.OPEN:
-        return Refusal(
-            rule="incident", why=f"{run.incident_id} is {state or 'unknown'}, not open", next="grace incidents"
-        )
+    if state == IncidentState.OPEN:
+        return None
+    return Refusal(rule="incident", why=f"{run.incident_id} is {state or 'unknown'}, not open", next="grace incidents")
+
+
+def _heal_refusal(tx: Transaction, run: Run) -> Refusal | None:
+    if (closed := _closed_refusal(tx, run)) is not None:
+        return closed
     rows = tx.connection.execute(
         text("SELECT id, settlement, requested_by, doc FROM runs WHERE incident_id = :incident AND kind = 'heal'"),
         {"incident": run.incident_id},

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pydantic import JsonValue
 
 from grace.act.healing import locks
+from grace.act.healing.escalating import Escalating
 from grace.act.healing.story import Stop, Story
 from grace.model.decision import Decision
+from grace.model.escalation import Escalation
 from grace.model.events import EventType, IncidentClosed, TargetChanged
 from grace.model.execution import Execution, Undoing
 from grace.model.ledger_entry import Draft
@@ -22,8 +24,11 @@ _CLOSED_TARGETS = frozenset({SettlementKind.HELD, SettlementKind.NOT_RESTORED})
 class Settling:
     """Writes settlements."""
 
+    def __init__(self, escalating: Escalating) -> None:
+        self._escalating = escalating
+
     async def settle(self, story: Story, stop: Stop, plan: Plan | None = None) -> Settlement:
-        """Return the settlement that stands; in the same transaction locks go, quarantines and incidents follow."""
+        """Return the settlement that stands; in its transaction locks go, incidents close or are handed over."""
         closes = stop.kind in _CLOSED_TARGETS and plan is not None
         proposed = Settlement(
             run_id=story.run.id,
@@ -33,9 +38,10 @@ class Settling:
             quarantines=tuple(target.key for target in plan.targets) if closes and plan else (),
             at=story.clock.now(),
         )
+        escalation = await self._escalating.of(story, proposed)
 
         async def once() -> JsonValue:
-            await story.unit(lambda tx: self._write(tx, story, proposed))
+            await story.unit(lambda tx: self._write(tx, story, proposed, escalation))
             return None
 
         await story.engine.step("settle", once)
@@ -44,9 +50,11 @@ class Settling:
             await once()
         return story.standing("settled", Settlement) or proposed
 
-    def _write(self, tx: Transaction, story: Story, proposed: Settlement) -> None:
+    def _write(self, tx: Transaction, story: Story, proposed: Settlement, escalation: Escalation | None) -> None:
         entry = tx.append(story.draft("settled", EventType.RUN_SETTLED, proposed))
         settled = proposed if entry.payload is None else Settlement.from_json(entry.payload)
+        if escalation is not None and settled == proposed:
+            tx.append(story.draft("escalated", EventType.INCIDENT_ESCALATED, escalation))
         for target in settled.quarantines:
             tx.append(self._target(story, EventType.TARGET_QUARANTINED, target, settled.sentence))
         if story.run.kind is not RunKind.HEAL and settled.kind in {

@@ -11,6 +11,7 @@ from grace.model.approval import Answer, Approval
 from grace.model.contract import Clause, Comparator
 from grace.model.decision import Decision
 from grace.model.diagnosis import Diagnosis
+from grace.model.escalation import Escalation
 from grace.model.events import (
     ApprovalChanged,
     CancelRequested,
@@ -101,6 +102,15 @@ def _incident(payload: Payload) -> Told:
 def _closed(payload: Payload) -> Told:
     closed = IncidentClosed.from_json(payload)
     return f"incident closed by {closed.by}", (closed.reason,)
+
+
+def _escalated(payload: Payload) -> Told:
+    handed = Escalation.from_json(payload)
+    return f"handed over to {handed.to}: {handed.why}", (
+        *(f"tried and undone: {playbook}" for playbook in handed.tried),
+        *handed.suggestions,
+        f"next: {handed.next}",
+    )
 
 
 def _opened(payload: Payload) -> Told:
@@ -331,6 +341,7 @@ _TELLERS: dict[EventType, Callable[[Payload], Told]] = {
     EventType.INCIDENT_OPENED: _incident,
     EventType.INCIDENT_UPDATED: _incident,
     EventType.INCIDENT_CLOSED: _closed,
+    EventType.INCIDENT_ESCALATED: _escalated,
     EventType.RUN_OPENED: _opened,
     EventType.RUN_CANCEL_REQUESTED: _cancelled,
     EventType.RUN_SETTLED: _settled,

@@ -14,6 +14,7 @@ from grace.kit.clock import Clock
 from grace.model.cause import BENIGN_CAUSE
 from grace.model.diagnosis import Diagnosis
 from grace.model.dry_plan import DryPlan
+from grace.model.escalation import NOBODY, Advice
 from grace.model.events import PlanRefused
 from grace.model.incident import Incident
 from grace.model.plan import Plan
@@ -23,12 +24,14 @@ from grace.model.warrant import Refusal
 from grace.record import Reader
 from grace.record.store.tables import signals
 from grace.think.knowledge.loading import Knowledge
-from grace.think.playbooks.loading import Library
+from grace.think.playbooks.loading import Library, LoadedPlaybook
 from grace.think.playbooks.means import Means
 from grace.think.playbooks.render import Occasion
+from grace.think.sentinel.choosing import choose
 from grace.think.sentinel.confirming import examine
 from grace.think.sentinel.diagnosing import MOST_SIGNALS
 from grace.think.sentinel.planning import NoPlan, plan
+from grace.think.sentinel.suggesting import suggest
 
 
 class IncidentMissingError(LookupError):
@@ -71,6 +74,23 @@ class RecordedThinker:
             return made
         return PlanRefused(run_id=run.id, why=made.refusal.why, considered=made.considered)
 
+    def advise(self, run: Run, diagnosis: Diagnosis | None, failed: str | None) -> Advice:
+        """Return the owner, what was tried (`failed` the last), the next playbook that fits, and what to suggest."""
+        incident = self._incident(run.incident_id)
+        service = self.directory.service(incident.service, incident.environment)
+        tried = (*self._tried(run), *((failed,) if failed else ()))
+        if diagnosis is None or service is None:
+            return Advice(owner=service.owner if service else NOBODY, tried=tried)
+        shelf = self.shelf()
+        following = choose(diagnosis, incident, service, shelf.library.playbooks, tried)
+        climbs = failed is not None and len(tried) < service.rungs
+        return Advice(
+            owner=service.owner,
+            tried=tried,
+            next_rung=following.playbook.name if climbs and isinstance(following, LoadedPlaybook) else None,
+            suggestions=suggest(diagnosis, self._signals(incident.id), shelf.knowledge, service),
+        )
+
     def foresee(
         self, incident: Incident, by: str, *, playbook: str | None = None, inputs: Mapping[str, str] | None = None
     ) -> DryPlan | Refusal:
@@ -103,7 +123,7 @@ class RecordedThinker:
             why = f"{incident.service} ({incident.environment}) is not declared in grace.yaml"
             return NoPlan(Refusal(rule="undeclared", why=why, next="Declare it in grace.yaml."))
         if diagnosis.is_unknown and playbook is None:
-            why = f"the cause is unknown, and GRACE never acts on what it does not understand; told {service.owner}"
+            why = "the cause is unknown, and GRACE never acts on what it does not understand"
             return NoPlan(Refusal(rule="unknown-cause", why=why, next=f"grace explain {incident.id}"))
         if diagnosis.cause == BENIGN_CAUSE and playbook is None:
             why = "the signals report no fault, and GRACE does nothing about what is no fault"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from grace.model.cause import BENIGN_CAUSE, is_a
@@ -28,7 +28,19 @@ def choose(
     playbooks: Iterable[LoadedPlaybook],
     tried: Collection[str] = (),
 ) -> LoadedPlaybook | NoneFits:
-    """Return the first playbook of the ladder that fits and was not tried yet for this occurrence of the incident.
+    """Return the first playbook of the ladder that fits and was not tried yet for this occurrence of the incident."""
+    found = ladder(diagnosis, incident, service, playbooks, tried)
+    return found if isinstance(found, NoneFits) else found[0]
+
+
+def ladder(
+    diagnosis: Diagnosis,
+    incident: Incident,
+    service: Service,
+    playbooks: Iterable[LoadedPlaybook],
+    tried: Collection[str] = (),
+) -> Sequence[LoadedPlaybook] | NoneFits:
+    """Return every playbook that fits and was not tried yet, in the order in which they are tried, at least one.
 
     Those for just this cause come before those for a broader one.
     """
@@ -36,16 +48,17 @@ def choose(
         return NoneFits("the cause is unknown, and an unknown cause never leads to an action")
     if diagnosis.cause == BENIGN_CAUSE:
         return NoneFits("the signals report no fault, and no fault never leads to an action")
-    for_cause = [one for one in playbooks if is_a(diagnosis.cause, one.playbook.when.cause)]
-    considered: list[str] = []
-    for one in sorted(for_cause, key=lambda one: (one.playbook.when.cause != diagnosis.cause, *_rung(one))):
-        why_not = _why_not(one.playbook, diagnosis, incident, service, tried)
-        if why_not is None:
-            return one
-        considered.append(f"{one.label}: {why_not}")
-    if not considered:
+    for_cause = sorted(
+        (one for one in playbooks if is_a(diagnosis.cause, one.playbook.when.cause)),
+        key=lambda one: (one.playbook.when.cause != diagnosis.cause, *_rung(one)),
+    )
+    judged = [(one, _why_not(one.playbook, diagnosis, incident, service, tried)) for one in for_cause]
+    if fitting := [one for one, why_not in judged if why_not is None]:
+        return fitting
+    if not judged:
         return NoneFits(f"no playbook heals {diagnosis.cause}")
-    return NoneFits(f"no playbook for {diagnosis.cause} fits {service.name}", tuple(considered))
+    considered = tuple(f"{one.label}: {why_not}" for one, why_not in judged)
+    return NoneFits(f"no playbook for {diagnosis.cause} fits {service.name}", considered)
 
 
 def why_it_does_not_fit(playbook: Heading, diagnosis: Diagnosis, incident: Incident, service: Service) -> str | None:

@@ -5,6 +5,7 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from grace.model.diagnosis import Diagnosis
+from grace.model.escalation import Escalation
 from grace.model.events import EventType, IncidentClosed
 from grace.model.incident import Incident, IncidentState
 from grace.model.ledger_entry import LedgerEntry
@@ -56,6 +57,15 @@ def _closed(connection: Connection, entry: LedgerEntry) -> None:
     connection.execute(_CHANGE, {"incident": closed.incident_id, "state": state, "updated_at": entry.at})
 
 
+def _escalated(connection: Connection, entry: LedgerEntry) -> None:
+    """Put the hand-over into the incident's document; the next opening writes that anew."""
+    escalation = noun_of(entry, Escalation)
+    standing = connection.execute(_STANDING, {"incident": escalation.incident_id}).mappings().first()
+    if standing is not None:
+        doc = {**standing["doc"], "escalation": entry.payload}
+        connection.execute(_CHANGE, {"incident": escalation.incident_id, "doc": doc})
+
+
 def _diagnosed(connection: Connection, entry: LedgerEntry) -> None:
     diagnosis = noun_of(entry, Diagnosis)
     told = {"incident": diagnosis.incident_id, "cause": diagnosis.cause, "updated_at": entry.at}
@@ -65,6 +75,7 @@ def _diagnosed(connection: Connection, entry: LedgerEntry) -> None:
 PROJECTIONS: Final[dict[EventType, Projection]] = {
     EventType.INCIDENT_OPENED: _opened,
     EventType.INCIDENT_UPDATED: _opened,
+    EventType.INCIDENT_ESCALATED: _escalated,
     EventType.INCIDENT_CLOSED: _closed,
     EventType.DIAGNOSIS_MADE: _diagnosed,
 }
