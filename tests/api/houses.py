@@ -23,6 +23,7 @@ from grace.model.catalogue import ActionSpec, Catalogue
 from grace.model.drill import Drill, DrillKind
 from grace.model.dry_plan import DryPlan
 from grace.model.events import EventType, IncidentClosed
+from grace.model.examination import CheckResult, Examination, Health
 from grace.model.incident import Incident
 from grace.model.ledger_entry import Draft
 from grace.model.noun import Noun
@@ -151,6 +152,15 @@ class Drills:
         return drill
 
 
+@dataclass(frozen=True, slots=True)
+class Doctor:
+    """Finds one thing, whatever is asked."""
+
+    def examine(self, service: str | None = None) -> Examination:
+        found = CheckResult(check="service.probe", about=service or "all", health=Health.OK, found="known 1")
+        return Examination(at=AT, version="0.1.0", place="server", results=(found,))
+
+
 class NoParameters(BaseModel):
     pass
 
@@ -193,6 +203,7 @@ def make_house(record: Record, engine: Engine) -> House:
         declared=Files(),
         knowledge=Library(load_knowledge([shipped_folder("knowledge")])),
         drills=Drills(),
+        doctor=Doctor(),
         mesh=mesh_of(record),
         outbox=Outbox((), record.origin, lambda _: None, clock),
         door=NativeDoor(Intake(record, Incidents(mint)), clock),

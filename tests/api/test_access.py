@@ -91,6 +91,7 @@ ROLES = {
     "POST /api/chat/": Role.VIEWER,
     "POST /api/drills": Role.OPERATOR,
     "GET /api/drills/latest": Role.VIEWER,
+    "GET /api/doctor": Role.OPERATOR,
     "GET /api/services": Role.VIEWER,
     "GET /api/services/{name}": Role.VIEWER,
     "GET /api/playbooks": Role.VIEWER,

@@ -21,6 +21,7 @@ from grace.api.routes import (
     autonomy,
     benchmarks,
     declared,
+    doctor,
     drills,
     events,
     halt,
@@ -52,6 +53,7 @@ GUARDED: Final = (
     declared.router,
     knowledge.router,
     drills.router,
+    doctor.router,
     chat.router,
     report.router,
 )

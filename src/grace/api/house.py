@@ -18,6 +18,7 @@ from grace.model.catalogue import Catalogue
 from grace.model.diagnosis import Alternative, Evidence
 from grace.model.drill import Drill, DrillKind
 from grace.model.dry_plan import DryPlan
+from grace.model.examination import Examination
 from grace.model.incident import Incident
 from grace.model.noun import Noun
 from grace.model.run import Run
@@ -197,6 +198,14 @@ class DrillVerbs(Protocol):
         ...
 
 
+class DoctorVerbs(Protocol):
+    """Looks at what GRACE needs; changes nothing."""
+
+    def examine(self, service: str | None = None) -> Examination:
+        """Look at everything, or with a name at one declared service; it takes as long as the slowest probe."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class House:
     """Everything that a route may reach."""
@@ -214,6 +223,7 @@ class House:
     declared: Declared
     knowledge: KnowledgeVerbs
     drills: DrillVerbs
+    doctor: DoctorVerbs
     mesh: Mesh
     outbox: Outbox
     door: Door

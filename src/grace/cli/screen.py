@@ -39,6 +39,10 @@ MARKS: Final[Mapping[str, tuple[str, str]]] = {
     "disabled": ("■", "bold red"),
     "taken": ("✓", "green"),
     "not taken": ("✗", "red"),
+    "ok": ("✓", "green"),
+    "warning": ("!", "yellow"),
+    "failed": ("✗", "red"),
+    "unknown": ("…", "yellow"),
     "valid": ("✓", "green"),
     "invalid": ("✗", "bold white on red"),
 }

@@ -1,5 +1,6 @@
 """The only place where plugs meet sockets: open a data folder, put the rooms together, serve them."""
 
+from grace.wiring.examining import examine_offline, examine_services
 from grace.wiring.house import Running, open_house
 from grace.wiring.offline import FolderTokens, open_tokens
 from grace.wiring.serving import serve
@@ -15,6 +16,8 @@ __all__ = [
     "catalogue",
     "check_knowledge",
     "decider",
+    "examine_offline",
+    "examine_services",
     "known_causes",
     "looking_back",
     "open_house",

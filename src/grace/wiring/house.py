@@ -81,6 +81,7 @@ from grace.shipped import ShippedName, shipped_folder
 from grace.think.incidents.grouping import Incidents
 from grace.think.knowledge.checked import CheckedPacks
 from grace.think.playbooks.means import Means
+from grace.wiring.house_doctor import HouseDoctor, Loaded
 from grace.wiring.offline import only_one, places
 from grace.wiring.plugs import MadeHere, installed_playbooks, load_actions, load_providers
 from grace.wiring.reference import ReferenceDesk
@@ -244,10 +245,11 @@ def _furnish(rooms: _Rooms) -> tuple[House, Runs, Drills, Onlooker]:
     desk = IncidentDesk(record, mind.thinker)
     door = NativeDoor(Intake(record, Incidents(mint)), clock)
     drills = _drills(rooms, plugged, desk, door)
+    tokens = TokenStore(record, record, clock, mint)
     house = House(
         record=record,
         clock=clock,
-        tokens=TokenStore(record, record, clock, mint),
+        tokens=tokens,
         approvals=approvals,
         halts=halts,
         policy=mind.policy,
@@ -258,6 +260,7 @@ def _furnish(rooms: _Rooms) -> tuple[House, Runs, Drills, Onlooker]:
         declared=_Declared(plugged.directory, mind.shelf),
         knowledge=ReferenceDesk(mind.shelf.knowledge),
         drills=drills,
+        doctor=_doctor(rooms, plugged, mind, halts, tokens),
         mesh=rooms.mesh,
         outbox=rooms.outbox,
         door=door,
@@ -268,6 +271,23 @@ def _furnish(rooms: _Rooms) -> tuple[House, Runs, Drills, Onlooker]:
     sampler = Sampler(plugged.eyes, clock)
     patience = Patience(settings.observe_every, settings.observe_for)
     return house, runs, drills, Onlooker(record, record, sampler, mind.looker, clock, patience)
+
+
+def _doctor(rooms: _Rooms, plugged: _Plugged, mind: _Mind, halts: HaltSwitch, tokens: TokenStore) -> HouseDoctor:
+    knowledge, library = mind.shelf.knowledge, mind.shelf.library
+    return HouseDoctor(
+        settings=rooms.settings,
+        clock=rooms.clock,
+        record=rooms.record,
+        eyes=plugged.eyes,
+        catalogue=plugged.catalogue,
+        policy=mind.policy,
+        mesh=rooms.mesh,
+        halts=halts,
+        services=lambda: plugged.directory.services,
+        loaded=lambda: Loaded(len(knowledge.packs), len(knowledge.rules), len(library.playbooks)),
+        usable_tokens=tokens.usable,
+    )
 
 
 def _drills(rooms: _Rooms, plugged: _Plugged, desk: IncidentDesk, door: NativeDoor) -> Drills:

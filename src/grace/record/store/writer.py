@@ -77,6 +77,8 @@ class Writer(Generic[P]):
         self._turn = threading.Lock()
         self._leader: int | None = None
         self._listeners: list[Callable[[Added], None]] = []
+        self._trouble: str | None = None
+        self._on_trouble: Callable[[str | None], None] = _told_nobody
         self._thread = threading.Thread(target=self._serve, name="grace-writer", daemon=True)
         self._thread.start()
 
@@ -124,6 +126,15 @@ class Writer(Generic[P]):
     def is_alive(self) -> bool:
         """Tell whether anything can still be written: not after its end, and not when its thread broke."""
         return self._thread.is_alive() and not self._closing
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the newest group could not be written, in one sentence; None when it was."""
+        return self._trouble
+
+    def on_trouble(self, listener: Callable[[str | None], None]) -> None:
+        """Tell `listener` why writing fails when it begins to, and None when it works again; it must not write."""
+        self._on_trouble = listener
 
     def on_commit(self, listener: Callable[[int], None]) -> None:
         """Tell `listener` the highest committed index after each commit, in the committing thread: it must not wait."""
@@ -243,14 +254,23 @@ class Writer(Generic[P]):
             return
         match attempt(lambda: self._group.commit(jobs)):
             case Returned((outcomes, added)):
+                if added is not None:
+                    self._note_trouble(None)
                 for job, outcome in zip(jobs, outcomes, strict=True):
                     _tell(job.promise, outcome)
                 if added is not None:
                     for listener in self._listeners:
                         listener(added)
             case Raised(error):
+                self._note_trouble(str(error) if isinstance(error, WriteFailedError) else self._trouble)
                 for job in jobs:
                     job.promise.set_exception(error)
+
+    def _note_trouble(self, trouble: str | None) -> None:
+        """Remember whether writing works, and tell each change of it once."""
+        changed, self._trouble = trouble != self._trouble, trouble
+        if changed:
+            self._on_trouble(trouble)
 
     def _abandon(self) -> None:
         """Refuse whatever still waits when the thread ends, so that nobody waits for ever."""
@@ -263,6 +283,10 @@ class Writer(Generic[P]):
                 job.promise.set_exception(WriterClosedError("The record closed before this was written."))
         with self._turn:
             self._connection.close()
+
+
+def _told_nobody(_trouble: str | None) -> None:
+    """Let a trouble be known to those alone who ask."""
 
 
 def _tell(promise: Promise, outcome: Outcome) -> None:
