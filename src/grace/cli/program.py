@@ -30,6 +30,7 @@ class Shelved:
 
 COMMANDS: Final[Mapping[str, Shelved]] = {
     "demo": Shelved("demo", "Break a real service, heal it, and check every claim."),
+    "init": Shelved("init", "Look at this machine, read-only, and propose a grace.yaml."),
     "serve": Shelved("serve", "Run the server on this machine."),
     "doctor": Shelved("doctor", "Look at every door, probe, permission and clock, and say what to fix."),
     "status": Shelved("status", "Show mode, halt, what is open and what waits."),

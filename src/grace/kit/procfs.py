@@ -15,13 +15,14 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Final
 
-_PROC: Final = Path("/proc")
+PROC: Final = Path("/proc")
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 _WAL_WRITE_BYTE: Final = 120
 """SQLite in WAL mode: the byte of the `-shm` file whose exclusive lock is the write lock."""
 _LOCK_KINDS: Final = frozenset({"POSIX", "OFDLCK", "FLOCK"})
 _LISTENING: Final = "0A"
+_ESTABLISHED: Final = "01"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,17 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class TcpSocket:
+    """One TCP socket that listens or is connected, and the user it belongs to."""
+
+    inode: str
+    local: Endpoint
+    remote: Endpoint
+    is_listening: bool
+    uid: int
+
+
+@dataclass(frozen=True, slots=True)
 class FileLock:
     """One lock line of `/proc/PID/fdinfo`: kind, strength and the bytes it covers."""
 
@@ -73,10 +85,10 @@ class FileLock:
         return self.first <= byte and (self.last is None or byte <= self.last)
 
 
-def process_stat(pid: int) -> ProcessStat | None:
+def process_stat(pid: int, proc: Path = PROC) -> ProcessStat | None:
     """Return what is known of a process, None when there is none with this pid."""
     try:
-        text = (_PROC / str(pid) / "stat").read_text(errors="replace")
+        text = (proc / str(pid) / "stat").read_text(errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return None
     name, rest = text[text.index("(") + 1 : text.rindex(")")], text[text.rindex(")") + 2 :].split()
@@ -99,31 +111,31 @@ def is_alive(pid: int, started_at: int) -> bool:
 
 def age_s(stat: ProcessStat) -> float:
     """Return how long ago the process was started."""
-    uptime_s = float((_PROC / "uptime").read_text().split()[0])
+    uptime_s = float((PROC / "uptime").read_text().split()[0])
     return max(0.0, uptime_s - stat.started_at / _TICKS_PER_S)
 
 
-def argv_of(pid: int) -> tuple[str, ...]:
+def argv_of(pid: int, proc: Path = PROC) -> tuple[str, ...]:
     """Return the command line; empty for kernel threads, zombies and processes that are gone."""
     try:
-        raw = (_PROC / str(pid) / "cmdline").read_bytes()
+        raw = (proc / str(pid) / "cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return ()
     return tuple(part.decode("utf-8", "replace") for part in raw.rstrip(b"\0").split(b"\0")) if raw else ()
 
 
-def uid_of(pid: int) -> int | None:
+def uid_of(pid: int, proc: Path = PROC) -> int | None:
     """Return the effective user id, None when the process is gone."""
     try:
-        lines = (_PROC / str(pid) / "status").read_text(errors="replace").splitlines()
+        lines = (proc / str(pid) / "status").read_text(errors="replace").splitlines()
     except (FileNotFoundError, ProcessLookupError):
         return None
     return next(int(line.split()[2]) for line in lines if line.startswith("Uid:"))
 
 
-def all_pids() -> tuple[int, ...]:
+def all_pids(proc: Path = PROC) -> tuple[int, ...]:
     """Return every pid that is visible here."""
-    return tuple(sorted(int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit()))
+    return tuple(sorted(int(entry.name) for entry in proc.iterdir() if entry.name.isdigit()))
 
 
 def write_lock_holders(path: str, among: tuple[int, ...] | None = None) -> Holders:
@@ -152,7 +164,7 @@ def tcp_listeners(port: int, address: str | None = None) -> Holders:
     hidden: list[int] = []
     for pid in all_pids() if sockets else ():
         try:
-            if any(link in sockets for _, link in _descriptors(pid)):
+            if any(link in sockets for _, link in descriptors_of(pid)):
                 pids.append(pid)
         except PermissionError:
             hidden.append(pid)
@@ -161,14 +173,14 @@ def tcp_listeners(port: int, address: str | None = None) -> Holders:
 
 def listening_at(pid: int) -> frozenset[Endpoint]:
     """Return where a process listens, as far as it may be looked into: this process always may."""
-    sockets = {link for _, link in _descriptors(pid) if link.startswith("socket:")}
+    sockets = {link for _, link in descriptors_of(pid) if link.startswith("socket:")}
     return frozenset(Endpoint(at, port) for inode, at, port in _all_listening() if f"socket:[{inode}]" in sockets)
 
 
 def locks_of(pid: int, descriptor: str) -> tuple[FileLock, ...]:
     """Return the locks that were taken through one descriptor of a process."""
     try:
-        lines = (_PROC / str(pid) / "fdinfo" / descriptor).read_text().splitlines()
+        lines = (PROC / str(pid) / "fdinfo" / descriptor).read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
         return ()
     return tuple(_lock(line) for line in lines if line.startswith("lock:"))
@@ -184,8 +196,8 @@ def _lock(line: str) -> FileLock:
 
 
 def _holds_write_lock(pid: int, main: tuple[int, int] | None, shared: tuple[int, int] | None) -> bool:
-    for descriptor, link in _descriptors(pid):
-        found = _identity(_PROC / str(pid) / "fd" / descriptor) if link.startswith("/") else None
+    for descriptor, link in descriptors_of(pid):
+        found = _identity(PROC / str(pid) / "fd" / descriptor) if link.startswith("/") else None
         if found is None or found not in {main, shared}:
             continue
         locks = (lock for lock in locks_of(pid, descriptor) if lock.is_write and lock.kind in _LOCK_KINDS)
@@ -203,9 +215,9 @@ def _identity(path: str | Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _descriptors(pid: int) -> Iterator[tuple[str, str]]:
+def descriptors_of(pid: int, proc: Path = PROC) -> Iterator[tuple[str, str]]:
     """Yield each open descriptor with what it points at; a process that ends meanwhile has none."""
-    folder = _PROC / str(pid) / "fd"
+    folder = proc / str(pid) / "fd"
     try:
         links = list(folder.iterdir())
     except (FileNotFoundError, ProcessLookupError):
@@ -221,17 +233,33 @@ def _listening_sockets(port: int) -> Iterator[tuple[str, IPv4Address | IPv6Addre
     return ((inode, at) for inode, at, found in _all_listening() if found == port)
 
 
+def tcp_sockets(proc: Path = PROC) -> Iterator[TcpSocket]:
+    """Yield every TCP socket of this network namespace that listens or is connected."""
+    for words, family in _tcp_lines(proc):
+        if words[3] in {_LISTENING, _ESTABLISHED}:
+            local, remote = (_endpoint(written, family) for written in words[1:3])
+            yield TcpSocket(words[9], local, remote, words[3] == _LISTENING, int(words[7]))
+
+
 def _all_listening() -> Iterator[tuple[str, IPv4Address | IPv6Address, int]]:
+    for words, family in _tcp_lines(PROC):
+        if words[3] == _LISTENING:
+            at = _endpoint(words[1], family)
+            yield words[9], at.address, at.port
+
+
+def _tcp_lines(proc: Path) -> Iterator[tuple[list[str], socket.AddressFamily]]:
     for name, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
         try:
-            lines = (_PROC / "net" / name).read_text().splitlines()[1:]
+            lines = (proc / "net" / name).read_text().splitlines()[1:]
         except FileNotFoundError:  # IPv6 may be switched off.
             continue
-        for line in lines:
-            words = line.split()
-            host, _, hexadecimal = words[1].partition(":")
-            if words[3] == _LISTENING:
-                yield words[9], _address(host, family), int(hexadecimal, 16)
+        yield from ((line.split(), family) for line in lines)
+
+
+def _endpoint(written: str, family: socket.AddressFamily) -> Endpoint:
+    host, _, hexadecimal = written.partition(":")
+    return Endpoint(_address(host, family), int(hexadecimal, 16))
 
 
 def _address(hexadecimal: str, family: socket.AddressFamily) -> IPv4Address | IPv6Address:

@@ -1,0 +1,112 @@
+"""Containers: what a Docker daemon says it runs, asked by GET over its socket."""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from grace.kit.procfs import Endpoint
+from grace.sense.discovery.findings import Unseen
+
+DOCKER_SOCKET: Final = Path("/var/run/docker.sock")
+_TIMEOUT_S: Final = 3.0
+_OK: Final = 200
+_MAY_ASK: Final = "Run it as root or as a member of the group docker."
+_ID_IN_GROUP: Final = re.compile(r"(?:docker|libpod|cri-containerd)[-/]([0-9a-f]{64})")
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container: its id, name, image, whether it runs, and where its ports are on this machine."""
+
+    id: str
+    name: str
+    image: str
+    is_running: bool
+    status: str
+    endpoints: tuple[Endpoint, ...] = ()
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class _WirePort(_Wire):
+    address: str = Field(alias="IP", default="")
+    public: int | None = Field(alias="PublicPort", default=None)
+    kind: str = Field(alias="Type", default="tcp")
+
+
+class _WireContainer(_Wire):
+    id: str = Field(alias="Id")
+    names: tuple[str, ...] = Field(alias="Names", default=())
+    image: str = Field(alias="Image", default="")
+    state: str = Field(alias="State", default="")
+    status: str = Field(alias="Status", default="")
+    ports: tuple[_WirePort, ...] | None = Field(alias="Ports", default=())
+
+
+_LIST: Final = TypeAdapter(tuple[_WireContainer, ...])
+
+
+def see_containers(socket: Path = DOCKER_SOCKET) -> tuple[Container, ...] | Unseen:
+    """Ask the daemon for its containers; none where there is no daemon, Unseen where it may not be asked."""
+    what = f"containers ({socket})"
+    try:
+        if not stat.S_ISSOCK(socket.stat().st_mode):
+            return Unseen(what, "it is no socket")
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    except OSError as error:
+        return Unseen(what, str(error.strerror), _MAY_ASK)
+    return _asked(socket, what)
+
+
+def _asked(socket: Path, what: str) -> tuple[Container, ...] | Unseen:
+    try:
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), timeout=_TIMEOUT_S) as client:
+            answer = client.get("http://docker/containers/json", params={"all": "1"})
+    except httpx.TimeoutException:
+        return Unseen(what, f"no answer within {_TIMEOUT_S:g} s", "Is the daemon at work?")
+    except httpx.HTTPError as error:
+        return Unseen(what, f"{error}", _MAY_ASK)
+    if answer.status_code != _OK:
+        return Unseen(what, f"it answers with status {answer.status_code}", _MAY_ASK)
+    return read_containers(answer.content, what)
+
+
+def read_containers(body: bytes, what: str) -> tuple[Container, ...] | Unseen:
+    """Read the daemon's answer."""
+    try:
+        found = _LIST.validate_json(body)
+    except ValidationError:
+        return Unseen(what, "its answer is not a list of containers", "")
+    return tuple(sorted((_container(one) for one in found), key=lambda one: (one.name, one.id)))
+
+
+def container_of(cgroups: Sequence[str]) -> str:
+    """Return the id of the container that a process's control groups belong to; else nothing."""
+    found = (_ID_IN_GROUP.search(group) for group in cgroups)
+    return next((one[1] for one in found if one), "")
+
+
+def _container(wire: _WireContainer) -> Container:
+    name = wire.names[0].lstrip("/") if wire.names else wire.id[:12]
+    places = {(one.address or "0.0.0.0", one.public) for one in wire.ports or () if one.public and one.kind == "tcp"}  # noqa: S104 - how Docker writes "everywhere"
+    endpoints = [Endpoint(ip_address(address), port) for address, port in places if port]
+    return Container(
+        id=wire.id,
+        name=name,
+        image=wire.image,
+        is_running=wire.state == "running",
+        status=wire.status,
+        endpoints=tuple(sorted(endpoints, key=lambda one: (one.port, one.address.version, int(one.address)))),
+    )
