@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Concatenate, Final, Protocol
 
 import typer
+from grace_sdk.dsn import DsnError, parse_dsn
 
 from grace import wiring
 from grace.cli.addresses import announced, keep_token
@@ -82,6 +83,8 @@ class Desk:
     book: TokenBook
     folder: Path
     """The data folder of this machine."""
+    address: str
+    """Where the server answers, or will."""
 
 
 def on_book(command: Callable[Concatenate[Desk, ...], None]) -> Callable[..., None]:
@@ -92,11 +95,18 @@ def on_book(command: Callable[Concatenate[Desk, ...], None]) -> Callable[..., No
         with failures_told(screen):
             folder = load_client_settings(data_folder=data).data_folder
             with _book(screen, server, token, folder) as book:
-                command(Desk(screen, book, folder), **given)
+                command(Desk(screen, book, folder, _address(book, folder)), **given)
 
     return with_options(
         run, command, {"server": (Server, ""), "token": (Token, ""), "data": (Data, None), **JSON_OPTION}
     )
+
+
+def _address(book: TokenBook, folder: Path) -> str:
+    if isinstance(book, ServersBook):
+        return book.session.client.address
+    settings = load_settings(data_folder=folder)
+    return f"http://{settings.host}:{settings.port}"
 
 
 @contextmanager
@@ -121,18 +131,21 @@ def create(
     role: Annotated[RoleName, typer.Option(help="What it may do.")],
     expires: Annotated[str, typer.Option(metavar="DURATION", help="Such as 1h or 30d; else it does not expire.")] = "",
     keep: Annotated[bool, typer.Option("--keep", help="Use it for later commands on this data folder.")] = False,
+    dsn: Annotated[str, typer.Option("--dsn", metavar="SERVICE", help="Print the whole GRACE_DSN of a service.")] = "",
 ) -> None:
     """Create a token and print its secret: the only time it can be seen."""
     lifetime_s = _lifetime_s(expires)
+    if dsn:
+        _dsn(desk, "TOKEN", dsn)  # before a token is made for nothing
     document = desk.book.issue(name, role, lifetime_s)
     issued = IssuedView.model_validate(document)
     if keep:
         keep_token(desk.folder, issued.secret)
     screen = desk.screen
     if screen.as_json:
-        screen.data(document)
+        screen.data(document | ({"dsn": _dsn(desk, issued.secret, dsn)} if dsn else {}))
         return
-    screen.line(issued.secret)
+    screen.line(_dsn(desk, issued.secret, dsn) if dsn else issued.secret)
     screen.aside(f"{issued.role} {issued.name}, {_until(issued)}; this secret is not shown again.")
 
 
@@ -172,6 +185,17 @@ def revoke(
         desk.screen.data({"id": found[0], "revoked": True})
         return
     desk.screen.line(marked("closed", f"{found[0]} is revoked"))
+
+
+def _dsn(desk: Desk, secret: str, service: str) -> str:
+    """Return what GRACE_DSN has to be for a service that sends to this server."""
+    scheme, _, rest = desk.address.rstrip("/").partition("://")
+    written = f"{scheme}://{secret}@{rest}/{service}"
+    try:
+        parse_dsn(written)
+    except DsnError as error:
+        raise CommandFailed(Exit.USAGE, f"--dsn {service}: {error.why}", "use a name from grace.yaml") from error
+    return written
 
 
 def _lifetime_s(written: str) -> float | None:
