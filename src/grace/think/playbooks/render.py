@@ -90,11 +90,11 @@ def _whole(loaded: LoadedPlaybook, values: Values, means: Means) -> Playbook:
 
 def _world(occasion: Occasion) -> dict[str, JsonValue]:
     incident, service = occasion.incident, occasion.service
+    told = incident.model_dump(
+        mode="json", include={"id", "title", "service", "environment", "fingerprint", "count", "occurrence"}
+    )
     return {
-        "incident": incident.model_dump(
-            mode="json",
-            include={"id", "title", "service", "environment", "fingerprint", "count", "occurrence", "labels"},
-        ),
+        "incident": {**told, "labels": {**service.labels, **incident.labels}},  # as for `when`: else the service's
         "service": service.model_dump(
             mode="json", include={"name", "environment", "owner", "pid_file", "labels"}, exclude_none=True
         ),
