@@ -1,9 +1,5 @@
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any, cast
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +7,7 @@ from hypothesis import strategies as st
 from grace.model.signal import Frame, Raised, Signal, SignalKind
 from grace.think.incidents.fingerprint import fingerprint
 from grace.think.incidents.normalizing import normal_message, normal_name
-from tests.think.incidents.signals import START, frame, locked, said
+from tests.think.incidents.signals import frame, locked, said
 
 
 def _with_frames(signal: Signal, *frames: Frame) -> Signal:
@@ -195,67 +191,3 @@ def test_neither_lines_nor_files_ever_have_a_say(
         *(frame(m, f, line, file=file) for (m, f), line, file in zip(places, lines, files, strict=False)),
     )
     assert fingerprint(plain) == fingerprint(moved)
-
-
-def _sentry_signals(folder: Path) -> dict[str, Signal]:
-    """Read recorded events of another tracker: exceptions with frames, in many languages."""
-    signals: dict[str, Signal] = {}
-    for path in sorted(folder.glob("*/*.json")):
-        raised = _sentry_raised(json.loads(path.read_text()))
-        if raised and raised[-1].frames:
-            signals[path.stem] = _raised("x").model_copy(update={"exception": raised[-1], "chain": tuple(raised[:-1])})
-    return signals
-
-
-def _sentry_raised(event: Any) -> list[Raised]:
-    exception = cast("dict[str, Any] | list[Any]", event.get("exception") or [])
-    values = exception.get("values") if isinstance(exception, dict) else exception
-    return [_raised_of(value) for value in cast("list[Any]", values or []) if value]
-
-
-def _raised_of(value: Any) -> Raised:
-    stacktrace: Any = value.get("stacktrace")
-    frames = cast("list[Any]", stacktrace["frames"] or []) if stacktrace else []
-    return Raised(
-        type=str(value.get("type") or "unknown"),
-        module=str(value.get("module") or ""),
-        message=str(value.get("value") or ""),
-        frames=tuple(_frame_of(item) for item in frames if item),
-    )
-
-
-def _frame_of(item: Any) -> Frame:
-    return Frame(
-        module=str(item.get("module") or ""),
-        function=str(item.get("function") or ""),
-        file=str(item.get("filename") or item.get("abs_path") or ""),
-        line=item.get("lineno"),
-        in_app=bool(item.get("in_app")),
-    )
-
-
-def _reinstalled(frame: Frame) -> Frame:
-    """Move the frame's code by seven lines and its file to another folder."""
-    is_nested = "/" in frame.file.strip("/")
-    file = f"/opt/release-18/{frame.file.lstrip('/')}" if is_nested else frame.file
-    return frame.model_copy(update={"line": (frame.line or 0) + 7, "file": file})
-
-
-def test_recorded_events_survive_neutral_changes(shared_data: Path) -> None:
-    signals = _sentry_signals(shared_data / "sentry_events")
-    assert len(signals) > 80
-    for name, signal in signals.items():
-        assert signal.exception is not None
-        again = _with_frames(signal, *map(_reinstalled, signal.exception.frames))
-        again = again.model_copy(update={"message": "other 42", "at": START, "id": "another"})
-        assert fingerprint(signal) == fingerprint(again), name
-
-
-def test_recorded_events_notice_another_crash_site(shared_data: Path) -> None:
-    for name, signal in _sentry_signals(shared_data / "sentry_events").items():
-        assert signal.exception is not None
-        own = [index for index, each in enumerate(signal.exception.frames) if each.in_app]
-        at = own[-1] if own else len(signal.exception.frames) - 1
-        frames = list(signal.exception.frames)
-        frames[at] = frames[at].model_copy(update={"function": "somewhere_else_entirely"})
-        assert fingerprint(signal) != fingerprint(_with_frames(signal, *frames)), name
