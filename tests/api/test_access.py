@@ -30,6 +30,8 @@ ROLES = {
     "POST /api/auth/tokens": Role.ADMIN,
     "DELETE /api/auth/tokens/{token_id}": Role.ADMIN,
     "GET /api/intake/senders": Role.VIEWER,
+    "GET /api/intake/signals": Role.VIEWER,
+    "GET /api/intake/refusals": Role.VIEWER,
     "GET /api/incidents": Role.VIEWER,
     "GET /api/incidents/{incident_id}": Role.VIEWER,
     "GET /api/incidents/{incident_id}/signals": Role.VIEWER,

@@ -11,6 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from grace.api.front_door import PATH, FrontDoor
 from grace.api.house import House
+from grace.api.refusals import Refusals
 from grace.api.roles import Role
 from grace.model.events import EventType
 from tests.api.houses import BODY_LIMIT, signal
@@ -50,7 +51,7 @@ def asked_inside(house: House, secret: str, chunks: tuple[bytes, ...], method: s
         assert message["type"].startswith("http.response")
 
     scope = {"type": "http", "method": method, "path": path, "headers": headers}
-    asyncio.run(FrontDoor(inside, house)(scope, receive, send))
+    asyncio.run(FrontDoor(inside, house, Refusals(house.clock))(scope, receive, send))
     assert inside.read in ([], [b"".join(chunks)])
     return bool(inside.read)
 

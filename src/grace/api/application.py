@@ -16,6 +16,7 @@ from grace.api.limits import BodyLimit
 from grace.api.live import Live
 from grace.api.problems import Problem, answer_with_problems, documented
 from grace.api.queries import only_known
+from grace.api.refusals import Refusals
 from grace.api.routes import (
     auth,
     autonomy,
@@ -81,13 +82,14 @@ def create_app(house: House) -> FastAPI:
     )
     app.state.house = house
     app.state.live = live = Live(house)
+    app.state.refusals = refusals = Refusals(house.clock)
     for router in GUARDED:
         app.include_router(router, dependencies=[Depends(SCHEME)], responses=_WITH_TOKEN)
     for router in OPEN:
         app.include_router(router)
     app.router.routes.append(live.route)
     app.add_middleware(BodyLimit, limit_bytes=house.body_limit_bytes)
-    app.add_middleware(FrontDoor, house=house)
+    app.add_middleware(FrontDoor, house=house, refusals=refusals)
     answer_with_problems(app)
     _describe(app)
     return app

@@ -16,7 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from grace.api.access import secret_of
 from grace.api.house import House
 from grace.api.problems import TROUBLES, refused, respond, unavailable
-from grace.api.roles import Role
+from grace.api.refusals import Refusals
+from grace.api.roles import Identity, Role
 from grace.model.warrant import Refusal
 
 PATH: Final = "/api/intake/native"
@@ -27,39 +28,46 @@ _JSON: Final = (b"content-type", b"application/json")
 class FrontDoor:
     """ASGI middleware for the one route that may be called thousands of times a second."""
 
-    def __init__(self, app: ASGIApp, house: House) -> None:
+    def __init__(self, app: ASGIApp, house: House, refusals: Refusals) -> None:
         self.app = app
         self._house = house
+        self._refusals = refusals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != PATH or not self._is_known(scope):
+        if scope["type"] != "http" or scope["path"] != PATH:
             await self.app(scope, receive, send)
+            return
+        sender = self._known_sender(scope)
+        if sender is None or not sender.role.may(Role.SENDER):
+            await self.app(scope, receive, self._refusals.listening(send, sender.name if sender else ""))
             return
         first = await receive()
         body: bytes = first.get("body", b"")
         if first["type"] != "http.request" or first.get("more_body") or len(body) > self._house.body_limit_bytes:
-            await self.app(scope, _again(first, receive), send)
+            await self.app(scope, _again(first, receive), self._refusals.listening(send, sender.name))
             return
-        await self._take(body, scope, receive, send)
+        await self._take(body, sender, scope, receive, send)
 
-    def _is_known(self, scope: Scope) -> bool:
-        """Tell whether a sender is recognised without looking anything up."""
+    def _known_sender(self, scope: Scope) -> Identity | None:
+        """Return who sends, where that is known without looking anything up."""
         if scope["method"] != "POST":
-            return False
+            return None
         headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
         shown = [value for name, value in headers if name == _AUTHORIZATION]
         secret = secret_of(shown[0].decode("latin-1")) if len(shown) == 1 else None
-        identity = None if secret is None else self._house.tokens.remembered(secret)
-        return identity is not None and identity.role.may(Role.SENDER)
+        return None if secret is None else self._house.tokens.remembered(secret)
 
-    async def _take(self, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _take(self, body: bytes, sender: Identity, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             received = await self._house.door.accept(body)
         except TROUBLES as trouble:
+            self._refusals.note(HTTPStatus.SERVICE_UNAVAILABLE.value, sender.name, str(trouble), "grace doctor")
             await unavailable(trouble)(scope, receive, send)
             return
         if isinstance(received, Refusal):
-            await respond(refused(received))(scope, receive, send)
+            problem = refused(received)
+            self._refusals.note_problem(problem, sender.name)
+            await respond(problem)(scope, receive, send)
             return
         answer = received.model_dump_json().encode()
         headers = [_JSON, (b"content-length", b"%d" % len(answer))]

@@ -33,6 +33,7 @@ COMMANDS: Final[Mapping[str, Shelved]] = {
     "init": Shelved("init", "Look at this machine, read-only, and propose a grace.yaml."),
     "serve": Shelved("serve", "Run the server on this machine."),
     "doctor": Shelved("doctor", "Look at every door, probe, permission and clock, and say what to fix."),
+    "source": Shelved("source", "Wait for the first signal of a service, and show it."),
     "status": Shelved("status", "Show mode, halt, what is open and what waits."),
     "incidents": Shelved("incidents", "List incidents, or show one."),
     "runs": Shelved("runs", "List runs, or show one."),
