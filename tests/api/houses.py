@@ -9,6 +9,8 @@ from typing import cast
 
 from pydantic import BaseModel
 
+from grace.act.healing.queue import Queue
+from grace.act.healing.restraining import Restrainer, RestraintDesk
 from grace.act.healing.runs import Runs, Walks
 from grace.api.house import House, Passage, PlaybookCard
 from grace.api.native_door import NativeDoor
@@ -17,6 +19,7 @@ from grace.api.tokens import TokenStore
 from grace.govern.approvals.store import ApprovalStore
 from grace.govern.halt.switch import HaltSwitch
 from grace.govern.policy.live import LivePolicy, PolicySource
+from grace.govern.restraint.restraints import Restraints
 from grace.kit.clock import SystemClock
 from grace.kit.ids import IdMint
 from grace.model.catalogue import ActionSpec, Catalogue
@@ -117,6 +120,13 @@ class Files:
         return [PlaybookCard(name="fix-orders", version="1.0.0", digest=digest, summary="Fix", document="format: 1\n")]
 
 
+class Declared:
+    """Knows one service."""
+
+    def service(self, name: str, environment: str) -> Service | None:
+        return ORDERS if (name, environment) == (ORDERS.name, ORDERS.environment) else None
+
+
 class Library(ReferenceDesk):
     """Answers questions from one passage, and the rest from what ships."""
 
@@ -186,7 +196,9 @@ def make_house(record: Record, engine: Engine) -> House:
     clock = SystemClock()
     mint = IdMint(clock)
     shipped = shipped_folder("policies")
-    runs = Runs(record, record, clock, mint, cast("Walks", None))
+    restraints = Restraints(record, clock, Declared())
+    runs = Runs(record, record, clock, mint, cast("Walks", None), restraints.deferral)
+    restraint = RestraintDesk(Queue(runs, record, restraints), Restrainer(record, record, restraints, mint))
     runs.begin = runs.start = engine.started.append
     runs.ring = engine.ring
     return House(
@@ -203,6 +215,7 @@ def make_house(record: Record, engine: Engine) -> House:
         declared=Files(),
         knowledge=Library(load_knowledge([shipped_folder("knowledge")])),
         drills=Drills(),
+        restraint=restraint,
         doctor=Doctor(),
         mesh=mesh_of(record),
         outbox=Outbox((), record.origin, lambda _: None, clock),

@@ -56,6 +56,8 @@ ROLES = {
     "POST /api/autonomy/approvals/{approval_id}": Role.APPROVER,
     "GET /api/halt": Role.VIEWER,
     "POST /api/halt": Role.OPERATOR,
+    "GET /api/restraint": Role.VIEWER,
+    "POST /api/restraint/lift": Role.OPERATOR,
     "POST /api/halt/{halt_id}/end": Role.OPERATOR,
     "DELETE /api/halt/{halt_id}": Role.OPERATOR,
     "GET /api/verification/status": Role.VIEWER,

@@ -21,6 +21,7 @@ from grace.model.dry_plan import DryPlan
 from grace.model.examination import Examination
 from grace.model.incident import Incident
 from grace.model.noun import Noun
+from grace.model.restraint import HeldBack, Restrained, RestraintCounts, RestraintLifted
 from grace.model.run import Run
 from grace.model.service import Service
 from grace.model.snapshot import Restoration
@@ -206,6 +207,18 @@ class DoctorVerbs(Protocol):
         ...
 
 
+class RestraintVerbs(Protocol):
+    """Shows what holds GRACE back, and forgets it by a person's word."""
+
+    def standing(self) -> Restrained: ...
+
+    def counts(self) -> RestraintCounts: ...
+
+    def on(self, incident_id: str) -> HeldBack: ...
+
+    def lift(self, subject: str, by: str, reason: str) -> RestraintLifted | Refusal: ...
+
+
 @dataclass(frozen=True, slots=True)
 class House:
     """Everything that a route may reach."""
@@ -223,6 +236,7 @@ class House:
     declared: Declared
     knowledge: KnowledgeVerbs
     drills: DrillVerbs
+    restraint: RestraintVerbs
     doctor: DoctorVerbs
     mesh: Mesh
     outbox: Outbox

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from grace.cli.calls import Session
+from grace.cli.calls import Session, View
 from grace.cli.listing import Limit, show_incidents, show_runs
 from grace.cli.screen import marked
 from grace.cli.views import IncidentView, RunView
@@ -16,10 +16,52 @@ from grace.cli.wording import ago, counted, now
 app = command_file()
 
 
+class WaitView(View):
+    """Why no run begins yet."""
+
+    place: int
+    why: str
+
+
+class ReasonView(View):
+    """That the incident flaps, as it was told."""
+
+    why: str
+
+
+class BreakerView(View):
+    """The breaker of its fingerprint."""
+
+    position: str
+    failures: tuple[str, ...]
+
+
+class HeldBackView(View):
+    """What holds GRACE back from this incident."""
+
+    waits: WaitView | None = None
+    flapping: ReasonView | None = None
+    breaker: BreakerView | None = None
+
+    def facts(self) -> list[tuple[str, str]]:
+        """Say it, a line for each."""
+        told: list[tuple[str, str]] = []
+        if self.waits:
+            told.append(("waits", f"{self.waits.why} (place {self.waits.place})"))
+        if self.flapping:
+            told.append(("flapping", self.flapping.why))
+        if self.breaker:
+            told.append(
+                ("breaker", f"{self.breaker.position} after {counted(len(self.breaker.failures), 'failed run')}")
+            )
+        return told
+
+
 class IncidentDetail(IncidentView):
     """One incident with the runs that were opened for it."""
 
     runs: tuple[RunView, ...]
+    held_back: HeldBackView = HeldBackView()
 
 
 @app.command("incidents")
@@ -85,6 +127,7 @@ def _show_one(session: Session, incident_id: str) -> None:
                 "signals",
                 f"{incident.count}, first {ago(incident.first_seen, now())}, last {ago(incident.last_seen, now())}",
             ),
+            *incident.held_back.facts(),
         ]
     )
     runs = incident.runs

@@ -44,6 +44,7 @@ COMMANDS: Final[Mapping[str, Shelved]] = {
     "approve": Shelved("approve", "Say yes to exactly the plan that is shown."),
     "reject": Shelved("approve", "Say no to a plan."),
     "halt": Shelved("halt", "Stop new deeds, everywhere or for one service; --end allows them again."),
+    "restraint": Shelved("restraint", "Show what holds GRACE back: what waits, flaps or failed too often; lift it."),
     "cancel": Shelved("cancel", "Stop one run at its next safe point."),
     "close": Shelved("incidents", "Close an incident by a person's word."),
     "undo": Shelved("undo", "Take back what a settled run wrote."),

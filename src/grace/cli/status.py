@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from rich.text import Text
@@ -26,6 +26,26 @@ class ServiceView(View):
     name: str
     environment: str
     mode: str
+    effective_mode: str = ""
+
+    @property
+    def works_in(self) -> str:
+        """Return the mode that decides: a drill is `auto`, whatever is declared."""
+        return self.effective_mode or self.mode
+
+
+class SubscriberView(View):
+    """Somebody who gets events."""
+
+    name: str
+    state: str
+    behind: int
+    dead_letters: int
+    disabled_why: str | None = None
+
+    @property
+    def is_well(self) -> bool:
+        return self.state == "delivering" and self.dead_letters == 0
 
 
 class QuarantineView(View):
@@ -42,6 +62,9 @@ class AutonomyView(View):
     open_incidents: int
     open_runs: int
     pending_approvals: int
+    waiting_runs: int = 0
+    flapping_incidents: int = 0
+    open_breakers: int = 0
     policies: int
     policy_digest: str
     policy_problems: tuple[str, ...] = ()
@@ -51,6 +74,7 @@ class AutonomyView(View):
     ledger_witnessed: int = 0
     ledger_witnessed_at: datetime | None = None
     ledger_trouble: str | None = None
+    record_trouble: str | None = None
 
 
 @app.command("status")
@@ -59,18 +83,22 @@ def status(session: Session) -> None:
     """Show mode and halt, what is open, what waits for a person, and how the ledger is."""
     document = session.get("/api/autonomy/status")
     services = session.get("/api/services")
+    subscribers = session.get("/api/meta/subscribers")
     if session.screen.as_json:
-        session.screen.data({"server": session.client.address, **document, "services": services["items"]})
+        told = {"services": services["items"], "subscribers": subscribers["items"]}
+        session.screen.data({"server": session.client.address, **document, **told})
         return
     autonomy = session.read(AutonomyView, document)
     _show_facts(session, autonomy, [session.read(ServiceView, item) for item in session.listed(services)])
+    unwell = _unwell(session.read(SubscriberView, item) for item in session.listed(subscribers))
+    _show_unwell(session.screen, unwell)
     _show_waiting(session, autonomy)
     session.screen.line()
-    session.screen.line(f"next: {_next_step(autonomy)}")
+    session.screen.line(f"next: {_next_step(autonomy, unwell)}")
 
 
 def _show_facts(session: Session, autonomy: AutonomyView, services: Sequence[ServiceView]) -> None:
-    modes = Counter(service.mode for service in services)
+    modes = Counter(service.works_in for service in services)
     watched = ", ".join(f"{number} in {mode}" for mode, number in sorted(modes.items())) or "none declared"
     screen = session.screen
     screen.facts(
@@ -79,15 +107,43 @@ def _show_facts(session: Session, autonomy: AutonomyView, services: Sequence[Ser
             ("services", f"{counted(len(services), 'service')}: {watched}" if services else watched),
             ("policy", f"{counted(autonomy.policies, 'rule')}, {autonomy.policy_digest}"),
             *(("policy", marked("violated", problem)) for problem in autonomy.policy_problems),
+            *((("record", marked("failed", autonomy.record_trouble)),) if autonomy.record_trouble else ()),
             ("ledger", f"{autonomy.ledger_size} entries"),
             ("witness", _witness(autonomy)),
             ("open", f"{counted(autonomy.open_incidents, 'incident')}, {counted(autonomy.open_runs, 'run')}"),
             ("waiting", counted(autonomy.pending_approvals, "approval")),
+            *((("held back", _held_back(autonomy)),) if _held_back(autonomy) else ()),
         ]
     )
     for halt in autonomy.halts:
         where = "everywhere" if halt.scope == "*" else f"for {halt.scope}"
         screen.line(marked("halted", f"{where} by {halt.by}, {ago(halt.since, now())}: {halt.reason}"))
+
+
+def _held_back(autonomy: AutonomyView) -> str:
+    """Say how much holds GRACE back; nothing where nothing does."""
+    told = (
+        (autonomy.waiting_runs, counted(autonomy.waiting_runs, "run waits", "runs wait")),
+        (autonomy.flapping_incidents, counted(autonomy.flapping_incidents, "flapping incident")),
+        (autonomy.open_breakers, counted(autonomy.open_breakers, "breaker not closed", "breakers not closed")),
+    )
+    said = ", ".join(words for number, words in told if number)
+    return f"{said}: grace restraint list" if said else ""
+
+
+def _unwell(subscribers: Iterable[SubscriberView]) -> list[SubscriberView]:
+    return [one for one in subscribers if not one.is_well]
+
+
+def _show_unwell(screen: Screen, unwell: Sequence[SubscriberView]) -> None:
+    """Say who does not get every event: disabled, stuck, or with entries that they could not take."""
+    if not unwell:
+        return
+    screen.heading("Do not get every event")
+    for one in unwell:
+        why = f": {one.disabled_why}" if one.disabled_why else ""
+        letters = counted(one.dead_letters, "dead letter")
+        screen.line(marked(one.state, f"{one.name}, {one.behind} behind, {letters}{why}"))
 
 
 def _witness(autonomy: AutonomyView) -> Text:
@@ -139,7 +195,9 @@ def _show_approvals(screen: Screen, approvals: Sequence[ApprovalView]) -> None:
     )
 
 
-def _next_step(autonomy: AutonomyView) -> str:
+def _next_step(autonomy: AutonomyView, unwell: Sequence[SubscriberView]) -> str:
+    if autonomy.record_trouble:
+        return "grace doctor"
     if autonomy.pending_approvals:
         return "grace approve @last"
     if autonomy.quarantines:
@@ -147,4 +205,6 @@ def _next_step(autonomy: AutonomyView) -> str:
     if autonomy.halts:
         scope = autonomy.halts[0].scope
         return f"grace halt --end{'' if scope == '*' else f' --service {scope}'}"
+    if unwell:
+        return "grace mesh status"
     return "grace explain @last" if autonomy.open_runs else "grace incidents"

@@ -82,6 +82,11 @@ def parse_id(text: str, prefix: str | None = None) -> ParsedId:
     return ParsedId(prefix=match[1], made_at=made_at, ulid=match[2])
 
 
+def beginning_at(prefix: str, moment: datetime) -> str:
+    """Return what every id of a kind that is made at this moment or later sorts behind."""
+    return f"{prefix}_{_encode(int(moment.timestamp() * 1000) << _RANDOM_BITS)}"
+
+
 def is_id(text: str, prefix: str | None = None) -> bool:
     match = _ID.fullmatch(text)
     return match is not None and (prefix is None or match[1] == prefix)

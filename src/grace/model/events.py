@@ -17,6 +17,7 @@ from grace.model.incident import Incident
 from grace.model.noun import Noun
 from grace.model.observation import Mark, Observation
 from grace.model.plan import Plan
+from grace.model.restraint import BreakerChanged, FlappingChanged, RestraintLifted, RunDeferred
 from grace.model.run import Run
 from grace.model.settlement import Settlement
 from grace.model.snapshot import KeptEvidence, Snapshot
@@ -31,6 +32,9 @@ class EventType(StrEnum):
     INCIDENT_UPDATED = "incident.updated"
     INCIDENT_ESCALATED = "incident.escalated"
     INCIDENT_CLOSED = "incident.closed"
+    INCIDENT_FLAPPING_STARTED = "incident.flapping_started"
+    INCIDENT_FLAPPING_ENDED = "incident.flapping_ended"
+    RUN_DEFERRED = "run.deferred"
     RUN_OPENED = "run.opened"
     RUN_CANCEL_REQUESTED = "run.cancel_requested"
     RUN_SETTLED = "run.settled"
@@ -62,6 +66,9 @@ class EventType(StrEnum):
     AFTERMATH_MEASURED = "aftermath.measured"
     TARGET_QUARANTINED = "target.quarantined"
     TARGET_RELEASED = "target.released"
+    BREAKER_OPENED = "breaker.opened"
+    BREAKER_CLOSED = "breaker.closed"
+    RESTRAINT_LIFTED = "restraint.lifted"
     POLICY_CHANGED = "policy.changed"
     PLAYBOOK_LOADED = "playbook.loaded"
     KNOWLEDGE_LOADED = "knowledge.loaded"
@@ -273,6 +280,9 @@ PAYLOADS: dict[EventType, type[Noun]] = {
     EventType.INCIDENT_UPDATED: Incident,
     EventType.INCIDENT_ESCALATED: Escalation,
     EventType.INCIDENT_CLOSED: IncidentClosed,
+    EventType.INCIDENT_FLAPPING_STARTED: FlappingChanged,
+    EventType.INCIDENT_FLAPPING_ENDED: FlappingChanged,
+    EventType.RUN_DEFERRED: RunDeferred,
     EventType.RUN_OPENED: Run,
     EventType.RUN_CANCEL_REQUESTED: CancelRequested,
     EventType.RUN_SETTLED: Settlement,
@@ -304,6 +314,9 @@ PAYLOADS: dict[EventType, type[Noun]] = {
     EventType.AFTERMATH_MEASURED: Aftermath,
     EventType.TARGET_QUARANTINED: TargetChanged,
     EventType.TARGET_RELEASED: TargetChanged,
+    EventType.BREAKER_OPENED: BreakerChanged,
+    EventType.BREAKER_CLOSED: BreakerChanged,
+    EventType.RESTRAINT_LIFTED: RestraintLifted,
     EventType.POLICY_CHANGED: PolicyChanged,
     EventType.PLAYBOOK_LOADED: PlaybookLoaded,
     EventType.KNOWLEDGE_LOADED: KnowledgeLoaded,

@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue
 
 from grace.model.noun import WITH, Noun
 from grace.model.quantities import Duration
+from grace.model.restraint import SHIPPED, Restraint
 
 
 class Mode(StrEnum):
@@ -73,3 +74,5 @@ class Service(Noun):
     staging: str | None = None
     rungs: int = Field(default=3, ge=1, le=10)
     """How many playbooks may be tried for one occurrence of an incident, each after the one before was undone."""
+    restraint: Restraint = SHIPPED
+    """How far it is held back although the policy would let it act: cool-down, flapping, breaker, pace."""

@@ -31,6 +31,7 @@ class _Defaults(Noun):
     mode: Mode | None = None
     match: dict[str, str] | None = None
     labels: dict[str, str] | None = None
+    restraint: dict[str, JsonValue] | None = None
 
 
 class _ServicesFile(Noun):

@@ -30,12 +30,15 @@ from grace.act.healing.engine import DurableEngine
 from grace.act.healing.escalating import Escalating
 from grace.act.healing.guarding import Guarding
 from grace.act.healing.heal import Heal
+from grace.act.healing.holding_back import HoldingBack
 from grace.act.healing.keeping_watch import Watchkeeper
 from grace.act.healing.looking import Looker
 from grace.act.healing.onlooking import FOLLOWED as LOOKED_ON
 from grace.act.healing.onlooking import SUBSCRIBER as ONLOOKING
 from grace.act.healing.onlooking import Onlooker, Patience
 from grace.act.healing.proofs import Proofs
+from grace.act.healing.queue import Queue
+from grace.act.healing.restraining import RestrainedPolicy, Restrainer, RestraintDesk, watch_restraint
 from grace.act.healing.runs import Runs, Walks
 from grace.act.healing.safe_points import SafePoints
 from grace.act.healing.settling import Settling
@@ -59,6 +62,7 @@ from grace.drill.practice import SUBSCRIBER as DRILL_SUBSCRIBER
 from grace.govern.approvals.store import ApprovalStore
 from grace.govern.halt.switch import HaltSwitch
 from grace.govern.policy.live import LivePolicy, PolicySource
+from grace.govern.restraint.restraints import Restraints
 from grace.kit.clock import Clock, SystemClock
 from grace.kit.ids import IdMint
 from grace.kit.sqlite_child import Role, SqliteChild
@@ -139,7 +143,7 @@ def open_house(settings: Settings, *, adopt_ledger: bool = False) -> Running:
         record.on_added(mesh.notice_added)
         outbox = Outbox(load_webhooks(settings.webhooks_file, secret_named), record.origin, secret_named, clock)
         rooms = _Rooms(settings, folder, clock, mint, record, mesh, outbox, opening)
-        house, runs, drills, onlooker = _furnish(rooms)
+        house, runs, drills, onlooker, restraint = _furnish(rooms)
         engine = DurableEngine(folder / "engine.db", runs.walk)
         opening.callback(engine.close)
         runs.use(engine)
@@ -150,13 +154,15 @@ def open_house(settings: Settings, *, adopt_ledger: bool = False) -> Running:
         _say_started(record, mint, house, recovered, adopted=adopted)
         heal_new_incidents(mesh, runs)
         climb_ladders(mesh, runs)
+        watch_restraint(mesh, restraint.restrainer, restraint.queue)
         outbox.subscribe(mesh)
         mesh.subscribe(ONLOOKING, LOOKED_ON, onlooker.deliver)
         opening.callback(onlooker.close)
         onlooker.start()
         mesh.subscribe(DRILL_SUBSCRIBER, FOLLOWED, drills.deliver)
         opening.callback(drills.close)
-        watchkeeper = Watchkeeper((runs.recover, house.approvals.expire))
+        rounds = (runs.recover, house.approvals.expire, restraint.queue.begin, restraint.restrainer.tell_who_is_steady)
+        watchkeeper = Watchkeeper(rounds)
         opening.callback(watchkeeper.close)
         watchkeeper.start()
         return Running(house, engine, recovered, opening.pop_all())
@@ -196,6 +202,8 @@ class _Mind:
     looker: Looker
     shelf: Shelf
     policy: LivePolicy
+    restraints: Restraints
+    restrained: RestrainedPolicy
     thinker: RecordedThinker
 
 
@@ -218,6 +226,8 @@ def _plug_in(rooms: _Rooms) -> _Plugged:
 def _make_up_mind(rooms: _Rooms, plugged: _Plugged) -> _Mind:
     settings, catalogue = rooms.settings, plugged.catalogue
     policy = LivePolicy(policy_source(settings, catalogue), rooms.record)
+    restraints = Restraints(rooms.record, rooms.clock, plugged.directory)
+    restrained = RestrainedPolicy(policy, restraints)
     looker = Looker(plugged.eyes)
     shelf = fill_shelf(
         folders_of(settings.knowledge_folders, "knowledge"),
@@ -227,12 +237,12 @@ def _make_up_mind(rooms: _Rooms, plugged: _Plugged) -> _Mind:
         CheckedPacks.within(rooms.folder),
     )
     thinker = RecordedThinker(
-        rooms.record, rooms.clock, plugged.directory, policy, lambda: shelf, drill_ground(settings)
+        rooms.record, rooms.clock, plugged.directory, restrained, lambda: shelf, drill_ground(settings)
     )
-    return _Mind(looker, shelf, policy, thinker)
+    return _Mind(looker, shelf, policy, restraints, restrained, thinker)
 
 
-def _furnish(rooms: _Rooms) -> tuple[House, Runs, Drills, Onlooker]:
+def _furnish(rooms: _Rooms) -> tuple[House, Runs, Drills, Onlooker, RestraintDesk]:
     settings, record, clock, mint = rooms.settings, rooms.record, rooms.clock, rooms.mint
     plugged = _plug_in(rooms)
     mind = _make_up_mind(rooms, plugged)
@@ -240,7 +250,8 @@ def _furnish(rooms: _Rooms) -> tuple[House, Runs, Drills, Onlooker]:
     halts = HaltSwitch(record, record, mint)
     approvals = ApprovalStore(record, record, clock, settings.approval_timedelta, bell.ring)
     undoer, walks = _walks(rooms, plugged, mind, approvals, halts)
-    bell.runs = runs = Runs(record, record, clock, mint, walks)
+    bell.runs = runs = Runs(record, record, clock, mint, walks, mind.restraints.deferral)
+    restraint = RestraintDesk(Queue(runs, record, mind.restraints), Restrainer(record, record, mind.restraints, mint))
     runner = BenchmarkRunner(plugged.eyes, clock, InThreads())
     desk = IncidentDesk(record, mind.thinker)
     door = NativeDoor(Intake(record, Incidents(mint)), clock)
@@ -260,6 +271,7 @@ def _furnish(rooms: _Rooms) -> tuple[House, Runs, Drills, Onlooker]:
         declared=_Declared(plugged.directory, mind.shelf),
         knowledge=ReferenceDesk(mind.shelf.knowledge),
         drills=drills,
+        restraint=restraint,
         doctor=_doctor(rooms, plugged, mind, halts, tokens),
         mesh=rooms.mesh,
         outbox=rooms.outbox,
@@ -270,7 +282,7 @@ def _furnish(rooms: _Rooms) -> tuple[House, Runs, Drills, Onlooker]:
     )
     sampler = Sampler(plugged.eyes, clock)
     patience = Patience(settings.observe_every, settings.observe_for)
-    return house, runs, drills, Onlooker(record, record, sampler, mind.looker, clock, patience)
+    return house, runs, drills, Onlooker(record, record, sampler, mind.looker, clock, patience), restraint
 
 
 def _doctor(rooms: _Rooms, plugged: _Plugged, mind: _Mind, halts: HaltSwitch, tokens: TokenStore) -> HouseDoctor:
@@ -328,13 +340,14 @@ def _walks(
     guard = Guarding(mind.looker, hands, sampler, providers, plugged.vault, directory, safe_points, rooms.mint)
     end = Settling(Escalating(mind.thinker))
     heal = Heal(
-        think=Thinking(mind.thinker, mind.policy, directory),
+        think=Thinking(mind.thinker, mind.restrained, directory),
         ask=Asking(approvals, safe_points),
         guard=guard,
         do=Doing(deeds, providers, safe_points),
         check=Checking(sampler, RecordedBaselines(record)),
         way_back=undoer,
         end=end,
+        hold_back=HoldingBack(mind.restraints, directory),
         slots=asyncio.Semaphore(rooms.settings.run_concurrency),
     )
     return undoer, Walks(heal=heal, undo=UndoRun(guard, undoer, end), keep=KeepRun(guard, providers, end))

@@ -20,6 +20,7 @@ from grace.act.healing.doing import Doing
 from grace.act.healing.escalating import Escalating
 from grace.act.healing.guarding import Guarding
 from grace.act.healing.heal import Heal
+from grace.act.healing.holding_back import HoldingBack
 from grace.act.healing.runs import Runs, Walks
 from grace.act.healing.safe_points import SafePoints
 from grace.act.healing.settling import Settling
@@ -32,6 +33,7 @@ from grace.act.safehold.providers.files import FilesProvider
 from grace.act.safehold.vault import open_vault
 from grace.act.verification.sampler import Sampler
 from grace.govern.policy import Question
+from grace.govern.restraint.restraints import Restraints
 from grace.kit.clock import SystemClock
 from grace.kit.digests import sha256_hex
 from grace.kit.ids import IdMint
@@ -250,6 +252,7 @@ class Room:
         )
         undoer = Undoer(deeds, providers, vault)
         end = Settling(Escalating(self.script))
+        restraints = Restraints(self.record, self.clock, self.script)
         heal = Heal(
             think=Thinking(Planner(self.script), self.script, self.script),
             ask=Asking(NobodyAsked(), safe_points),
@@ -258,10 +261,11 @@ class Room:
             check=Checking(sampler, NoBaselines()),
             way_back=undoer,
             end=end,
+            hold_back=HoldingBack(restraints, self.script),
             slots=asyncio.Semaphore(4),
         )
         walks = Walks(heal=heal, undo=UndoRun(guard, undoer, end), keep=KeepRun(guard, providers, end))
-        self.runs = Runs(self.record, self.record, self.clock, self.mint, walks)
+        self.runs = Runs(self.record, self.record, self.clock, self.mint, walks, restraints.deferral)
         self.runs.begin = self.runs.start = lambda _run_id: None
         self.runs.ring = lambda _run_id, _topic: None
 

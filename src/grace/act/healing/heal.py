@@ -10,6 +10,7 @@ from grace.act.healing.asking import Asking
 from grace.act.healing.checking import Checking
 from grace.act.healing.doing import Doing
 from grace.act.healing.guarding import Guarding
+from grace.act.healing.holding_back import HoldingBack
 from grace.act.healing.settling import Settling
 from grace.act.healing.story import Stopped, Story
 from grace.act.healing.thinking import Thinking
@@ -31,6 +32,7 @@ class Heal:
     check: Checking
     way_back: Undoer
     end: Settling
+    hold_back: HoldingBack
     slots: asyncio.Semaphore
     """How many runs may act at one time."""
 
@@ -46,6 +48,7 @@ class Heal:
                 await self.guard.ask_nobody_in_vain(story, tuple(target.key for target in plan.targets))
                 await self.ask.approve(story, plan, decision)  # waits durably; silence refuses
             locks = await self.guard.lock(story, tuple(target.key for target in plan.targets))
+            await self.hold_back.look_again(story, plan, decision)
             await self.guard.look_again(story, plan)
             snapshot = await self.guard.snapshot(story, plan)
         except Stopped as stopped:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from grace.act.healing.asking import TOPIC
 from grace.act.healing.engine import DurableEngine, DurableSteps
+from grace.act.healing.escalating import AUTOMATIC
 from grace.act.healing.heal import Heal
 from grace.act.healing.story import Story, past_of
 from grace.act.healing.way_back import KeepRun, UndoRun
@@ -18,6 +19,7 @@ from grace.kit.ids import IdMint
 from grace.model.events import CancelRequested, EventType
 from grace.model.incident import Incident, IncidentState
 from grace.model.ledger_entry import Draft
+from grace.model.restraint import RunDeferred
 from grace.model.run import Run, RunKind
 from grace.model.settlement import Settlement, SettlementKind
 from grace.model.warrant import Refusal
@@ -25,6 +27,8 @@ from grace.record import Journal, Reader, Transaction
 
 _UNDOABLE = frozenset({SettlementKind.COMMITTED, SettlementKind.HELD, SettlementKind.NOT_RESTORED})
 _KEEPABLE = frozenset({SettlementKind.HELD, SettlementKind.NOT_RESTORED})
+
+Defers = Callable[[Connection, Incident], RunDeferred | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ class Runs:
     clock: Clock
     mint: IdMint
     walks: Walks
+    defers: Defers
+    """Says why a run that nobody asked for waits."""
     begin: Callable[[str], None] = field(init=False)
     start: Callable[[str], None] = field(init=False)
     ring: Callable[[str, str], None] = field(init=False)
@@ -71,7 +77,7 @@ class Runs:
             requested_by=by,
             opened_at=self.clock.now(),
         )
-        return self._open(run, lambda tx: _heal_refusal(tx, run))
+        return self._open(run, lambda tx: _heal_refusal(tx, run) or self._deferred(tx, run, incident))
 
     def climb(self, undone: Run) -> Run | Refusal:
         """Open the heal that tries the next playbook, after one that was undone and is the newest of its incident."""
@@ -170,6 +176,23 @@ class Runs:
             opened_at=self.clock.now(),
         )
         return self._open(run, lambda tx: _answer_refusal(tx, run))
+
+    def _deferred(self, tx: Transaction, run: Run, incident: Incident) -> Refusal | None:
+        """Refuse for now the run that nobody asked for, and say so on the record, once for each reason."""
+        deferral = self.defers(tx.connection, incident) if run.requested_by == AUTOMATIC else None
+        if deferral is None:
+            return None
+        tx.append(
+            Draft(
+                key=f"{incident.id}/deferred/{incident.occurrence}/{deferral.rule}",
+                type=EventType.RUN_DEFERRED,
+                actor=AUTOMATIC,
+                incident_id=incident.id,
+                service=incident.service,
+                payload=deferral.to_json(),
+            )
+        )
+        return Refusal(rule=deferral.rule, why=deferral.why, next="grace restraint list")
 
     def _open(self, run: Run, refuses: Callable[[Transaction], Refusal | None]) -> Run | Refusal:
         def unit(tx: Transaction) -> Refusal | None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from pydantic import JsonValue
-
+from grace.act.healing.telling_restraint import RESTRAINT_TELLERS, Payload, Told
 from grace.model.approval import Answer, Approval
 from grace.model.contract import Clause, Comparator
 from grace.model.decision import Decision
@@ -81,10 +80,6 @@ def _chapter(entry: LedgerEntry) -> Chapter:
     return Chapter(index=entry.index, at=entry.at, title=title, lines=tuple(lines), run_id=entry.run_id)
 
 
-Payload = dict[str, JsonValue]
-Told = tuple[str, Iterable[str]]
-
-
 def _detected(payload: Payload) -> Told:
     seen = ErrorDetected.from_json(payload)
     return f"error detected in {seen.service} ({seen.environment}): {seen.title}", (
@@ -108,6 +103,7 @@ def _escalated(payload: Payload) -> Told:
     handed = Escalation.from_json(payload)
     return f"handed over to {handed.to}: {handed.why}", (
         *(f"tried and undone: {playbook}" for playbook in handed.tried),
+        *(f"considered {one}" for one in handed.considered),
         *handed.suggestions,
         f"next: {handed.next}",
     )
@@ -370,4 +366,5 @@ _TELLERS: dict[EventType, Callable[[Payload], Told]] = {
     EventType.AFTERMATH_MEASURED: _aftermath,
     EventType.TARGET_QUARANTINED: _target("quarantined"),
     EventType.TARGET_RELEASED: _target("released"),
+    **RESTRAINT_TELLERS,
 }

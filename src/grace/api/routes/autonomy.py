@@ -51,6 +51,10 @@ class AutonomyStatus(View):
     open_incidents: int
     open_runs: int
     pending_approvals: int
+    waiting_runs: int
+    """Open incidents whose run has not begun: `grace restraint list` says why."""
+    flapping_incidents: int
+    open_breakers: int
     quarantines: list[QuarantineView]
     policies: int
     policy_digest: str
@@ -64,6 +68,8 @@ class AutonomyStatus(View):
     """When the witness took it; null: before this start."""
     ledger_trouble: str | None
     """Why the newest entries are not witnessed at the moment."""
+    record_trouble: str | None
+    """Why the newest write failed, such as a full disk; null when it stands."""
 
 
 class RuleView(View):
@@ -114,6 +120,7 @@ def status(_viewer: Viewer, house: TheHouse) -> AutonomyStatus:
         open_runs = _count(connection, runs.c.settlement.is_(None))
         closed = connection.execute(select(quarantines).where(quarantines.c.ended_at.is_(None))).all()
     witnessed = house.record.checkpointer.kept
+    restrained = house.restraint.counts()
     return AutonomyStatus(
         tiers=[
             Tier(tier=ruling.tier or 0, ruling=ruling.value, rules=sum(ruling in rule.rulings for rule in rules))
@@ -122,6 +129,9 @@ def status(_viewer: Viewer, house: TheHouse) -> AutonomyStatus:
         open_incidents=open_incidents,
         open_runs=open_runs,
         pending_approvals=pending,
+        waiting_runs=restrained.waiting,
+        flapping_incidents=restrained.flapping,
+        open_breakers=restrained.breakers,
         quarantines=[QuarantineView(target=row.target, run_id=row.run_id, since=row.since) for row in closed],
         policies=len(rules),
         policy_digest=house.policy.digest,
@@ -131,6 +141,7 @@ def status(_viewer: Viewer, house: TheHouse) -> AutonomyStatus:
         ledger_witnessed=witnessed.size,
         ledger_witnessed_at=witnessed.at,
         ledger_trouble=house.record.checkpointer.trouble,
+        record_trouble=house.record.writer.trouble,
     )
 
 

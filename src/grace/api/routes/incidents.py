@@ -18,6 +18,7 @@ from grace.api.service_names import require_known
 from grace.api.texts import Identifier, Name, Reason
 from grace.api.views import Asked, IncidentView, RunView, SignalView
 from grace.model.incident import Incident, IncidentState
+from grace.model.restraint import HeldBack
 from grace.model.warrant import Refusal
 from grace.record.store.tables import incidents, runs, signals
 
@@ -30,6 +31,8 @@ class IncidentDetail(IncidentView):
     """An incident and the runs that were opened for it, newest first."""
 
     runs: list[RunView]
+    held_back: HeldBack = Field(default_factory=HeldBack)
+    """Why no run begins, or why people are asked first."""
 
 
 class WantedPlan(Asked):
@@ -73,7 +76,8 @@ def get_incident(incident_id: Identifier, _viewer: Viewer, house: TheHouse) -> I
             .mappings()
             .all()
         )
-    return IncidentDetail.model_validate({**row, "runs": [dict(each) for each in found]})
+    told = {**row, "runs": [dict(each) for each in found], "held_back": house.restraint.on(incident_id)}
+    return IncidentDetail.model_validate(told)
 
 
 @router.get("/{incident_id}/signals", responses=documented(HTTPStatus.NOT_FOUND))

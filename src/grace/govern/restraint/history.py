@@ -1,0 +1,169 @@
+"""What the record says of earlier runs: read by index, nothing of it kept elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection, Row, bindparam, text
+
+from grace.govern.restraint.breaker import Outcome
+from grace.govern.restraint.cooldown import Try
+from grace.govern.restraint.pace import HOUR
+from grace.kit.clock import from_rfc3339
+from grace.kit.digests import digest_of
+from grace.kit.ids import beginning_at
+from grace.model.settlement import AbortReason, SettlementKind
+
+LOOKS_BACK: Final = timedelta(days=7)
+"""A breaker knows of no run that was opened earlier."""
+_MOST: Final = 500
+_FAILED: Final = frozenset({SettlementKind.ROLLED_BACK, SettlementKind.HELD, SettlementKind.NOT_RESTORED})
+_NO_TRY: Final = frozenset({SettlementKind.OBSERVED, SettlementKind.DENIED})
+_BY_PEOPLE: Final = frozenset({AbortReason.CANCELLED, AbortReason.HALTED})
+
+# Ids sort by the time at which they were made: the primary key finds what is recent.
+_OF_INCIDENT: Final = text(
+    "SELECT id, opened_at, settled_at, settlement, reason FROM runs"
+    " WHERE incident_id = :incident AND kind = 'heal' AND settlement IS NOT NULL AND settled_at > :after"
+    " ORDER BY id DESC LIMIT :most"
+)
+_OF_TARGET: Final = text(
+    "SELECT r.id, r.opened_at, r.settled_at, r.settlement, r.reason FROM runs r"
+    ' JOIN ledger_entries e ON e.key = r.id || \'/locks\' JOIN ledger_payloads p ON p."index" = e."index"'
+    " WHERE r.id >= :since AND r.kind = 'heal' AND r.settlement IS NOT NULL AND r.settled_at > :after"
+    " AND EXISTS (SELECT 1 FROM json_each(p.payload, '$.targets') t WHERE t.value = :target)"
+    " ORDER BY r.id DESC LIMIT :most"
+)
+_TRIALS: Final = text(
+    "SELECT r.id, p.doc AS plan FROM runs r JOIN plans p ON p.digest = r.plan_digest"
+    " WHERE r.settlement IS NULL AND r.kind = 'heal' AND r.incident_id <> :incident AND r.tier = 1"
+)
+_REOPENED: Final = text(
+    "SELECT at FROM ledger_entries WHERE incident_id = :incident AND type = 'incident.opened'"
+    ' ORDER BY "index" DESC LIMIT :most'
+)
+_LIFTED: Final = text("SELECT max(at) FROM ledger_entries WHERE key >= :first AND key < :behind")
+_PROPOSED: Final = text(
+    "SELECT opened_at FROM runs WHERE id >= :since AND kind = 'heal' AND requested_by = 'grace' AND service = :service"
+    " AND json_extract(doc, '$.run.environment') = :environment ORDER BY id"
+)
+_UNDER_WAY: Final = text(
+    "SELECT count(*) FROM runs WHERE settlement IS NULL AND kind = 'heal' AND stage <> 'waiting' AND service = :service"
+    " AND json_extract(doc, '$.run.environment') = :environment"
+)
+_RECEIVED: Final = text("SELECT max(received_at) FROM signals WHERE incident_id = :incident")
+_TOLD: Final = text(
+    'SELECT p.payload FROM ledger_entries e JOIN ledger_payloads p USING ("index")'
+    ' WHERE e.type IN :types ORDER BY e."index" DESC LIMIT :most'
+).bindparams(bindparam("types", expanding=True))
+_TARGETS: Final = text(
+    'SELECT p.payload FROM ledger_entries e JOIN ledger_payloads p USING ("index") WHERE e.key = :key'
+)
+_BEGINNING: Final = "0001-01-01T00:00:00.000000Z"
+
+
+class Place(NamedTuple):
+    """A service in its environment."""
+
+    service: str
+    environment: str
+
+
+def lifted_key(subject: str) -> str:
+    """Return what the keys of all words on a subject begin with."""
+    return f"lifted/{digest_of(subject)}/"
+
+
+def tries(connection: Connection, incident_id: str) -> list[Try]:
+    """Return the runs on an incident that were about to act, oldest first, since a person's last word on it."""
+    rows = _settled_of(connection, incident_id)
+    return [
+        Try(row.id, from_rfc3339(row.opened_at), from_rfc3339(row.settled_at))
+        for row in rows
+        if row.settlement not in _NO_TRY and row.reason not in _BY_PEOPLE
+    ]
+
+
+def outcomes_of_incident(connection: Connection, incident_id: str) -> list[Outcome]:
+    """Return how the runs on an incident ended that tell something, in the order of their ends."""
+    return _outcomes(_settled_of(connection, incident_id))
+
+
+def outcomes_of_target(connection: Connection, target: str, now: datetime) -> list[Outcome]:
+    """Return how the runs ended that held a target under lock, in the order of their ends."""
+    asked = {
+        "since": beginning_at("run", now - LOOKS_BACK),
+        "after": _lifted(connection, target),
+        "target": target,
+        "most": _MOST,
+    }
+    return _outcomes(connection.execute(_OF_TARGET, asked).all())
+
+
+def trials(connection: Connection, incident_id: str | None) -> list[tuple[str, str]]:
+    """Return the open runs on other incidents that may act alone, each with its plan as text."""
+    rows = connection.execute(_TRIALS, {"incident": incident_id or ""}).all()
+    return [(str(row.id), str(row.plan)) for row in rows]
+
+
+def reopenings(connection: Connection, incident_id: str) -> list[datetime]:
+    """Return when an incident came back, oldest first, since a person's last word on it."""
+    lifted = _lifted(connection, incident_id)
+    rows = connection.execute(_REOPENED, {"incident": incident_id, "most": _MOST}).all()
+    times = sorted(str(row[0]) for row in rows)
+    back = times if len(times) == _MOST else times[1:]
+    return [from_rfc3339(at) for at in back if at > lifted]
+
+
+def proposed(connection: Connection, place: Place, now: datetime) -> list[datetime]:
+    """Return when the runs of the last hour were opened that nobody asked for, oldest first."""
+    asked = {"since": beginning_at("run", now - HOUR), **place._asdict()}
+    return [from_rfc3339(row[0]) for row in connection.execute(_PROPOSED, asked)]
+
+
+def under_way(connection: Connection, place: Place) -> int:
+    """Count the runs of a service that are under way and wait for nobody."""
+    return int(connection.execute(_UNDER_WAY, place._asdict()).scalar_one())
+
+
+def last_received(connection: Connection, incident_id: str) -> datetime | None:
+    """Return when the newest signal of an incident came, by this machine's clock."""
+    found = connection.execute(_RECEIVED, {"incident": incident_id}).scalar_one_or_none()
+    return None if found is None else from_rfc3339(str(found))
+
+
+def payloads(connection: Connection, types: Collection[str], most: int = _MOST) -> list[str]:
+    """Return the payloads of the newest entries of some types, newest first."""
+    rows = connection.execute(_TOLD, {"types": sorted(types), "most": most})
+    return [str(row[0]) for row in rows]
+
+
+def locked_by(connection: Connection, run_id: str) -> str | None:
+    """Return the payload of the entry that says which targets a run held."""
+    found = connection.execute(_TARGETS, {"key": f"{run_id}/locks"}).scalar_one_or_none()
+    return None if found is None else str(found)
+
+
+def _settled_of(connection: Connection, incident_id: str) -> Sequence[Row[Any]]:
+    asked = {"incident": incident_id, "after": _lifted(connection, incident_id), "most": _MOST}
+    return connection.execute(_OF_INCIDENT, asked).all()[::-1]
+
+
+def _lifted(connection: Connection, subject: str) -> str:
+    """Return when a person last lifted what was held against a subject."""
+    first = lifted_key(subject)
+    found = connection.execute(_LIFTED, {"first": first, "behind": f"{first[:-1]}0"}).scalar_one_or_none()
+    return _BEGINNING if found is None else str(found)
+
+
+def _outcomes(rows: Sequence[Row[Any]]) -> list[Outcome]:
+    told = [
+        Outcome(row.id, from_rfc3339(row.settled_at), failed=row.settlement != SettlementKind.COMMITTED)
+        for row in rows
+        if row.settlement in _FAILED
+        or row.settlement == SettlementKind.COMMITTED
+        or row.reason == AbortReason.SNAPSHOT_FAILED
+    ]
+    return sorted(told, key=lambda one: one.at)
