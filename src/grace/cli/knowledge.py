@@ -1,4 +1,4 @@
-"""`grace knowledge`: list what is known, search it with citations, and try it on files or on a message."""
+"""`grace knowledge`: list and search what is known, with citations; try a message, test files, print the schema."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from grace import wiring
 from grace.cli.calls import CommandFailed, Session, View
 from grace.cli.exits import Exit
 from grace.cli.screen import Screen, marked
+from grace.cli.starting import starting_told
 from grace.cli.visiting import command_file, offline, online
 from grace.cli.wording import counted, short_digest
 from grace.settings import load_settings
+from grace.think.knowledge.schema import knowledge_schema
 
 app = command_file()
 knowledge = command_file()
@@ -152,6 +154,14 @@ def try_message(
         session.screen.line(f"  not {other.cause} ({other.confidence:.2f}): {other.why}")
     for line in tried.advice:
         session.screen.line(line)
+
+
+@knowledge.command()
+@offline
+def schema(screen: Screen) -> None:
+    """Print the JSON Schema (draft-07) of knowledge packs with every probe, for editors."""
+    with starting_told():
+        screen.data(knowledge_schema(wiring.catalogue(load_settings()).probes))
 
 
 @knowledge.command("test")

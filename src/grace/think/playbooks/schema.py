@@ -7,12 +7,11 @@ from typing import Final, cast
 
 from pydantic import BaseModel, JsonValue
 
+from grace.kit.json_schema import DRAFT, as_draft_07
 from grace.model.catalogue import Catalogue
 from grace.model.contract import ClauseSource, Comparator
 from grace.think.playbooks.format import Playbook
 
-DRAFT: Final = "http://json-schema.org/draft-07/schema#"
-_OWN_WORDS: Final = frozenset({"discriminator"})
 _DURATION: Final[JsonValue] = {
     "anyOf": [
         {"type": "number", "minimum": 0},
@@ -25,27 +24,13 @@ _TIMES: Final = ("within", "for", "every")
 
 def playbook_schema(catalogue: Catalogue | None = None) -> dict[str, JsonValue]:
     """Return the schema; with a catalogue it also names every action and probe with its parameters."""
-    schema = _draft_07(cast("JsonValue", Playbook.model_json_schema(by_alias=True)))
+    schema = as_draft_07(cast("JsonValue", Playbook.model_json_schema(by_alias=True)))
     assert isinstance(schema, dict)  # noqa: S101 - a model's schema is an object
     definitions = cast("dict[str, JsonValue]", schema["definitions"])
     _tell_clauses(cast("dict[str, JsonValue]", definitions["ClauseForm"]))
     if catalogue:
         _tell_names(definitions, catalogue)
     return {"$schema": DRAFT, "$id": "grace-playbook-1.json", **schema, "title": "GRACE playbook"}
-
-
-def _draft_07(value: JsonValue) -> JsonValue:
-    """Rewrite pydantic's 2020-12 words into those of draft-07."""
-    match value:
-        case dict():
-            renamed = {("definitions" if key == "$defs" else key): item for key, item in value.items()}
-            return {key: _draft_07(item) for key, item in renamed.items() if key not in _OWN_WORDS}
-        case list():
-            return [_draft_07(item) for item in value]
-        case str():
-            return value.replace("#/$defs/", "#/definitions/")
-        case _:
-            return value
 
 
 def _tell_clauses(clause: dict[str, JsonValue]) -> None:
