@@ -36,6 +36,8 @@ class Escalation(Noun):
     """How the last run ended; None where no further run could be opened."""
     why: str
     tried: tuple[str, ...] = ()
+    considered: tuple[str, ...] = ()
+    """Playbooks of which no plan could be made, each with the reason."""
     suggestions: tuple[str, ...] = ()
     """What the knowledge advises, and for a refused value which field, which rule and which value would pass."""
     next: str

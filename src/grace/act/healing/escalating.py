@@ -10,6 +10,7 @@ from grace.act.healing.story import Story
 from grace.kit.attempt import Raised
 from grace.model.diagnosis import UNKNOWN_CAUSE, Diagnosis
 from grace.model.escalation import Advice, Escalation
+from grace.model.events import PlanRefused
 from grace.model.plan import Plan
 from grace.model.run import RunKind
 from grace.model.settlement import Settlement, SettlementKind
@@ -30,7 +31,7 @@ class Escalating:
         if run.incident_id is None or not _leaves_it_unhealed(run.kind, settlement.kind):
             return None
         diagnosis = story.standing("diagnosis", Diagnosis)
-        plan = story.standing("plan", Plan)
+        plan, refused = story.standing("plan", Plan), story.standing("plan.refused", PlanRefused)
         undone = settlement.kind in {SettlementKind.ROLLED_BACK, SettlementKind.NOT_RESTORED}
         failed = plan.playbook if plan is not None and undone else None
         given = await call(lambda: self._counsel.advise(run, diagnosis, failed))
@@ -47,6 +48,7 @@ class Escalating:
             settlement=settlement.kind,
             why=settlement.sentence,
             tried=advice.tried,
+            considered=refused.considered if refused else (),
             suggestions=advice.suggestions,
             next=_next_step(run.id, run.incident_id, advice, settlement.kind),
             at=settlement.at,
