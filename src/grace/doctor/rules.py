@@ -22,6 +22,7 @@ from grace.model.service import Mode, Service
 _STRANGE: Final = "grace-doctor-asks"
 _CAUSE: Final = "grace-doctor-asks"
 _SHOWN: Final = 3
+_ALONE: Final = Ruling.ACT_ALONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +36,37 @@ class PolicyLook:
     problems: Sequence[str] = ()
 
     def checks(self) -> Iterator[CheckResult]:
-        """Ask the policy about every action for a service, a cause and a playbook that nobody ever named."""
+        """Ask the policy about every action for a service and a playbook that nobody ever named, with full confidence.
+
+        It is open where a rule that names neither service nor action lets such a plan act alone.
+        """
         for problem in self.problems:
             yield failed(
                 "policy.loaded", "policy on disk", f"{problem}; the last good one is in force", "mend the file"
             )
-        opened = [(spec.name, told) for spec in self.actions if (told := self._ask(spec)).ruling is Ruling.ACT_ALONE]
-        shown = ", ".join(f"{name} by the rule {told.rule}" for name, told in opened[:_SHOWN])
+        named = {rule.id: rule for rule in self.rules}
+        alone = [(spec.name, told.rule) for spec in self.actions if (told := self._ask(spec)).ruling is _ALONE]
+        opened = [(name, rule) for name, rule in alone if _is_open(named.get(rule))]
+        number, rules = len(self.actions), len(self.rules)
         if opened:
-            found = f"a stranger's plan may act alone: {shown}{' and more' if len(opened) > _SHOWN else ''}"
-            advice = f"narrow the rule {opened[0][1].rule} to services, playbooks or deeds (docs/policy.md)"
+            shown = ", ".join(name for name, _ in opened[:_SHOWN]) + (" and more" if len(opened) > _SHOWN else "")
+            found = f"the rule {opened[0][1]} lets any playbook act alone on any service: {shown}"
+            advice = f"narrow {opened[0][1]} to services or actions (docs/policy.md)"
             yield failed("policy.open", "policy", found, advice, float(len(opened)), "actions")
             return
-        found = f"{len(self.rules)} rules; of {len(self.actions)} actions none acts alone for a stranger"
-        yield well("policy.open", "policy", found, float(len(self.rules)), "rules")
+        found = f"{rules} rules; on a service that no rule names {len(alone)} of {number} actions may run unasked"
+        yield well("policy.open", "policy", found, float(rules), "rules")
 
     def _ask(self, spec: ActionSpec) -> Decision:
         service = Service(name=_STRANGE, mode=Mode.AUTO)
         now = self.clock.now()
-        diagnosis = Diagnosis(incident_id=_STRANGE, cause=_CAUSE, confidence=0.0, knowledge_digest="", at=now)
+        diagnosis = Diagnosis(incident_id=_STRANGE, cause=_CAUSE, confidence=1.0, knowledge_digest="", at=now)
         return self.decide(Question(_plan(spec, service), service, diagnosis, _STRANGE, now))
+
+
+def _is_open(rule: Rule | None) -> bool:
+    """Tell whether a rule names neither service nor action; one that cannot be found is not trusted."""
+    return rule is None or (rule.service is None and rule.deed is None)
 
 
 def _plan(spec: ActionSpec, service: Service) -> Plan:
