@@ -14,7 +14,7 @@ from grace.api.live import LARGEST_MESSAGE_BYTES, Live
 from grace.api.roles import Role
 from grace.settings import Settings, StartRefusedError, arm_cut_points, refuse_missing_services, refuse_unsafe_start
 from grace.wiring.house import Running, open_house
-from grace.wiring.speaking import speak
+from grace.wiring.speaking import speak, tell_of_writing
 
 _COLLECT_AFTER: Final = (50_000, 20, 100)
 FIRST_NAME: Final = "local"
@@ -32,6 +32,7 @@ def serve(settings: Settings, ready: Callable[[str, str | None], None], *, adopt
     speak(settings)
     with _opened(settings, adopt_ledger=adopt_ledger) as running:
         refuse_unsafe_start(settings, running.house.tokens.usable())
+        running.house.record.writer.on_trouble(tell_of_writing)
         tokens = running.house.tokens
         first = None if tokens.usable() else tokens.issue(FIRST_NAME, Role.ADMIN, FIRST_NAME)
         listener = _listen(settings)

@@ -26,3 +26,12 @@ def speak(settings: Settings) -> None:
     for chatty in ("alembic", "httpx", "httpcore", "dbos"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.basicConfig(level=settings.log_level.value.upper(), handlers=[handler], force=True)
+
+
+def tell_of_writing(trouble: str | None) -> None:
+    """Say when the record cannot be written, such as on a full disk, and when it can be again."""
+    log = logging.getLogger("grace.record")
+    if trouble is None:
+        log.info("The record can be written again.")
+    else:
+        log.error("The record cannot be written. %s Look at it with `grace doctor`.", trouble)

@@ -11,21 +11,28 @@ from grace.api.house import PlaybookCard
 from grace.api.paging import Page
 from grace.api.problems import documented, not_found
 from grace.api.texts import Identifier
-from grace.model.service import Service
+from grace.govern.policy.cedar import mode_of
+from grace.model.service import Mode, Service
 
 router = APIRouter(prefix="/api", tags=["declared"])
 
 
+class ServiceView(Service):
+    """A service as declared, and the mode that decides: a drill is `auto`, whatever is declared."""
+
+    effective_mode: Mode
+
+
 @router.get("/services")
-def list_services(_viewer: Viewer, house: TheHouse) -> Page[Service]:
+def list_services(_viewer: Viewer, house: TheHouse) -> Page[ServiceView]:
     """List the services of `grace.yaml`."""
-    return Page(items=list(house.declared.services()))
+    return Page(items=[_shown(service) for service in house.declared.services()])
 
 
 @router.get("/services/{name}", responses=documented(HTTPStatus.NOT_FOUND))
-def get_service(name: Identifier, _viewer: Viewer, house: TheHouse) -> Page[Service]:
+def get_service(name: Identifier, _viewer: Viewer, house: TheHouse) -> Page[ServiceView]:
     """Show a service; one item for each environment."""
-    found = [service for service in house.declared.services() if service.name == name]
+    found = [_shown(service) for service in house.declared.services() if service.name == name]
     if not found:
         not_found("service", name, "GET /api/services")
     return Page(items=found)
@@ -44,3 +51,7 @@ def get_playbook(name: Identifier, _viewer: Viewer, house: TheHouse) -> Playbook
     if found is None:
         not_found("playbook", name, "grace playbook list")
     return found
+
+
+def _shown(service: Service) -> ServiceView:
+    return ServiceView.model_validate({**service.to_json(), "effective_mode": mode_of(service)})
