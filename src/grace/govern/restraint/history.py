@@ -166,4 +166,4 @@ def _outcomes(rows: Sequence[Row[Any]]) -> list[Outcome]:
         or row.settlement == SettlementKind.COMMITTED
         or row.reason == AbortReason.SNAPSHOT_FAILED
     ]
-    return sorted(told, key=lambda one: one.at)
+    return sorted(told, key=lambda one: (one.at, one.run_id))
