@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, JsonValue, computed_field
+from pydantic import AliasPath, BaseModel, ConfigDict, Field, JsonValue, computed_field
 
 from grace.model.decision import Decision
 from grace.model.diagnosis import Diagnosis
+from grace.model.escalation import Escalation
 from grace.model.events import PlanRefused
 from grace.model.plan import Plan
 from grace.model.settlement import Settlement
@@ -40,6 +41,8 @@ class IncidentView(View):
     last_seen: datetime
     opened_at: datetime
     updated_at: datetime
+    escalation: Escalation | None = Field(default=None, validation_alias=AliasPath("doc", "escalation"))
+    """To whom it was handed since it was last opened, and why; null while it was not."""
 
 
 class SignalView(View):

@@ -8,8 +8,8 @@ import typer
 
 from grace.cli.calls import Session, View
 from grace.cli.listing import Limit, show_incidents, show_runs
-from grace.cli.screen import marked
-from grace.cli.views import IncidentView, RunView
+from grace.cli.screen import Screen, marked
+from grace.cli.views import EscalationView, IncidentView, RunView
 from grace.cli.visiting import command_file, online
 from grace.cli.wording import ago, counted, now
 
@@ -130,9 +130,27 @@ def _show_one(session: Session, incident_id: str) -> None:
             *incident.held_back.facts(),
         ]
     )
+    if incident.escalation is not None:
+        _show_hand_over(screen, incident.escalation)
     runs = incident.runs
     screen.heading(counted(len(runs), "run"))
     if runs:
         show_runs(screen, runs)
-    next_step = f"grace explain {runs[0].id}" if runs else f"grace plan {incident.id}"
-    screen.line(f"next: {next_step}")
+    screen.line(f"next: {_next_step(incident)}")
+
+
+def _show_hand_over(screen: Screen, handed: EscalationView) -> None:
+    screen.heading(f"Handed over to {handed.to}")
+    screen.line(handed.why)
+    for line in (
+        *(f"tried and undone: {one}" for one in handed.tried),
+        *(f"considered {one}" for one in handed.considered),
+        *handed.suggestions,
+    ):
+        screen.line(f"  {line}")
+
+
+def _next_step(incident: IncidentDetail) -> str:
+    if incident.escalation is not None:
+        return incident.escalation.next
+    return f"grace explain {incident.runs[0].id}" if incident.runs else f"grace plan {incident.id}"

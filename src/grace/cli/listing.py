@@ -18,7 +18,7 @@ def show_incidents(screen: Screen, incidents: Sequence[IncidentView]) -> None:
     """Print one line for each incident."""
     shorten, moment = beginnings(one.id for one in incidents), now()
     screen.table(
-        ("incident", "state", "service", "cause", "signals", "last", "title"),
+        ("incident", "state", "service", "cause", "signals", "last", "handed to", "title"),
         (
             (
                 shorten(one.id),
@@ -27,6 +27,7 @@ def show_incidents(screen: Screen, incidents: Sequence[IncidentView]) -> None:
                 one.cause or "-",
                 str(one.count),
                 ago(one.last_seen, moment),
+                one.escalation.to if one.escalation else "-",
                 one.title,
             )
             for one in incidents

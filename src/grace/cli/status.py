@@ -60,6 +60,7 @@ class AutonomyView(View):
     """What the server says of itself."""
 
     open_incidents: int
+    handed_over: int = 0
     open_runs: int
     pending_approvals: int
     waiting_runs: int = 0
@@ -112,6 +113,7 @@ def _show_facts(session: Session, autonomy: AutonomyView, services: Sequence[Ser
             ("witness", _witness(autonomy)),
             ("open", f"{counted(autonomy.open_incidents, 'incident')}, {counted(autonomy.open_runs, 'run')}"),
             ("waiting", counted(autonomy.pending_approvals, "approval")),
+            *([("handed over", counted(autonomy.handed_over, "incident"))] if autonomy.handed_over else []),
             *((("held back", _held_back(autonomy)),) if _held_back(autonomy) else ()),
         ]
     )

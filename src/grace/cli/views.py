@@ -12,6 +12,17 @@ from grace.model.settlement import Settlement
 from grace.model.verdict import Verdict
 
 
+class EscalationView(View):
+    """To whom an incident was handed, and why."""
+
+    to: str
+    why: str
+    tried: tuple[str, ...] = ()
+    considered: tuple[str, ...] = ()
+    suggestions: tuple[str, ...] = ()
+    next: str
+
+
 class IncidentView(View):
     """One incident as listed."""
 
@@ -24,6 +35,7 @@ class IncidentView(View):
     count: int
     first_seen: datetime
     last_seen: datetime
+    escalation: EscalationView | None = None
 
 
 class RunView(View):

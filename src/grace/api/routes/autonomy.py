@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter
 from pydantic import Field, JsonValue
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from grace.api.access import Admin, Approver, TheHouse, Viewer
 from grace.api.paging import AskedPage, Page, rows_of
@@ -49,6 +49,8 @@ class AutonomyStatus(View):
 
     tiers: list[Tier]
     open_incidents: int
+    handed_over: int
+    """Open incidents that were not healed and handed to the owner of their service."""
     open_runs: int
     pending_approvals: int
     waiting_runs: int
@@ -116,6 +118,13 @@ def status(_viewer: Viewer, house: TheHouse) -> AutonomyStatus:
     rules = house.policy.current.rules
     with house.record.read() as connection:
         pending = _count(connection, approvals.c.state == ApprovalState.WAITING.value)
+        handed_over = _count(
+            connection,
+            and_(
+                incidents.c.state == IncidentState.OPEN.value,
+                func.json_extract(incidents.c.doc, "$.escalation.to").is_not(None),
+            ),
+        )
         open_incidents = _count(connection, incidents.c.state == IncidentState.OPEN.value)
         open_runs = _count(connection, runs.c.settlement.is_(None))
         closed = connection.execute(select(quarantines).where(quarantines.c.ended_at.is_(None))).all()
@@ -127,6 +136,7 @@ def status(_viewer: Viewer, house: TheHouse) -> AutonomyStatus:
             for ruling in PERMITTING
         ],
         open_incidents=open_incidents,
+        handed_over=handed_over,
         open_runs=open_runs,
         pending_approvals=pending,
         waiting_runs=restrained.waiting,
