@@ -57,6 +57,8 @@ class Afternoon:
                 self._hold_the_lock()
                 self._customers = threading.Thread(target=self._keep_booking, daemon=True)
                 self._customers.start()
+            case "the run is settled":
+                self._until_settled()
             case "a person ends the import":
                 assert self.culprit is not None
                 self.culprit.kill()
@@ -113,6 +115,11 @@ class Afternoon:
         status = connection.getresponse().status
         connection.close()
         return status
+
+    def _until_settled(self) -> None:
+        clock = SystemClock()
+        while not all(run["settlement"] for run in self.told("grace runs")["items"]):
+            clock.sleep(0.2)
 
     def _until_contract(self, word: str) -> None:
         clock = SystemClock()

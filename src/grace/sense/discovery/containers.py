@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import socket
 import stat
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
-import httpx
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from grace.kit.procfs import Endpoint
@@ -19,6 +21,7 @@ from grace.sense.discovery.findings import Unseen
 DOCKER_SOCKET: Final = Path("/var/run/docker.sock")
 _TIMEOUT_S: Final = 3.0
 _OK: Final = 200
+_LONGEST_BODY_BYTES: Final = 16 * 1024 * 1024
 _MAY_ASK: Final = "Run it as root or as a member of the group docker."
 _ID_IN_GROUP: Final = re.compile(r"(?:docker|libpod|cri-containerd)[-/]([0-9a-f]{64})")
 
@@ -57,30 +60,50 @@ class _WireContainer(_Wire):
 _LIST: Final = TypeAdapter(tuple[_WireContainer, ...])
 
 
-def see_containers(socket: Path = DOCKER_SOCKET) -> tuple[Container, ...] | Unseen:
+def see_containers(path: Path = DOCKER_SOCKET) -> tuple[Container, ...] | Unseen:
     """Ask the daemon for its containers; none where there is no daemon, Unseen where it may not be asked."""
-    what = f"containers ({socket})"
+    what = f"containers ({path})"
     try:
-        if not stat.S_ISSOCK(socket.stat().st_mode):
+        if not stat.S_ISSOCK(path.stat().st_mode):
             return Unseen(what, "it is no socket")
     except (FileNotFoundError, NotADirectoryError):
         return ()
     except OSError as error:
         return Unseen(what, str(error.strerror), _MAY_ASK)
-    return _asked(socket, what)
+    return _asked(path, what)
 
 
-def _asked(socket: Path, what: str) -> tuple[Container, ...] | Unseen:
+class _Local(HTTPConnection):
+    """A connection to a server that listens on a socket in the file system."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("docker", timeout=_TIMEOUT_S)
+        self._path = str(path)
+
+    def connect(self) -> None:
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        made.settimeout(_TIMEOUT_S)
+        try:
+            made.connect(self._path)
+        except OSError:
+            made.close()
+            raise
+        self.sock = made
+
+
+def _asked(path: Path, what: str) -> tuple[Container, ...] | Unseen:
     try:
-        with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), timeout=_TIMEOUT_S) as client:
-            answer = client.get("http://docker/containers/json", params={"all": "1"})
-    except httpx.TimeoutException:
+        with closing(_Local(path)) as connection:
+            connection.request("GET", "/containers/json?all=1")
+            answer = connection.getresponse()
+            status, body = answer.status, answer.read(_LONGEST_BODY_BYTES)
+    except TimeoutError:
         return Unseen(what, f"no answer within {_TIMEOUT_S:g} s", "Is the daemon at work?")
-    except httpx.HTTPError as error:
-        return Unseen(what, f"{error}", _MAY_ASK)
-    if answer.status_code != _OK:
-        return Unseen(what, f"it answers with status {answer.status_code}", _MAY_ASK)
-    return read_containers(answer.content, what)
+    except (OSError, HTTPException) as error:
+        return Unseen(what, f"it cannot be asked: {error}", _MAY_ASK)
+    if status != _OK:
+        return Unseen(what, f"it answers with status {status}", _MAY_ASK)
+    return read_containers(body, what)
 
 
 def read_containers(body: bytes, what: str) -> tuple[Container, ...] | Unseen:

@@ -21,8 +21,8 @@ _FACELESS: Final = frozenset(
 )
 """Names of files that say nothing: the folder says more."""
 _FACELESS_FOLDERS: Final = frozenset({"", "src", "bin", "dist", "build", "lib", "app", "tmp", "root", "home"})
+_SCRIPTS: Final = frozenset({".py", ".js", ".mjs", ".ts", ".rb", ".pl", ".php", ".jar", ".sh", ".dll"})
 _APPLICATION: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*(?::[A-Za-z_][A-Za-z0-9_.]*(?:\(\))?)?")
-_TAKES_A_VALUE: Final = re.compile(r"-[A-Za-z]|--[a-z-]+")
 _SYSTEM: Final = re.compile(
     r"sshd|systemd.*|init|dbus-.*|cupsd|cups-.*|avahi-daemon|chronyd|ntpd|timesyncd|dhclient|dhcpcd|dnsmasq|named|"
     r"NetworkManager|rpcbind|rpc\..*|containerd.*|dockerd|docker-proxy|podman|kubelet|kube-proxy|gpg-agent|ssh-agent|"
@@ -84,15 +84,16 @@ def program_of(argv: Sequence[str]) -> str:
 
 def _subject(argv: Sequence[str]) -> str:
     argument, program = _argument(argv), _base(argv[0])
+    if _SERVERS.fullmatch(program) or _SERVERS.fullmatch(_base(argument or program)):
+        return _application(argv) or program
     if not argument:
         return program
-    if _SERVERS.fullmatch(_base(argument)) or _SERVERS.fullmatch(program):
-        application = _application(argv)
-        return application or program
     path = PurePosixPath(argument)
-    if "/" not in argument and path.suffix not in {".py", ".js", ".mjs", ".ts", ".rb", ".pl", ".php", ".jar", ".sh"}:
-        return argument.partition(".")[0]  # a module: its package
-    return path.stem
+    if "/" in argument or path.suffix in _SCRIPTS:
+        return path.stem
+    if program == "java":
+        return argument.rpartition(".")[2]  # a class
+    return argument.partition(".")[0]  # a module: its package
 
 
 def _argument(argv: Sequence[str]) -> str:
@@ -106,14 +107,15 @@ def _argument(argv: Sequence[str]) -> str:
             return words[0] if words else ""
         if word in {"-c", "-e", "-p"}:
             return ""  # a program in an argument: it may hold anything
-        if _TAKES_A_VALUE.fullmatch(word) and word in {"-X", "-W", "-cp", "-r"} and words:
+        if word in {"-X", "-W", "-cp", "-r"} and words:
             words.pop(0)
     return words[0] if words and not _is_risky(words[0]) else ""
 
 
 def _application(argv: Sequence[str]) -> str:
     """Return the package of `package.module:application`, given to a server anywhere on its command line."""
-    for word in argv[1:]:
+    words = " ".join(argv).split()[1:]  # one word, where the process gave itself a title
+    for word in (each.strip("[]") for each in words):
         if ":" in word and _APPLICATION.fullmatch(word):
             module = word.partition(":")[0]
             parts = [part for part in module.split(".") if part not in _FACELESS]
@@ -133,5 +135,7 @@ def _folder_of(argv: Sequence[str], cwd: str) -> str:
 
 
 def _base(word: str) -> str:
-    """Return the last part of a path; a title such as `nginx: master process` is its first word."""
-    return PurePosixPath(word.partition(": ")[0].split(" ")[0] or word).name
+    """Return the last part of a path; of a title such as `nginx: master process` the program."""
+    told = word.partition(": ")[0]
+    path = told.partition(" -")[0] if told.startswith("/") else told.split(" ")[0]
+    return PurePosixPath(path or word).name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -31,10 +31,9 @@ class Unit:
     is_administrators: bool
     """It was written for this machine, not shipped with the system."""
     pid_file: str = ""
-    working_folder: str = ""
     needs: tuple[str, ...] = ()
     """Names of services that it requires or wants."""
-    appends: tuple[str, ...] = field(default=())
+    appends: tuple[str, ...] = ()
     """Files that its output is appended to."""
 
 
@@ -80,7 +79,6 @@ def _unit(name: str, file: Path, content: str, *, is_administrators: bool) -> Un
         file=file,
         is_administrators=is_administrators and not file.is_symlink(),
         pid_file=_last(said, "Service.PIDFile"),
-        working_folder=_last(said, "Service.WorkingDirectory").removeprefix("-"),
         needs=tuple(one.removesuffix(".service") for one in needs.split() if one.endswith(".service")),
         appends=tuple(dict.fromkeys(one.partition(":")[2] for one in outputs if one.startswith("append:/"))),
     )
