@@ -115,6 +115,17 @@ def age_s(stat: ProcessStat) -> float:
     return max(0.0, uptime_s - stat.started_at / _TICKS_PER_S)
 
 
+def started_wall_s(stat: ProcessStat) -> float:
+    """Return when the process was started, in seconds since 1970 by the clock of the machine, as files have it.
+
+    The time of `/proc/PID` itself does not tell: it is when somebody first looked there. The kernel gives its boot in
+    whole seconds, so this may be a second early.
+    """
+    lines = (PROC / "stat").read_text().splitlines()
+    booted_s = next(int(line.split()[1]) for line in lines if line.startswith("btime "))
+    return booted_s + stat.started_at / _TICKS_PER_S
+
+
 def argv_of(pid: int, proc: Path = PROC) -> tuple[str, ...]:
     """Return the command line; empty for kernel threads, zombies and processes that are gone."""
     try:

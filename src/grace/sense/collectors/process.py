@@ -13,7 +13,6 @@ from typing import Annotated, Final, TypeVar
 
 from pydantic import AfterValidator, Field, JsonValue
 
-from grace.kit.clock import SystemClock
 from grace.kit.procfs import (
     Holders,
     ProcessStat,
@@ -21,6 +20,7 @@ from grace.kit.procfs import (
     argv_of,
     is_alive,
     process_stat,
+    started_wall_s,
     tcp_listeners,
     uid_of,
     write_lock_holders,
@@ -249,17 +249,9 @@ def _from_pid_file(given: PidFile) -> Known | Unknown:
     stat = process_stat(int(text))
     if stat is None or not stat.is_alive:
         return unknown(f"{given.path} names process {text}, which does not run")
-    if Path(given.path).stat().st_mtime + _CLOCKS_DIFFER_S < _started_wall_s(stat):
+    if Path(given.path).stat().st_mtime + _CLOCKS_DIFFER_S < started_wall_s(stat):
         return unknown(f"{given.path} is older than process {text}: the pid was given to another process")
     return _described(stat, pid_file=given.path)
-
-
-def _started_wall_s(stat: ProcessStat) -> float:
-    """Return when the process started, by the clock of the machine.
-
-    The time of `/proc/PID` itself does not tell: it is when somebody first looked there.
-    """
-    return SystemClock().now().timestamp() - age_s(stat)
 
 
 def _only(holders: Holders, what: str) -> ProcessStat | Unknown:
