@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ from sqlalchemy import select
 from grace.drill import Closer, Declarer, Sender
 from grace.drill.ground import Ground, grounds_left, make_ground
 from grace.drill.players import Player, PlayerFailedError, start_clerk, start_holder
+from grace.kit.attempt import Raised, attempt
 from grace.kit.clock import Clock, to_rfc3339
 from grace.kit.ids import IdMint
 from grace.model.drill import DRILL_SERVICE, Drill, DrillEnding, DrillKind
@@ -28,6 +30,7 @@ from grace.model.warrant import Refusal
 from grace.record import Journal, Reader
 from grace.record.store.tables import incidents, runs
 
+_LOG: Final = logging.getLogger(__name__)
 SUBSCRIBER: Final = "drill"
 FOLLOWED: Final = (EventType.INCIDENT_OPENED, EventType.RUN_OPENED, EventType.RUN_SETTLED)
 _NEXT: Final = "grace incidents"
@@ -186,7 +189,13 @@ class Drills:
         number = 0
         while line := play.clerk.says():
             number += 1
-            self._with.send(_signal(play.drill, number, json.loads(line), self._with.clock))
+            signal = _signal(play.drill, number, json.loads(line), self._with.clock)
+            # One that is not taken is told and the next one is handed in: the clerk fails again in a moment.
+            outcome = attempt(lambda signal=signal: self._with.send(signal))
+            if isinstance(outcome, Raised):
+                _LOG.error("failure %d of drill %s was not taken", number, play.drill.id, exc_info=outcome.error)
+            elif outcome.value is not None:
+                _LOG.warning("failure %d of drill %s was not taken: %s", number, play.drill.id, outcome.value.why)
 
     def _wait_for_end(self, play: _Play) -> None:
         def is_over() -> bool:
