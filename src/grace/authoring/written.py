@@ -21,7 +21,6 @@ from grace.authoring.playbook import (
 OPEN: Final = "${{"
 _DEEPEST: Final = 32
 _INPUT: Final = {"source": "from"}
-_OPTIONAL: Final = ("source", "default", "at_least", "at_most")
 
 
 class DraftInvalidError(Exception):

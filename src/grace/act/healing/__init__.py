@@ -7,7 +7,6 @@ rooms reach it as the ports below, so that it knows what they do and not how.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
 from typing import Protocol
 
 from pydantic import JsonValue
@@ -104,12 +103,4 @@ class Directory(Protocol):
 
     def named(self, name: str) -> Service | None:
         """Return the first service of this name, in whatever environment."""
-        ...
-
-
-class Moment(Protocol):
-    """The one thing stages need of a clock."""
-
-    def now(self) -> datetime:
-        """Return the time, aware, UTC."""
         ...

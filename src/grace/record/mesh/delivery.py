@@ -215,10 +215,6 @@ class Mesh:
             worker.notice_letters(found)
         return found
 
-    def meant_by(self, patterns: Iterable[str]) -> frozenset[EventType]:
-        """Return the types that some patterns mean; raise PatternUnknownError for one that means none."""
-        return matching_types(patterns, self._known_types)
-
     async def follow(
         self, patterns: Iterable[str] = EVERYTHING, after: int | None = None
     ) -> AsyncGenerator[LedgerEntry]:

@@ -113,11 +113,6 @@ class Writer(Generic[P]):
         awaited: Awaited[LedgerEntry] = Awaited()
         return self._wait(self._append_of(awaited, (draft,), single=True), awaited)
 
-    def submit_append_all(self, drafts: Collection[Draft]) -> "Future[Sequence[LedgerEntry]]":
-        future: Future[Sequence[LedgerEntry]] = Future()
-        self._enqueue(self._append_of(future, drafts, single=False))
-        return future
-
     def append_all(self, drafts: Collection[Draft]) -> Sequence[LedgerEntry]:
         awaited: Awaited[Sequence[LedgerEntry]] = Awaited()
         return self._wait(self._append_of(awaited, drafts, single=False), awaited)
