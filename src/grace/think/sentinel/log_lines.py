@@ -84,18 +84,16 @@ def messages_in(lines: Iterable[str]) -> Iterator[LogMessage]:
 
 def _message(kept: list[str], first: int, count: int) -> LogMessage:
     head = kept[0][:_HEAD]
-    found = _LEVEL.search(head)
-    after = kept[0][found.end() :].lstrip(" \t:-]|") if found else ""
-    return LogMessage("\n".join(kept), after or kept[0], first, count, _severity(head), _moment(head))
+    level = _LEVEL.search(head)
+    after = kept[0][level.end() :].lstrip(" \t:-]|") if level else ""
+    return LogMessage("\n".join(kept), after or kept[0], first, count, _severity(head, level), _moment(head))
 
 
-def _severity(head: str) -> Severity | None:
-    found = _LEVEL.search(head)
-    short = None if found else _SHORT_LEVEL.match(head)
-    if found is None and short is None:
-        return None
-    level = found["level"] if found else (short["level"] or short["glog"] if short else "")
-    return _SEVERITIES.get(level.lower(), Severity.CRITICAL)
+def _severity(head: str, level: re.Match[str] | None) -> Severity | None:
+    if level is not None:
+        return _SEVERITIES.get(level["level"].lower(), Severity.CRITICAL)
+    short = _SHORT_LEVEL.match(head)
+    return _SEVERITIES.get((short["level"] or short["glog"]).lower(), Severity.CRITICAL) if short else None
 
 
 def _moment(head: str) -> datetime | None:
