@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from pydantic import JsonValue as Json
 
 from grace.cli.screen import Screen, marked
+from grace.kit.wording import written, written_fact, written_members
 from grace.model.contract import Clause, ClauseSource, Comparator, Phase
 from grace.model.decision import Decision
 from grace.model.plan import Plan, PlannedStep, Reversibility
@@ -40,7 +40,8 @@ def show_plan(screen: Screen, plan: Plan) -> None:
     if plan.finds:
         screen.heading("Found")
         screen.bullets(
-            f"{found.id}: {written(found.result)}  ({found.uses} {_with(found.parameters)})" for found in plan.finds
+            f"{found.id}: {written_fact(found.result)}  ({found.uses} {written_members(found.parameters)})"
+            for found in plan.finds
         )
     screen.heading("Writes")
     for step in plan.steps:
@@ -70,7 +71,7 @@ def show_decision(screen: Screen, decision: Decision) -> None:
 
 def expectation(clause: Clause) -> str:
     """Say what a clause expects, as a playbook would."""
-    parts = [clause.name, _with(clause.parameters) if clause.source is ClauseSource.PROBE else ""]
+    parts = [clause.name, written_members(clause.parameters) if clause.source is ClauseSource.PROBE else ""]
     parts += [_WORDS[clause.comparator], _expected(clause)]
     if clause.within_s:
         parts.append(f"within {clause.within_s:g} s")
@@ -81,11 +82,6 @@ def expectation(clause: Clause) -> str:
     return " ".join(part for part in parts if part)
 
 
-def written(value: Json) -> str:
-    """Write a value as it would stand in a playbook, on one line."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
 def _expected(clause: Clause) -> str:
     if clause.comparator is Comparator.WORSENS_AT_MOST and isinstance(clause.expected, int | float):
         return f"{clause.expected:.0%}"
@@ -93,19 +89,32 @@ def _expected(clause: Clause) -> str:
 
 
 def _step_lines(step: PlannedStep) -> Iterator[str]:
-    yield f"{step.id}: {step.uses} {_with(step.parameters)}"
+    yield f"{step.id}: {step.uses} {written_members(step.parameters)}"
     yield f"    on {', '.join(target.key for target in step.targets)}; {step.reversibility}" + (
         f", kept by the provider {step.provider}" if step.provider else ""
     )
     if step.undo:
         order = "after the snapshots are restored" if step.undo.after_restore else "before anything is restored"
-        yield f"    undo: {step.undo.uses} {_with(step.undo.parameters)}, {order}"
+        yield f"    undo: {step.undo.uses} {written_members(step.undo.parameters)}, {order}"
     if step.predicted is not None:
-        yield f"    predicted: {written(step.predicted)}"
+        yield from _predicted_lines(step.predicted)
 
 
-def _with(parameters: dict[str, Json]) -> str:
-    return " ".join(f"{name}={written(value)}" for name, value in parameters.items())
+def _predicted_lines(predicted: Json) -> Iterator[str]:
+    """Show what an action foresees, a fact a line; text of several lines, as a diff, stands below its name."""
+    if not isinstance(predicted, dict):
+        yield f"    predicted: {written(predicted)}"
+        return
+    yield "    predicted:"
+    for name, value in predicted.items():
+        if isinstance(value, str) and "\n" in value.strip():
+            yield f"      {name}:"
+            yield from (f"        {line}" for line in value.splitlines())
+        elif isinstance(value, list) and value:
+            yield f"      {name}:"
+            yield from (f"        {written_fact(item)}" for item in value)
+        else:
+            yield f"      {name}: {written_fact(value)}"
 
 
 def _verb(remedy: str) -> str:

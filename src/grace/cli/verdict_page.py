@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from grace.cli.plan_page import expectation, written
+from grace.cli.plan_page import expectation
 from grace.cli.screen import Screen, marked
+from grace.kit.wording import written
 from grace.model.reading import Known, Reading
 from grace.model.verdict import Verdict
 

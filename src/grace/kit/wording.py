@@ -1,11 +1,14 @@
-"""Errors of libraries in our words: one line, without their prefixes, links and dumps of what was given."""
+"""Words for people: JSON values as a playbook would have them, and errors of libraries without what is not for people.
+
+An error becomes one line, without the library's prefixes, links and dumps of what was given.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pydantic import ValidationError
 
@@ -29,6 +32,28 @@ _OF_TYPE: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """What pydantic calls by the names of its own types."""
+
+
+def written(value: object) -> str:
+    """Write a JSON value as it would stand in a playbook, on one line."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def written_members(members: Mapping[str, object]) -> str:
+    """Write the members of an object on one line, `name=value` each; text with spaces in it is quoted."""
+    return " ".join(f"{name}={_quoted(value)}" for name, value in members.items())
+
+
+def written_fact(value: object) -> str:
+    """Write a JSON value as a person reads it: an object by its members, anything else as in a playbook."""
+    return written_members(cast("Mapping[str, object]", value)) if isinstance(value, Mapping) else written(value)
+
+
+def _quoted(value: object) -> str:
+    """Write a value so that its end is seen: text that has spaces, or none at all, as JSON."""
+    if isinstance(value, str) and value and not any(sign.isspace() for sign in value):
+        return value
+    return json.dumps(value, ensure_ascii=False)
 
 
 def in_words(error: BaseException) -> str:

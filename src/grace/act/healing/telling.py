@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from grace.act.healing.telling_restraint import RESTRAINT_TELLERS, Payload, Told
+from grace.kit.wording import written_fact, written_members
 from grace.model.approval import Answer, Approval
 from grace.model.contract import Clause, Comparator
 from grace.model.decision import Decision
@@ -80,6 +81,9 @@ def _chapter(entry: LedgerEntry) -> Chapter:
     return Chapter(index=entry.index, at=entry.at, title=title, lines=tuple(lines), run_id=entry.run_id)
 
 
+_COMPARED = {comparator: comparator.value.replace("_", " ") for comparator in Comparator}
+
+
 def _detected(payload: Payload) -> Told:
     seen = ErrorDetected.from_json(payload)
     return f"error detected in {seen.service} ({seen.environment}): {seen.title}", (
@@ -112,7 +116,7 @@ def _escalated(payload: Payload) -> Told:
 def _opened(payload: Payload) -> Told:
     run = Run.from_json(payload)
     about = f" of {run.of_run}" if run.of_run else ""
-    lines = [f"playbook {run.playbook}, inputs {run.inputs}"] if run.playbook else []
+    lines = [f"playbook {run.playbook}, {written_members(run.inputs) or 'no inputs'}"] if run.playbook else []
     return f"{run.kind}{about} opened by {run.requested_by}", (*lines, *([run.reason] if run.reason else []))
 
 
@@ -128,9 +132,10 @@ def _planned(payload: Payload) -> Told:
     plan = Plan.from_json(payload)
     return f"plan {plan.digest}: {plan.playbook} {plan.version}, {plan.reversibility}", (
         plan.summary,
-        *(f"found {found.id} with {found.uses}: {found.result}" for found in plan.finds),
+        *(f"found {found.id} with {found.uses}: {written_fact(found.result)}" for found in plan.finds),
         *(
-            f"step {step.id}: {step.uses} {step.parameters} on {', '.join(t.key for t in step.targets)}"
+            f"step {step.id}: {step.uses} {written_members(step.parameters)} on "
+            + ", ".join(target.key for target in step.targets)
             for step in plan.steps
         ),
         *(f"step {skipped.id} skipped: {skipped.why}" for skipped in plan.skipped),
@@ -184,7 +189,7 @@ def _locked(payload: Payload) -> Told:
 def _preconditions(payload: Payload) -> Told:
     read = PreconditionsRead.from_json(payload)
     return "looked again under the locks", (
-        *(f"{name}: {value}" for name, value in read.readings.items()),
+        *(f"{name}: {written_fact(value)}" for name, value in read.readings.items()),
         *(f"stale: {item}" for item in read.stale),
         *(f"unmet: {item}" for item in read.unmet),
     )
@@ -193,7 +198,7 @@ def _preconditions(payload: Payload) -> Told:
 def _kept(payload: Payload) -> Told:
     snapshot = Snapshot.from_json(payload)
     return f"snapshot {snapshot.id}: {len(snapshot.objects)} objects, {len(snapshot.evidence)} pieces of evidence", (
-        *(f"{item.target.key} {item.digest} {item.facts}" for item in snapshot.objects),
+        *(f"{item.target.key} {item.digest} {written_members(item.facts)}".rstrip() for item in snapshot.objects),
         *(f"evidence {item.source} {item.digest}, {item.size} bytes" for item in snapshot.evidence),
     )
 
@@ -211,7 +216,7 @@ def _intended(payload: Payload) -> Told:
 
 def _noted(payload: Payload) -> Told:
     noted = StepNoted.from_json(payload)
-    return f"noted for {noted.step_id}", (str(noted.handle),)
+    return f"noted for {noted.step_id}", (written_members(noted.handle),)
 
 
 def _finished(payload: Payload) -> Told:
@@ -219,7 +224,7 @@ def _finished(payload: Payload) -> Told:
     took = (result.finished_at - result.started_at).total_seconds()
     return f"{result.id} is {result.state} after {took:.3f} s", (
         *([result.why] if result.why else []),
-        *(f"{name}: {value}" for name, value in result.output.items()),
+        *(f"{name}: {written_fact(value)}" for name, value in result.output.items()),
         *(f"{target} now {digest}" for target, digest in result.ours.items()),
     )
 
@@ -302,26 +307,27 @@ def expects(clause: Clause) -> str:
         if clause.phase == "after"
         else ""
     )
-    return f"{clause.name} {clause.comparator} {value}{window}"
+    return f"{clause.name} {_COMPARED[clause.comparator]} {written_fact(value)}{window}"
 
 
 def shown(reading: Reading) -> str:
     """Show a reading: its value, or why there is none."""
-    return str(reading.found.value) if isinstance(reading.found, Known) else f"unknown ({reading.found.why})"
+    return written_fact(reading.found.value) if isinstance(reading.found, Known) else f"unknown ({reading.found.why})"
 
 
 def _looked_on(payload: Payload) -> Told:
     seen = Observation.from_json(payload)
     what = {
-        Finding.MET: "the contract came to hold by what others did",
-        Finding.VIOLATED: "the contract did not come to hold",
-        Finding.INCONCLUSIVE: "whether the contract came to hold is not known",
+        Finding.MET: "the contract held without GRACE",
+        Finding.VIOLATED: "the contract did not hold",
+        Finding.INCONCLUSIVE: "whether the contract held is not known",
     }[seen.finding]
     lines = [seen.why]
     if seen.closed_by:
         lines.append(f"{seen.closed_by} closed the incident: {seen.closed_because}")
     lines += [
-        f"{one.find} was {one.was}, is {f'unknown: {one.unknown}' if one.unknown else one.now}"
+        f"{one.find} was {written_fact(one.was)}, is "
+        + (f"unknown: {one.unknown}" if one.unknown else written_fact(one.now))
         for one in seen.differences
     ]
     return f"{what}, {seen.after_s / 60:.1f} min after GRACE would have gone on", lines
