@@ -128,4 +128,4 @@ def _show(session: Session, one: WouldHaveView) -> None:
 
 
 def _after(one: WouldHaveView) -> str:
-    return "" if one.minutes is None else f"{one.minutes:g} min later, by what others did"
+    return "" if one.minutes is None else f"{one.minutes:g} min later, without GRACE"

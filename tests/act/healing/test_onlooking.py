@@ -137,7 +137,7 @@ def test_the_report_tells_what_would_have_been_done_what_was_done_and_the_minute
         assert (told["marks"], told["contracts"], told["observed"]) == ({"right": 1}, {"met": 1}, 1)
         story = client.get(f"/api/runs/{line['run_id']}/explain").json()
         assert story["headline"].startswith("observed")
-        assert any("came to hold by what others did" in chapter["title"] for chapter in story["chapters"])
+        assert any("held without GRACE" in chapter["title"] for chapter in story["chapters"])
         assert len(list(running.house.record.entries(types={EventType.OBSERVATION_JUDGED}))) == 1
 
 

@@ -62,7 +62,7 @@ class WouldHave(View):
     """How it would have gone on: alone, or whom it would have asked."""
     steps: list[str]
     contract: str
-    """`met`, `violated` or `inconclusive` by what others did; `watching` while that is not decided."""
+    """`met`, `violated` or `inconclusive` without GRACE; `watching` while that is not decided."""
     minutes: float | None
     """From the moment at which GRACE would have gone on until the contract held; null while or where it did not."""
     was_done: list[str]
