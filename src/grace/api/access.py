@@ -37,7 +37,7 @@ class Needs:
     role: Role
 
     async def __call__(self, request: Request) -> Identity:
-        identity = await authenticate(request)
+        identity = await authenticate(request, self.role)
         if not identity.role.may(self.role):
             raise ProblemError(
                 HTTPStatus.FORBIDDEN,
@@ -48,15 +48,15 @@ class Needs:
         return identity
 
 
-async def authenticate(request: Request) -> Identity:
-    """Return whose token the request shows; raise a 401 problem that says how to get one."""
+async def authenticate(request: Request, role: Role) -> Identity:
+    """Return whose token the request shows; raise a 401 problem that says how to get one of the role."""
     shown = request.headers.get("authorization", "")
     if not shown:
-        ask_for_token("This needs a token, and none was sent.")
+        ask_for_token("This needs a token, and none was sent.", role)
     secret = secret_of(shown)
     if secret is None:
-        ask_for_token("The Authorization header is not `Bearer TOKEN`.")
-    return await identify(house_of(request), secret)
+        ask_for_token("The Authorization header is not `Bearer TOKEN`.", role)
+    return await identify(house_of(request), secret, role)
 
 
 def secret_of(shown: str) -> str | None:
@@ -66,11 +66,14 @@ def secret_of(shown: str) -> str | None:
     return secret if is_token else None
 
 
-async def identify(house: House, secret: str) -> Identity:
-    """Return whose secret this is; raise a 401 problem for an unknown, expired or revoked one."""
+async def identify(house: House, secret: str, role: Role) -> Identity:
+    """Return whose secret this is; raise a 401 problem for an unknown, expired or revoked one.
+
+    `role` is what is needed, and what the problem says how to get.
+    """
     identity = house.tokens.remembered(secret) or await asyncio.to_thread(house.tokens.identify, secret)
     if identity is None:
-        ask_for_token("The token is unknown, expired or revoked.")
+        ask_for_token("The token is unknown, expired or revoked.", role)
     return identity
 
 

@@ -160,7 +160,7 @@ class Live:
 
     async def _require_viewer(self, follower: _Follower) -> Identity:
         try:
-            identity = await identify(self.house, follower.secret)
+            identity = await identify(self.house, follower.secret, Role.VIEWER)
         except ProblemError as problem:
             raise _Ended(NOT_ALLOWED, str(problem)) from None
         if not identity.role.may(Role.VIEWER):

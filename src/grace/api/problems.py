@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
+from grace.api.roles import Role
 from grace.kit.wording import flaws_in_words
 from grace.model.warrant import Refusal
 from grace.record.store.commit import WriteFailedError
@@ -20,10 +21,6 @@ from grace.record.store.writer import WriterBusyError, WriterClosedError
 from grace.sense.intake.acceptance import IntakeBusyError
 
 MEDIA_TYPE: Final = "application/problem+json"
-HOW_TO_GET_A_TOKEN: Final = (
-    "On the server's machine: `grace token create NAME --role viewer`; then send the header "  # noqa: S105
-    "`Authorization: Bearer TOKEN`."
-)
 TROUBLES: Final = (WriterBusyError, WriteFailedError, WriterClosedError, IntakeBusyError)
 """What the record raises when it can take nothing at the moment."""
 _NAMESPACE: Final = "urn:grace:problem:"
@@ -82,13 +79,14 @@ def not_found(noun: str, identity: str, next_step: str) -> NoReturn:
     raise ProblemError(HTTPStatus.NOT_FOUND, f"no-{noun}", f"There is no {noun} {identity!r}.", next_step)
 
 
-def ask_for_token(detail: str) -> NoReturn:
-    """Raise that a token is needed, and say how to get one."""
+def ask_for_token(detail: str, role: Role) -> NoReturn:
+    """Raise that a token is needed, and say how to get one that is good for it."""
     raise ProblemError(
         HTTPStatus.UNAUTHORIZED,
         "unauthorized",
         detail,
-        HOW_TO_GET_A_TOKEN,
+        f"On the server's machine: `grace token create NAME --role {role}`; then send the header "
+        "`Authorization: Bearer TOKEN`.",
         {"WWW-Authenticate": 'Bearer realm="grace"'},
     )
 

@@ -53,7 +53,7 @@ class NewToken(Asked):
 @router.post("/login", responses=documented(HTTPStatus.UNAUTHORIZED))
 async def login(body: Login, house: TheHouse) -> Session:
     """Exchange a token for a session token."""
-    identity = await identify(house, body.token)
+    identity = await identify(house, body.token, Role.VIEWER)
     issued = await asyncio.to_thread(house.tokens.open_session, identity, house.session_lifetime)
     return Session(token=issued.secret, name=identity.name, role=identity.role, expires_at=issued.token.expires_at)
 
