@@ -35,7 +35,9 @@ class Inside:
         self.read.append(body)
 
 
-def asked_inside(house: House, secret: str, chunks: tuple[bytes, ...], method: str = "POST", path: str = PATH) -> bool:
+def asked_inside(
+    house: House, secret: str, chunks: tuple[bytes, ...], method: str = "POST", path: str = PATH, query: bytes = b""
+) -> bool:
     """Send one request to the front door; tell whether it was handed on, whole."""
     inside = Inside()
     headers = [(b"authorization", f"Bearer {secret}".encode())]
@@ -50,7 +52,7 @@ def asked_inside(house: House, secret: str, chunks: tuple[bytes, ...], method: s
     async def send(message: Message) -> None:
         assert message["type"].startswith("http.response")
 
-    scope = {"type": "http", "method": method, "path": path, "headers": headers}
+    scope = {"type": "http", "method": method, "path": path, "query_string": query, "headers": headers}
     asyncio.run(FrontDoor(inside, house, Refusals(house.clock))(scope, receive, send))
     assert inside.read in ([], [b"".join(chunks)])
     return bool(inside.read)
@@ -68,6 +70,7 @@ def test_only_the_usual_is_taken_in_ahead_of_the_application(house: House, token
     assert asked_inside(house, sender, (b"x" * (BODY_LIMIT + 1),))
     assert asked_inside(house, sender, (b"{}",), method="PUT")
     assert asked_inside(house, sender, (b"{}",), path="/api/halt")
+    assert asked_inside(house, sender, (b"{}",), query=b"service=orders")
 
 
 @pytest.mark.parametrize("body", [b"", b"not json", b'{"signals": []}', b'{"format": 1}', b'{"id": 1, "id": 2}'])

@@ -50,7 +50,7 @@ class FrontDoor:
 
     def _known_sender(self, scope: Scope) -> Identity | None:
         """Return who sends, where that is known without looking anything up."""
-        if scope["method"] != "POST":
+        if scope["method"] != "POST" or scope["query_string"]:
             return None
         headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
         shown = [value for name, value in headers if name == _AUTHORIZATION]
