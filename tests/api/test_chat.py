@@ -44,6 +44,14 @@ def test_it_says_why_by_run_by_incident_and_of_the_newest_run(client: httpx.Clie
     assert unknown["metadata"]["refused"]["rule"] == "no-run"
 
 
+def test_it_says_what_is_halted(client: httpx.Client) -> None:
+    assert say(client, "is anything halted?")["response"].startswith("No halt stands")
+    say(client, "halt orders because of a migration")
+    told = say(client, "what is halted?")
+    assert told["metadata"]["intent"] == "halts"
+    assert "Halted for orders" in told["response"]
+
+
 def test_it_shows_what_waits_and_answers_by_link_alone(
     client: httpx.Client, house: House, tokens: dict[Role, str]
 ) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grace.api.chat.intents import (
+    AskHalts,
     AskHelp,
     AskHow,
     AskPending,
@@ -31,6 +32,11 @@ APPROVAL = "apr_01J00000000000000000000001"
     ("said", "meant"),
     [
         ("trigger database error", WantDrill()),
+        ("is anything halted?", AskHalts()),
+        ("What is halted", AskHalts()),
+        ("is orders halted?", AskHalts()),
+        ("are there any halts?", AskHalts()),
+        ("who is halted", AskHalts()),
         ("Please trigger a database error!", WantDrill()),
         ("start a drill", WantDrill()),
         ("drill", WantDrill()),

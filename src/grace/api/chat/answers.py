@@ -9,6 +9,7 @@ from typing import Final
 from grace.act.healing.telling import tell
 from grace.api.chat.findings import Findings
 from grace.api.chat.intents import (
+    AskHalts,
     AskHelp,
     AskHow,
     AskPending,
@@ -41,6 +42,7 @@ _SAYABLE: Final = (
     "what is wrong with SERVICE",
     "why was this done, why was nothing done: why RUN or INCIDENT",
     "what is pending",
+    "is anything halted",
     "how do I fix a full disk",
     "plan INCIDENT, heal INCIDENT",
     "halt, halt SERVICE because REASON, end the halt",
@@ -98,6 +100,9 @@ class Answerer:
                 reply = self._tell_why(question)
             case AskPending():
                 reply = self._tell_pending(question)
+            case AskHalts():
+                seen = Findings(self.house).halts()
+                reply = _said(question, seen.headline, seen.lines)
             case AskHow():
                 reply = self._tell_how(question)
             case WantAnswer():

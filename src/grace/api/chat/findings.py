@@ -79,6 +79,11 @@ class Findings:
             approval_ids=tuple(row.id for row in asked),
         )
 
+    def halts(self) -> Seen:
+        """Say which halts stand."""
+        lines = self._stopped()
+        return Seen("New deeds are halted." if lines else "No halt stands: new deeds may begin.", lines)
+
     def subject(self, about: str) -> tuple[str, str]:
         """Return what a why is about: a run or an incident by the beginning of its id, or the newest run."""
         if about != LAST:

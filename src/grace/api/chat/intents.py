@@ -36,6 +36,13 @@ class AskPending:
 
 
 @dataclass(frozen=True, slots=True)
+class AskHalts:
+    """Which halts stand."""
+
+    name: ClassVar[str] = "halts"
+
+
+@dataclass(frozen=True, slots=True)
 class AskHow:
     """How to mend something, in the asker's words."""
 
@@ -99,7 +106,7 @@ class WantPlan:
     incident: str = LAST
 
 
-Question: TypeAlias = AskWhatIsWrong | AskWhy | AskPending | AskHow | AskHelp | WantAnswer
+Question: TypeAlias = AskWhatIsWrong | AskWhy | AskPending | AskHalts | AskHow | AskHelp | WantAnswer
 """What only reads; an answer to a plan is shown its place, so it is a question too."""
 Deed: TypeAlias = WantDrill | WantHalt | WantHaltEnd | WantHeal | WantPlan
 """What needs the role of an operator."""
@@ -171,6 +178,10 @@ def _pending(_: str, __: re.Match[str]) -> Intent:
     return AskPending()
 
 
+def _halts(_: str, __: re.Match[str]) -> Intent:
+    return AskHalts()
+
+
 def _drill(_: str, __: re.Match[str]) -> Intent:
     return WantDrill()
 
@@ -206,6 +217,12 @@ _RULES: Final[tuple[tuple[re.Pattern[str], Read], ...]] = (
         rf"(?:\s+of\s+(?:the\s+)?(?P<of>{_NAME}))?[?.!]*$"
         r"|^(?:is|are) (?:anything|something|things?) (?:wrong|broken|down|failing)\b",
         _wrong,
+    ),
+    _rule(
+        r"^(?:is|are) .{0,80}\b(?:halted|frozen|stopped)[?.!]*$"
+        r"|^(?:what|who)(?: is|'s| are)? (?:halted|frozen|stopped)\b"
+        r"|^(?:is there|are there) (?:a|any) halts?\b|^(?:what|which) halts?\b|^halts[?.!]*$",
+        _halts,
     ),
     _rule(
         r"^(?:trigger|start|run|simulate|begin|play|do|make)\b.{0,60}"
