@@ -24,14 +24,28 @@ _OF_TYPE: Final[Mapping[str, str]] = MappingProxyType(
         "model_attributes_type": "should be an object",
         "list_type": "should be a list",
         "tuple_type": "should be a list",
+        "set_type": "should be a list",
+        "frozen_set_type": "should be a list",
+        "mapping_type": "should be an object",
         "bool_type": "should be true or false",
+        "bool_parsing": "should be true or false",
         "int_type": "should be a whole number",
         "int_parsing": "should be a whole number",
+        "int_from_float": "should be a whole number",
+        "path_type": "should be a path",
+        "datetime_type": "should be a time, as 2026-01-01T00:00:00Z",
+        "datetime_parsing": "should be a time, as 2026-01-01T00:00:00Z",
+        "datetime_from_date_parsing": "should be a time, as 2026-01-01T00:00:00Z",
         "float_type": "should be a number",
         "float_parsing": "should be a number",
     }
 )
 """What pydantic calls by the names of its own types."""
+_SHORTER: Final = (
+    ("greater than or equal to", "at least"),
+    ("less than or equal to", "at most"),
+    (" after validation", ""),
+)
 
 
 def written(value: object) -> str:
@@ -84,6 +98,8 @@ def flaw_in_words(flaw: Mapping[str, Any]) -> str:
     said: str = flaw["msg"]
     for prefix in _PREFIXES:
         said = said.removeprefix(prefix)
+    for long, short in _SHORTER:
+        said = said.replace(long, short)
     subject, should, rest = said.partition(" should ")
     return f"should {rest}" if should and " " not in subject else said
 

@@ -157,7 +157,7 @@ def test_what_is_not_json_is_said_to_be_none(body: bytes) -> None:
 @pytest.mark.parametrize(
     ("change", "field", "why"),
     [
-        ({"format": 2}, "format", "should be less than or equal to 1"),
+        ({"format": 2}, "format", "should be at most 1"),
         ({"id": ""}, "id", "should match pattern"),
         ({"id": "a" * 129}, "id", "should have at most 128 characters"),
         ({"id": "with blank"}, "id", "should match pattern"),
@@ -193,7 +193,7 @@ def test_what_is_not_json_is_said_to_be_none(body: bytes) -> None:
         ({"context": {"n": float("nan")}}, "context", "has a number that is not finite"),
         ({"context": {"n": "x" * 16_385}}, "context", "has a text of 16385 characters; at most 16384 are taken"),
         ({"context": {"n": list(range(10_000))}}, "context", "has more than 10000 values"),
-        ({"sequence": -1}, "sequence", "should be greater than or equal to 0"),
+        ({"sequence": -1}, "sequence", "should be at least 0"),
     ],
     ids=str,
 )
