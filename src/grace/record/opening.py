@@ -43,7 +43,7 @@ from grace.record.store.engine import open_engine, open_reading_engine
 from grace.record.store.projection import Projections
 from grace.record.store.read_models import PROJECTIONS
 from grace.record.store.schema import RevisionState, create, require_current, revision_state
-from grace.record.store.tables import meta
+from grace.record.store.tables import ledger_payloads, meta
 from grace.record.store.units import UnitTransaction
 from grace.record.store.writer import Writer
 
@@ -212,6 +212,7 @@ def open_record(
         reader = LedgerReader(engines[1])
         signer = _signer(places, _origin(engines[0]), witness)
         _require_witnessed(reader, signer.key, witness, adopt=adopt)
+        _require_no_stray_payload(reader)
         checkpointer = Checkpointer(reader, signer, witness, clock, witness_interval_s)
         checkpointer.witness_now()
         writer = Writer(engines[0], LedgerLog(clock, projections))
@@ -271,6 +272,17 @@ def _require_newest_entry(reader: LedgerReader, size: int) -> None:
     newest = reader.entry(size - 1)
     if newest is not None and reader.inclusion(size - 1).leaf_hash != leaf_hash(canonical(header_of(newest))):
         what = f"entry {size - 1} is not the one in the tree: it was changed in the database"
+        raise LedgerUntrustedError(what, "Put back the newest copy of the database.")
+
+
+def _require_no_stray_payload(reader: LedgerReader) -> None:
+    """Check that no payload stands behind the last entry: the next one could not be written."""
+    size = reader.size()
+    beyond = select(ledger_payloads.c.index).where(ledger_payloads.c.index >= size).limit(1)
+    with reader.read() as connection:
+        stray = connection.execute(beyond).scalar()
+    if stray is not None:
+        what = f"it holds a payload {stray}, but its last entry is {size - 1}: somebody wrote to the database by hand"
         raise LedgerUntrustedError(what, "Put back the newest copy of the database.")
 
 

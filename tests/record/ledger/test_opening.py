@@ -93,6 +93,12 @@ def test_a_log_whose_tree_lost_a_tile_is_refused(filled: RecordPlaces) -> None:
         open_record(filled)
 
 
+def test_a_payload_without_its_entry_is_refused_before_anything_is_to_be_written(filled: RecordPlaces) -> None:
+    change(filled, 'INSERT INTO ledger_payloads SELECT 300, salt, payload FROM ledger_payloads WHERE "index" = 299')
+    with pytest.raises(LedgerUntrustedError, match="a payload 300, but its last entry is 299"):
+        open_record(filled)
+
+
 def test_a_changed_newest_entry_is_noticed_at_the_next_start(filled: RecordPlaces) -> None:
     change(filled, "UPDATE ledger_entries SET actor = 'nobody' WHERE \"index\" = 299")
     with pytest.raises(LedgerUntrustedError, match="entry 299"):
