@@ -27,6 +27,7 @@ from grace.model.drill import Drill, DrillKind
 from grace.model.dry_plan import DryPlan
 from grace.model.events import EventType, IncidentClosed
 from grace.model.examination import CheckResult, Examination, Health
+from grace.model.handwork import AskedByHand
 from grace.model.incident import Incident
 from grace.model.ledger_entry import Draft
 from grace.model.noun import Noun
@@ -162,6 +163,19 @@ class Drills:
         return drill
 
 
+class ByHand:
+    """Refuses every command: what becomes of one is told by the tests of the whole house."""
+
+    def foresee(self, asked: AskedByHand, by: str, incident: Incident | None = None) -> Refusal:
+        return Refusal(rule="no-service", why=f"there is no service {asked.service}", next="grace status")
+
+    def begin(self, asked: AskedByHand, by: str, *, incident: Incident | None = None, key: str = "") -> Refusal:
+        return self.foresee(asked, by, incident)
+
+    def playbook(self, run_id: str, name: str, cause: str | None = None) -> Refusal:
+        return Refusal(rule="not-by-hand", why=f"{run_id} was not done by hand", next="grace runs")
+
+
 @dataclass(frozen=True, slots=True)
 class Doctor:
     """Finds one thing, whatever is asked."""
@@ -215,6 +229,7 @@ def make_house(record: Record, engine: Engine) -> House:
         declared=Files(),
         knowledge=Library(load_knowledge([shipped_folder("knowledge")])),
         drills=Drills(),
+        by_hand=ByHand(),
         restraint=restraint,
         doctor=Doctor(),
         mesh=mesh_of(record),

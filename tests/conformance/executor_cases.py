@@ -77,6 +77,8 @@ class Case:
     """Whether the probe can tell that it was done."""
     may_be_repeated: bool = False
     """Whether the probe says `no` after a deed because doing it again is no second effect."""
+    knows_its_change: bool = True
+    """Whether it notes what it will write before it writes; else a kill in the middle leaves open whose work it is."""
     takes_anything: tuple[str, ...] = ()
     """Parameters of which no value is nonsense."""
     alias: bool = True
@@ -184,7 +186,7 @@ def _named(path: Path, chance: random.Random) -> Path:
 
 def _edit_file(_world: Path, parameters: Parameters, chance: random.Random) -> None:
     """Do to the very object what somebody else might do."""
-    path = Path(os.path.realpath(parameters["path"]))
+    path = Path(os.path.realpath(parameters.get("path") or parameters["writes"][0]))
     if not path.exists():
         path.write_text(f"theirs {chance.random()}")
         return
@@ -287,6 +289,14 @@ def _on_files(prepare: Callable[[Path, random.Random, Parameters], Parameters]) 
     return Case(prepare, files_below, foreign=_edit_file, beside=_edit_neighbour)
 
 
+def _edit_by_program(world: Path, chance: random.Random, help_given: Parameters) -> Parameters:
+    """Return a command that appends to the file that `file.write` would write."""
+    path = _write(world, chance, help_given)["path"]
+    script = 'echo more >> "$1"; test "$2" = keep || chmod 640 "$1"'
+    words = ["/bin/sh", "-c", script, "sh", path, chance.choice(["keep", "change"])]
+    return {"argv": words, "writes": [path], "patience": "200ms"}
+
+
 def _flush(world: Path, chance: random.Random, _: Parameters) -> Parameters:
     folder = world / "cache"
     (world / "beside.txt").write_text("of others")
@@ -333,6 +343,7 @@ CASES: Final[Mapping[str, Case]] = {
     "process.terminate": replace(_AT_ONCE, prepare=_terminate, helped=_holder, effects=_has_ended),
     "process.signal": replace(_AT_ONCE, prepare=_signal, helped=_holder, effects=_signals_seen, tells_yes=False),
     "command.run": replace(_AT_ONCE, prepare=run_a_program, effects=times_done),
+    "command.edit": replace(_on_files(_edit_by_program), is_idempotent=False, alias=False, knows_its_change=False),
     "http.request": replace(
         _AT_ONCE, prepare=send_a_request, helped=counting_server, effects=times_done, takes_anything=("body",)
     ),

@@ -21,6 +21,7 @@ from grace.api.routes import (
     auth,
     autonomy,
     benchmarks,
+    by_hand,
     declared,
     doctor,
     drills,
@@ -59,6 +60,7 @@ GUARDED: Final = (
     doctor.router,
     chat.router,
     report.router,
+    by_hand.router,
 )
 """Their routes name the role they need, but for the login."""
 OPEN: Final = (health.router,)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from pydantic import Field
 
+from grace.act.healing.handdesk import Begun, Foreseen
 from grace.api.tokens import TokenStore
 from grace.govern.approvals.store import ApprovalStore
 from grace.govern.halt.switch import HaltSwitch
@@ -19,6 +20,7 @@ from grace.model.diagnosis import Alternative, Evidence
 from grace.model.drill import Drill, DrillKind
 from grace.model.dry_plan import DryPlan
 from grace.model.examination import Examination
+from grace.model.handwork import AskedByHand
 from grace.model.incident import Incident
 from grace.model.noun import Noun
 from grace.model.restraint import HeldBack, Restrained, RestraintCounts, RestraintLifted
@@ -32,6 +34,7 @@ from grace.record.mesh.webhooks.outbox import Outbox
 from grace.record.opening import Record
 from grace.think.knowledge.format import KnowledgeRule
 from grace.think.playbooks.format import Language
+from grace.think.playbooks.saving import SavedPlaybook
 
 
 class Receipt(Noun):
@@ -199,6 +202,22 @@ class DrillVerbs(Protocol):
         ...
 
 
+class HandVerbs(Protocol):
+    """Foresees, begins and keeps what people do by hand."""
+
+    def foresee(self, asked: AskedByHand, by: str, incident: Incident | None = None) -> Foreseen | Refusal:
+        """Return diagnosis, plan and decision; change nothing, open nothing."""
+        ...
+
+    def begin(self, asked: AskedByHand, by: str, *, incident: Incident | None = None, key: str = "") -> Begun | Refusal:
+        """Open the run; asked again under the same key, with the same command, return the run that stands."""
+        ...
+
+    def playbook(self, run_id: str, name: str, cause: str | None = None) -> SavedPlaybook | Refusal:
+        """Write what a committed run did by hand as a playbook."""
+        ...
+
+
 class DoctorVerbs(Protocol):
     """Looks at what GRACE needs; changes nothing."""
 
@@ -236,6 +255,7 @@ class House:
     declared: Declared
     knowledge: KnowledgeVerbs
     drills: DrillVerbs
+    by_hand: HandVerbs
     restraint: RestraintVerbs
     doctor: DoctorVerbs
     mesh: Mesh

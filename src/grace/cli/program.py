@@ -41,6 +41,7 @@ COMMANDS: Final[Mapping[str, Shelved]] = {
     "watch": Shelved("watch", "Show events as they happen."),
     "plan": Shelved("heal", "Show what a heal of an incident would do; change nothing."),
     "heal": Shelved("heal", "Heal an incident and follow the run to its end."),
+    "do": Shelved("do", "Run one command by hand, with snapshot, proof, undo and record; keep it as a playbook."),
     "approve": Shelved("approve", "Say yes to exactly the plan that is shown."),
     "reject": Shelved("approve", "Say no to a plan."),
     "halt": Shelved("halt", "Stop new deeds, everywhere or for one service; --end allows them again."),

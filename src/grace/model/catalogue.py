@@ -37,6 +37,8 @@ class ActionSpec:
     """The provider that snapshots its targets, where it is exact."""
     blast_radius: str
     """One phrase: what it can touch at most."""
+    may_name_undo: bool = False
+    """An exact action whose step may name an `undo` for what lies beside its targets; then it is compensable."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from grace.model.noun import Noun
 
 BENIGN_CAUSE: Final = "benign"
 """The message reports no fault: an answer of its own, which never acts."""
+BY_HAND_CAUSE: Final = "by_hand"
+"""No diagnosis: a person says what is to be done. Nothing is ever chosen for it."""
 
 
 class CauseClass(Noun):

@@ -64,10 +64,15 @@ class PlannedStep(Noun):
     targets: tuple[Target, ...]
     reversibility: Reversibility
     provider: str | None = None
-    """The provider that snapshots what the step writes, where the step is exact."""
+    """The provider that snapshots what the step writes, where its action is exact."""
     undo: Undo | None = None
     predicted: JsonValue = None
     """What the executor says it will write, as shown to the person who approves."""
+
+    @property
+    def kept(self) -> tuple[Target, ...]:
+        """Return the targets that its provider snapshots: the command that its undo calls is nothing to keep."""
+        return tuple(target for target in self.targets if target.kind != "command") if self.provider else ()
 
 
 class Skipped(Noun):

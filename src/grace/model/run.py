@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from grace.model.handwork import Handwork
 from grace.model.noun import Noun
 
 
@@ -50,4 +51,6 @@ class Run(Noun):
     of_run: str | None = None
     requested_by: str
     reason: str = ""
+    by_hand: Handwork | None = None
+    """Set when a person gave the command themselves."""
     opened_at: datetime

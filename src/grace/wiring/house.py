@@ -29,6 +29,8 @@ from grace.act.healing.doing import Doing
 from grace.act.healing.engine import DurableEngine
 from grace.act.healing.escalating import Escalating
 from grace.act.healing.guarding import Guarding
+from grace.act.healing.handdesk import HandDesk
+from grace.act.healing.handthinking import HandThinker
 from grace.act.healing.heal import Heal
 from grace.act.healing.holding_back import HoldingBack
 from grace.act.healing.keeping_watch import Watchkeeper
@@ -48,6 +50,7 @@ from grace.act.healing.thinking import Thinking
 from grace.act.healing.undoing import Undoer
 from grace.act.healing.waking import climb_ladders, heal_new_incidents
 from grace.act.healing.way_back import KeepRun, UndoRun
+from grace.act.healing.worst import Watcher
 from grace.act.safehold import Provider
 from grace.act.safehold.vault import FolderVault, open_vault
 from grace.act.verification.benchmarks import BenchmarkRunner
@@ -271,6 +274,7 @@ def _furnish(rooms: _Rooms) -> tuple[House, Runs, Drills, Onlooker, RestraintDes
         declared=_Declared(plugged.directory, mind.shelf),
         knowledge=ReferenceDesk(mind.shelf.knowledge),
         drills=drills,
+        by_hand=HandDesk(record, runs, mint, HandThinker(mind.thinker), Watcher(plugged.eyes, clock)),
         restraint=restraint,
         doctor=_doctor(rooms, plugged, mind, halts, tokens),
         mesh=rooms.mesh,
@@ -340,7 +344,7 @@ def _walks(
     guard = Guarding(mind.looker, hands, sampler, providers, plugged.vault, directory, safe_points, rooms.mint)
     end = Settling(Escalating(mind.thinker))
     heal = Heal(
-        think=Thinking(mind.thinker, mind.restrained, directory),
+        think=Thinking(HandThinker(mind.thinker), mind.restrained, directory),
         ask=Asking(approvals, safe_points),
         guard=guard,
         do=Doing(deeds, providers, safe_points),

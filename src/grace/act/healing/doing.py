@@ -95,7 +95,7 @@ class Doing:
         provider = self._providers.get(step.provider or "")
         if provider is None:
             return {}
-        read = {target.key: provider.digest(target) for target in step.targets}
+        read = {target.key: provider.digest(target) for target in step.kept}
         return {key: digest for key, digest in read.items() if not isinstance(digest, Unknown)}
 
 

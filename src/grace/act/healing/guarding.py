@@ -136,7 +136,7 @@ class Guarding:
             target.key: (target, self.providers[step.provider])
             for step in plan.steps
             if step.provider is not None
-            for target in step.targets
+            for target in step.kept
         }
         return [named[key] for key in sorted(named)]
 

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 from sqlalchemy import Connection, text
 
 from grace.act.healing.asking import TOPIC
+from grace.act.healing.beginning import begin_by_hand
 from grace.act.healing.engine import DurableEngine, DurableSteps
 from grace.act.healing.escalating import AUTOMATIC
 from grace.act.healing.heal import Heal
@@ -97,6 +98,10 @@ class Runs:
     def is_handed_over(self, run_id: str) -> bool:
         """Tell whether the end of a run was told to the owner of its service."""
         return self.reader.find(f"{run_id}/escalated") is not None
+
+    def by_hand(self, run: Run, incident: Incident) -> Run | Refusal:
+        """Open a heal with a person's own command, together with its incident where that is opened for it alone."""
+        return self._open(run, lambda tx: begin_by_hand(tx, run, incident) or _heal_refusal(tx, run))
 
     def undo(self, run_id: str, by: str, reason: str) -> Run | Refusal:
         """Open the undo of a settled run."""

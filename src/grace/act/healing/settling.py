@@ -13,7 +13,7 @@ from grace.model.events import EventType, IncidentClosed, TargetChanged
 from grace.model.execution import Execution, Undoing
 from grace.model.ledger_entry import Draft
 from grace.model.plan import Plan, Remedy, Reversibility
-from grace.model.run import RunKind
+from grace.model.run import Run, RunKind
 from grace.model.settlement import AbortReason, Settlement, SettlementKind
 from grace.model.verdict import Finding, Verdict
 from grace.record import Transaction
@@ -63,7 +63,7 @@ class Settling:
         }:
             for target in _quarantined_by(tx, story.run.of_run):
                 tx.append(self._target(story, EventType.TARGET_RELEASED, target, story.run.reason))
-        if story.run.kind is RunKind.HEAL and settled.kind is SettlementKind.COMMITTED and story.run.incident_id:
+        if story.run.kind is RunKind.HEAL and story.run.incident_id and _ends_incident(story.run, settled.kind):
             closed = IncidentClosed(
                 incident_id=story.run.incident_id, by="grace", reason=settled.sentence, run_id=story.run.id
             )
@@ -73,6 +73,12 @@ class Settling:
     def _target(self, story: Story, type_: EventType, target: str, why: str) -> Draft:
         changed = TargetChanged(target=target, run_id=story.run.id, by=story.run.requested_by, why=why)
         return story.draft(f"{type_}/{target}", type_, changed)
+
+
+def _ends_incident(run: Run, settlement: SettlementKind) -> bool:
+    """Tell whether nothing is left to be done; what was opened for one command ends with it, but for held targets."""
+    is_own = run.by_hand is not None and run.by_hand.has_own_incident
+    return settlement is SettlementKind.COMMITTED or (is_own and settlement not in _CLOSED_TARGETS)
 
 
 def _quarantined_by(tx: Transaction, run_id: str | None) -> list[str]:

@@ -62,6 +62,14 @@ class RecordedThinker:
     shelf: Callable[[], Shelf]
     drill_ground: DrillGround = NOTHING_MADE
 
+    def examine(self, incident: Incident) -> Diagnosis:
+        """Return the cause of an incident that need not be on the record."""
+        return self._diagnose(incident)
+
+    def incident_of(self, run: Run) -> Incident:
+        """Return the incident of a run as it was last opened; raise IncidentMissingError."""
+        return self._incident(run.incident_id)
+
     def diagnose(self, run: Run) -> Diagnosis:
         """Return the cause with its evidence; `unknown` where the rules do not tell."""
         return self._diagnose(self._incident(run.incident_id))

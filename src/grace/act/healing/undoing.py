@@ -22,6 +22,7 @@ from grace.model.execution import Execution, Outcome, StepResult, StepState, Und
 from grace.model.plan import Plan, PlannedStep, Reversibility
 from grace.model.reading import Unknown
 from grace.model.snapshot import Restoration, RestoreState, Snapshot, SnapshotObject
+from grace.model.target import Target
 from grace.model.warrant import Warrant
 
 
@@ -170,8 +171,7 @@ class Undoer:
         for step in done.plan.steps:
             if step.provider != taken.provider or taken.target not in step.targets:
                 continue
-            handle = self._handle(done, step.id)
-            address = (handle or {}).get("changeset")
+            address = _change_of(self._handle(done, step.id) or {}, taken.target)
             if isinstance(address, str):
                 found.append(address)
         return tuple(found)
@@ -182,6 +182,12 @@ class Undoer:
             if handle is not None:
                 return handle
         return None
+
+
+def _change_of(handle: Mapping[str, JsonValue], target: Target) -> JsonValue:
+    """Return what a step noted of its change of one target: of each by its path, where it has several."""
+    several = handle.get("changesets")
+    return several.get(target.id) if isinstance(several, dict) else handle.get("changeset")
 
 
 def _failed(taken: SnapshotObject, why: str) -> Restoration:

@@ -146,7 +146,7 @@ def _lint_condition(work: Linting, path: Path, text: str, scope: Scope) -> None:
 
 
 def _lint_undo(work: Linting, path: Path, spec: ActionSpec | None, undo: UndoStep, scope: Scope) -> None:
-    if spec and spec.reversibility is not Reversibility.COMPENSABLE:
+    if spec and spec.reversibility is not Reversibility.COMPENSABLE and not spec.may_name_undo:
         because = {
             Reversibility.EXACT: "is exact: its snapshot is the way back",
             Reversibility.IRREVERSIBLE: "is irreversible: no call takes it back",

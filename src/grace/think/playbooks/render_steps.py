@@ -9,7 +9,7 @@ from typing import Final
 from pydantic import BaseModel, JsonValue
 
 from grace.model.catalogue import ActionSpec
-from grace.model.plan import Found, PlannedStep, Reversibility, Skipped, Undo
+from grace.model.plan import Found, PlannedStep, Skipped, Undo
 from grace.model.service import Service
 from grace.model.target import Target
 from grace.model.warrant import Refusal
@@ -80,7 +80,7 @@ def _step(site: Site, step: DoStep) -> PlannedStep:
             "with": literal(parameters),
             "targets": _once((*_targets(site, what, step.uses, parameters), *(undo.targets if undo else ()))),
             "reversibility": reversibility,
-            "provider": spec.provider if reversibility is Reversibility.EXACT else None,
+            "provider": spec.provider,
             "undo": undo.call if undo else None,
             "predicted": _predicted(site, what, step.uses, parameters),
         }

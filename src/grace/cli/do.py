@@ -1,0 +1,248 @@
+"""`grace do`: tonight's fix by hand, under snapshot, measurement, undo, policy and ledger; and kept as a playbook."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from grace_sdk.client import Json
+
+from grace.cli.calls import LAST, CommandFailed, JsonObject, Session, View
+from grace.cli.exits import Exit
+from grace.cli.expecting import read_expectation
+from grace.cli.following import Follower
+from grace.cli.heal import Draft
+from grace.cli.plan_page import show_decision, show_plan
+from grace.cli.screen import marked
+from grace.cli.verdict_page import show_verdict
+from grace.cli.views import RunDetail, RunView
+from grace.cli.visiting import command_file, online
+from grace.kit.clock import SystemClock
+from grace.kit.ids import new_id
+from grace.model.handwork import BY_HAND
+from grace.settings import load_settings
+
+app = command_file()
+
+_LONGEST_LOOK_S: Final = 120.0
+"""Indicators are read a few times beforehand, and a probe may take its time."""
+_LOOKED_THROUGH: Final = 100
+_EXAMPLE: Final = "grace do --service orders --writes /etc/app/app.conf -- sed -i s/10/30/ /etc/app/app.conf"
+
+
+class Foreseen(View):
+    """What would be done, and what nobody will watch."""
+
+    draft: Draft
+    unwatched: dict[str, str]
+
+
+class Begun(View):
+    """The run, and what it was foreseen to do."""
+
+    run: RunView
+    foreseen: Foreseen | None = None
+
+
+class Saved(View):
+    """The two files of a playbook."""
+
+    name: str
+    playbook: str
+    cases: str
+
+
+Words = Annotated[
+    list[str] | None, typer.Argument(metavar="[-- COMMAND...]", help="What to run; with --save, a run or @last.")
+]
+Service = Annotated[str, typer.Option(metavar="NAME", help="The service that is mended.")]
+Environment = Annotated[str, typer.Option(metavar="NAME", help="Where several have a service of this name.")]
+Writes = Annotated[list[str] | None, typer.Option(metavar="PATH", help="A file that it changes; may be repeated.")]
+Creates = Annotated[list[str] | None, typer.Option(metavar="PATH", help="A file that it makes; may be repeated.")]
+Undo = Annotated[str, typer.Option(metavar="COMMAND", help="Takes back what lies beside the files.")]
+Expect = Annotated[list[str] | None, typer.Option(metavar="CLAUSE", help="What must hold afterwards; may be repeated.")]
+IncidentId = Annotated[str, typer.Option(metavar="ID", help="The incident that it is for, or @last.")]
+Reason = Annotated[str, typer.Option(metavar="WHY", help="Why; it goes on the record.")]
+Timeout = Annotated[str, typer.Option(metavar="DURATION", help="How long the command may take.")]
+Within = Annotated[str, typer.Option(metavar="DURATION", help="How soon it must hold.")]
+Lasting = Annotated[str, typer.Option("--for", metavar="DURATION", help="How long it must hold.")]
+Cwd = Annotated[str, typer.Option(metavar="FOLDER", help="Where the command runs.")]
+OnlyPlan = Annotated[bool, typer.Option("--plan", help="Show what would be done; change nothing.")]
+Wait = Annotated[bool, typer.Option(help="Follow the run to its end, or to the question it waits for.")]
+Save = Annotated[str, typer.Option(metavar="NAME", help="Keep a committed run as the playbook NAME.")]
+Cause = Annotated[str, typer.Option(metavar="CAUSE", help="With --save: the cause that the playbook heals.")]
+Output = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="With --save: where to write; else the first playbook folder.")
+]
+
+
+@app.command("do")
+@partial(online, timeout_s=_LONGEST_LOOK_S)
+def do(  # noqa: PLR0913 - an option is a parameter
+    session: Session,
+    command: Words = None,
+    *,
+    service: Service = "",
+    environment: Environment = "",
+    writes: Writes = None,
+    creates: Creates = None,
+    undo: Undo = "",
+    expect: Expect = None,
+    incident: IncidentId = "",
+    reason: Reason = "",
+    timeout: Timeout = "60s",
+    within: Within = "30s",
+    lasting: Lasting = "5s",
+    cwd: Cwd = "/",
+    plan: OnlyPlan = False,
+    wait: Wait = True,
+    save: Save = "",
+    cause: Cause = "",
+    output: Output = None,
+) -> None:
+    """Run one command under snapshot, measurement, undo, policy and ledger; its settlement is the exit code.
+
+    What follows -- is run as it is written, without a shell; a pipe needs `sh -c` and one quoted text.
+    """
+    if save:
+        _save(session, _done_by_hand(session, command or []), save, cause, output)
+        return
+    asked: JsonObject = {
+        **_named(command or [], service),
+        "writes": [*(writes or ())],
+        "creates": [*(creates or ())],
+        "undo": _words("--undo", undo),
+        "expect": [read_expectation(one) for one in expect or ()],
+        "within": within,
+        "lasting": lasting,
+        "timeout": timeout,
+        "cwd": cwd,
+        "reason": reason,
+        **({"environment": environment} if environment else {}),
+        **({"incident_id": session.resolve("/api/incidents", incident, "incident")} if incident else {}),
+    }
+    if plan:
+        _foresee(session, asked)
+        return
+    _do(session, asked, wait=wait)
+
+
+def _named(command: list[str], service: str) -> JsonObject:
+    if not command:
+        raise CommandFailed(Exit.USAGE, "no command is given: write it behind --", _EXAMPLE)
+    if not service:
+        raise CommandFailed(Exit.USAGE, "no service is named", _EXAMPLE)
+    return {"service": service, "command": [*command]}
+
+
+def _do(session: Session, asked: JsonObject, *, wait: bool) -> None:
+    document = session.post("/api/do", {**asked, "key": new_id("do")})
+    begun = session.read(Begun, document)
+    if not session.screen.as_json and begun.foreseen is not None:
+        _show(session, begun.foreseen)
+        session.screen.line()
+    if not wait:
+        if session.screen.as_json:
+            session.screen.data(document)
+        else:
+            session.screen.line(marked(begun.run.state, begun.run.id))
+            session.screen.line(f"next: grace explain {begun.run.id}")
+        return
+    code = Follower(session, SystemClock()).follow(begun.run.id)
+    if not session.screen.as_json:
+        run = session.read(RunDetail, session.get(f"/api/runs/{begun.run.id}"))
+        if run.verdict is not None:
+            show_verdict(session.screen, run.verdict)
+        if run.settlement == "committed":
+            _offer(session, run.id)
+    raise typer.Exit(code)
+
+
+def _foresee(session: Session, asked: JsonObject) -> None:
+    document = session.post("/api/do/plan", asked)
+    foreseen = session.read(Foreseen, document)
+    if session.screen.as_json:
+        session.screen.data(document)
+    else:
+        _show(session, foreseen)
+        session.screen.line()
+        session.screen.line("Nothing was changed.")
+        session.screen.line("next: the same without --plan")
+    decision = foreseen.draft.decision
+    if decision is not None and not decision.ruling.tier:
+        raise typer.Exit(Exit.REFUSED)
+
+
+def _show(session: Session, foreseen: Foreseen) -> None:
+    if foreseen.draft.plan is not None:
+        show_plan(session.screen, foreseen.draft.plan)
+    if foreseen.draft.decision is not None:
+        show_decision(session.screen, foreseen.draft.decision)
+    session.screen.bullets(f"not watched: {name} is unknown now, {why}" for name, why in foreseen.unwatched.items())
+
+
+def _words(option: str, written: str) -> list[Json]:
+    try:
+        return [*shlex.split(written)]
+    except ValueError as error:
+        raise CommandFailed(Exit.USAGE, f"{option} {written!r}: {error}", "close every quote") from error
+
+
+def _done_by_hand(session: Session, written: Sequence[str]) -> str:
+    """Return the run that is meant; `@last` is the newest that was done by hand."""
+    if len(written) > 1:
+        raise CommandFailed(Exit.USAGE, "--save takes one run, not a command", "grace do --save NAME @last")
+    if written and written[0] != LAST:
+        return session.resolve("/api/runs", written[0], "run")
+    runs = [session.read(RunView, item) for item in session.items("/api/runs", {"limit": _LOOKED_THROUGH})]
+    found = next((run.id for run in runs if run.playbook == BY_HAND and run.of_run is None), None)
+    if found is None:
+        raise CommandFailed(Exit.USAGE, "nothing was done by hand yet", _EXAMPLE)
+    return found
+
+
+def _offer(session: Session, run_id: str) -> None:
+    """Offer to keep it: as a question where somebody sits at a terminal, else as the next command."""
+    if session.screen.confirm("Save it as a playbook?"):
+        name = typer.prompt("Name")
+        _save(session, run_id, name, "", None)
+        return
+    session.screen.line(f"save it as a playbook: grace do --save NAME {run_id}")
+
+
+def _save(session: Session, run_id: str, name: str, cause: str, output: Path | None) -> None:
+    folder = _folder(output)
+    query = {"name": name, **({"cause": cause} if cause else {})}
+    document = session.get(f"/api/do/{run_id}/playbook", query)
+    saved = session.read(Saved, document)
+    files = {folder / f"{name}.yaml": saved.playbook, folder / f"{name}.test.yaml": saved.cases}
+    for path in files:
+        if path.exists():
+            raise CommandFailed(Exit.USAGE, f"{path} exists, and nothing is overwritten", "choose another name")
+    for path, text in files.items():
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    playbook, cases = (str(path) for path in files)
+    if session.screen.as_json:
+        session.screen.data({"playbook": playbook, "cases": cases})
+        return
+    session.screen.line(marked("committed", f"{playbook} and {cases}"))
+    session.screen.line(f"next: grace playbook test {shlex.quote(cases)}, then start the server again")
+
+
+def _folder(output: Path | None) -> Path:
+    if output is not None:
+        folder = output
+    else:
+        folders = load_settings().playbook_folders
+        if not folders:
+            sentence = "there is no playbook folder of your own"
+            raise CommandFailed(Exit.USAGE, sentence, "--output FOLDER, and name it in GRACE_PLAYBOOK_FOLDERS")
+        folder = folders[0]
+    if not folder.is_dir():
+        raise CommandFailed(Exit.USAGE, f"there is no folder {folder}", f"mkdir {shlex.quote(str(folder))}")
+    return folder
