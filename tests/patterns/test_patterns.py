@@ -6,12 +6,14 @@ import json
 import os
 import signal
 import socket
+import socketserver
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Generator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
@@ -174,7 +176,7 @@ def test_a_refused_value_is_handed_over_with_its_field_and_what_would_pass_and_n
 
 
 class Mute:
-    """A listener that never answers, and one that answers late."""
+    """A listener that never answers."""
 
     def __init__(self) -> None:
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -197,6 +199,38 @@ def test_a_timeout_without_a_declared_limit_is_handed_over(folder: Path, mute: M
 
         handed = world.escalation()
         assert (handed.to, handed.cause, handed.settlement) == (OWNER, "timeout", SettlementKind.DENIED)
+
+
+@pytest.fixture
+def slow() -> Generator[int]:
+    """A neighbour that answers, later than it is waited for."""
+
+    class Late(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            over.wait(0.4)
+            with suppress(OSError):  # whoever asked may be gone
+                self.request.sendall(b"3")
+
+    over = threading.Event()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Late) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield int(server.server_address[1])
+        over.set()
+        server.shutdown()
+        thread.join()
+
+
+def test_a_timeout_ends_in_a_verified_fix_once_somebody_agrees_to_a_longer_one(folder: Path, slow: int) -> None:
+    config = folder / "shop.json"
+    config.write_text(json.dumps({"timeout_s": 0.1}))
+    labels = {"reloads_on": "HUP", "config": str(config), "timeout_key": "timeout_s", "timeout_raised_s": "20"}
+    with open_world(folder, labels=labels, targets=[("file", str(config))]) as world:
+        world.shop("timeout", slow)
+
+        world.approve("ann")
+        assert world.settlement().kind is SettlementKind.COMMITTED
+        assert json.loads(config.read_text()) == {"timeout_s": 20}
 
 
 def test_a_timeout_with_a_declared_limit_ends_in_a_question_whether_to_raise_it(folder: Path, mute: Mute) -> None:

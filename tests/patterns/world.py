@@ -23,7 +23,8 @@ from grace.model.events import EventType
 from grace.model.incident import Incident
 from grace.model.ledger_entry import LedgerEntry
 from grace.model.noun import Noun
-from grace.model.settlement import Settlement
+from grace.model.run import Run, RunKind
+from grace.model.settlement import Settlement, SettlementKind
 from grace.settings import load_settings
 from grace.shipped import shipped_folder
 from grace.wiring.house import Running
@@ -141,12 +142,15 @@ def open_world(
     targets: Sequence[tuple[str, str]] = (),
     mode: str = "auto",
     rules: str = "",
+    rungs: int = 3,
     **changed: object,
 ) -> Generator[World]:
     """Open a GRACE that watches the shop, with what ships and the rules that are given, and close it."""
     with ExitStack() as children:
         listener = children.enter_context(socket.create_server(("127.0.0.1", 0)))
-        (folder / "grace.yaml").write_text(_services(listener, folder, labels or {}, targets, mode))
+        (folder / "grace.yaml").write_text(
+            _services(listener, folder, labels or {}, targets, {"mode": mode, "rungs": rungs})
+        )
         policies = folder / "policies"
         policies.mkdir()
         (policies / "test.cedar").write_text(rules)
@@ -163,11 +167,17 @@ def open_world(
         running = children.enter_context(wiring.open_house(settings))
         address = children.enter_context(serving(running))
         with ExitStack() as started:
-            yield World(folder, running, address, tokens, listener, started)
+            world = World(folder, running, address, tokens, listener, started)
+            yield world
+            require_never_silent(world)
 
 
 def _services(
-    listener: socket.socket, folder: Path, labels: Mapping[str, str], targets: Sequence[tuple[str, str]], mode: str
+    listener: socket.socket,
+    folder: Path,
+    labels: Mapping[str, str],
+    targets: Sequence[tuple[str, str]],
+    more: Mapping[str, str | int],
 ) -> str:
     ratio = {
         "url": f"http://127.0.0.1:{listener.getsockname()[1]}/metrics",
@@ -178,7 +188,7 @@ def _services(
         "name": "shop",
         "environment": "test",
         "owner": OWNER,
-        "mode": mode,
+        **more,
         "labels": dict(labels),
         "pid_file": str(folder / "shop.pid"),
         "indicators": {"error_rate": {"probe": "metrics.ratio", "with": ratio, "every": "500ms"}},
@@ -186,3 +196,25 @@ def _services(
         "targets": [{"kind": kind, "id": id_} for kind, id_ in targets],
     }
     return json.dumps({"format": 1, "services": [service]})
+
+
+def require_never_silent(world: World) -> None:
+    """Hold the record to it: every incident with a settled run is healed, asked about, tried again, or handed over.
+
+    The last heal of each incident speaks for it, at the moment in which no run is between its end and the next.
+    """
+    record = world.running.house.record
+    runs = [Run.from_json(entry.payload or {}) for entry in record.entries(types=(EventType.RUN_OPENED,))]
+    last = {run.incident_id: run for run in runs if run.kind is RunKind.HEAL}
+    for incident_id, run in last.items():
+        settled = record.find(f"{run.id}/settled")
+        if settled is None:
+            continue
+        kind = Settlement.from_json(settled.payload or {}).kind
+        handed = record.find(f"{run.id}/escalated")
+        assert (kind is SettlementKind.COMMITTED) != (handed is not None), f"{incident_id} ended {kind} in silence"
+        if handed is not None:
+            escalation = Escalation.from_json(handed.payload or {})
+            assert escalation.to == OWNER
+            assert escalation.why
+            assert escalation.next.startswith("grace ")

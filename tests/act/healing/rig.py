@@ -150,6 +150,7 @@ class Script:
     mode: Mode = Mode.AUTO
     halted: bool = False
     next_rung: str | None = None
+    advises: bool = True
 
     def diagnose(self, run: Run) -> Diagnosis:
         return Diagnosis(
@@ -157,6 +158,9 @@ class Script:
         )
 
     def advise(self, run: Run, diagnosis: Diagnosis | None, failed: str | None) -> Advice:
+        if not self.advises:
+            message = "nobody to ask"
+            raise LookupError(message)
         return Advice(owner="ann", tried=(failed,) if failed else (), next_rung=self.next_rung)
 
     def decide(self, question: Question) -> Decision:
