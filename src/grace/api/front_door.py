@@ -39,14 +39,21 @@ class FrontDoor:
             return
         sender = self._known_sender(scope)
         if sender is None or not sender.role.may(Role.SENDER):
-            await self.app(scope, receive, self._refusals.listening(send, sender.name if sender else ""))
+            await self.app(scope, receive, self._listening(scope, send))
             return
         first = await receive()
         body: bytes = first.get("body", b"")
         if first["type"] != "http.request" or first.get("more_body") or len(body) > self._house.body_limit_bytes:
-            await self.app(scope, _again(first, receive), self._refusals.listening(send, sender.name))
+            await self.app(scope, _again(first, receive), self._listening(scope, send))
             return
         await self._take(body, sender, scope, receive, send)
+
+    def _listening(self, scope: Scope, send: Send) -> Send:
+        def name() -> str:
+            sender = self._known_sender(scope)
+            return sender.name if sender else ""
+
+        return self._refusals.listening(send, name)
 
     def _known_sender(self, scope: Scope) -> Identity | None:
         """Return who sends, where that is known without looking anything up."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -62,8 +63,11 @@ class Refusals:
     def note_problem(self, error: ProblemError, sender: str) -> None:
         self.note(error.problem.status, sender, error.problem.detail, error.problem.next)
 
-    def listening(self, send: Send, sender: str) -> Send:
-        """Return a `send` that notes an answer which refuses; the answer goes out unchanged."""
+    def listening(self, send: Send, sender: Callable[[], str]) -> Send:
+        """Return a `send` that notes an answer which refuses; the answer goes out unchanged.
+
+        Who sent is asked at the end: by then the token may have been recognised.
+        """
         status = 0
 
         async def heard(message: Message) -> None:
@@ -71,7 +75,7 @@ class Refusals:
             if message["type"] == "http.response.start":
                 status = message["status"]
             elif status >= FIRST_REFUSAL and message["type"] == "http.response.body":
-                self._note_answer(status, sender, message.get("body", b""))
+                self._note_answer(status, sender(), message.get("body", b""))
                 status = 0
             await send(message)
 

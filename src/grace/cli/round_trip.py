@@ -30,6 +30,7 @@ _REFUSES_EMPTY: Final = 422
 _NO_TOKEN: Final = 401
 _NO_ROLE: Final = 403
 _NOT_THERE: Final = 404
+_NO_SERVICE: Final = ":no-service"
 
 
 @dataclass(slots=True)
@@ -159,6 +160,8 @@ def _refused(check: str, about: str, problem: ApiProblem) -> CheckResult:
         return _result(check, about, Health.UNKNOWN, detail, problem.next or "grace token create NAME --role operator")
     if problem.status == _NO_TOKEN:
         return _result(check, about, Health.FAILED, detail, "grace token create NAME --role operator --keep")
+    if str(problem.members.get("type")).endswith(_NO_SERVICE):
+        return _result(check, about, Health.FAILED, detail, "grace status shows which services there are")
     if problem.status == _NOT_THERE:
         return _result(check, about, Health.UNKNOWN, detail, "grace status; is it an older server?")
     return _result(check, about, Health.FAILED, detail, problem.next or "grace status")
