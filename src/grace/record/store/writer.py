@@ -262,9 +262,9 @@ class Writer(Generic[P]):
                     job.promise.set_exception(error)
 
     def _note_trouble(self, trouble: str | None) -> None:
-        """Remember whether writing works, and tell each change of it once."""
-        changed, self._trouble = trouble != self._trouble, trouble
-        if changed:
+        """Remember why writing fails, and tell once when it begins to fail and once when it works again."""
+        turned, self._trouble = (trouble is None) != (self._trouble is None), trouble
+        if turned:
             self._on_trouble(trouble)
 
     def _abandon(self) -> None:
