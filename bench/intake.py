@@ -53,7 +53,7 @@ class Server:
 
 def measure(seconds: float = _SECONDS, warm_up_s: float = _WARM_UP_S) -> list[Row]:
     """Count what one server process accepts, single and in batches, and what memory it keeps afterwards."""
-    with tempfile.TemporaryDirectory() as folder, _server(Path(folder)) as server:
+    with tempfile.TemporaryDirectory() as folder, running_server(Path(folder)) as server:
         numbers = count()
         single = asyncio.run(_rate(server, numbers, _Load(_SINGLE_CONNECTIONS, 1, seconds, warm_up_s)))
         batched = asyncio.run(_rate(server, numbers, _Load(_BATCH_CONNECTIONS, _BATCH, seconds, warm_up_s)))
@@ -198,7 +198,8 @@ _PIECES: Final = _SIGNAL.split(b"NUMBER")
 
 
 @contextmanager
-def _server(folder: Path) -> Iterator[Server]:
+def running_server(folder: Path) -> Iterator[Server]:
+    """Serve from an empty folder for as long as somebody measures."""
     command = [sys.executable, "-m", "grace", "serve", "--port", "0", "--data", str(folder), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=folder) as process:
         try:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from bench import capture, false_drift, intake, ledger_append, ledger_proof, policy, start, verified_write
+from bench import capture, false_drift, intake, ledger_append, ledger_proof, policy, start, storm, verified_write
 from bench.rows import Aim, Row
 
 GROUPS: Final[Mapping[str, Callable[[], list[Row]]]] = {
@@ -21,6 +21,7 @@ GROUPS: Final[Mapping[str, Callable[[], list[Row]]]] = {
     "ledger": ledger_append.measure,
     "run": verified_write.measure,
     "intake": intake.measure,
+    "storm": storm.measure,
     "policy": policy.measure,
     "proof": ledger_proof.measure,
     "start": start.measure,

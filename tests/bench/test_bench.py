@@ -9,7 +9,7 @@ from multiprocessing import get_context
 
 import pytest
 
-from bench import capture, false_drift, intake, ledger_append, ledger_proof, policy, start, verified_write
+from bench import capture, false_drift, intake, ledger_append, ledger_proof, policy, start, storm, verified_write
 from bench.rows import Aim, Row, against_limit, at_least, at_most
 from bench.run import GROUPS, closing, main, table
 
@@ -25,6 +25,7 @@ SMALL: dict[str, Callable[[], list[Row]]] = {
     "ledger": lambda: ledger_append.measure(rounds=2, groups=2),
     "run": lambda: verified_write.measure(runs=2, warm_up=1),
     "intake": lambda: intake.measure(seconds=0.2, warm_up_s=0.1),
+    "storm": lambda: storm.measure(signals=1_000),
     "policy": lambda: policy.measure(count=9, questions=10),
     "proof": lambda: ledger_proof.measure(entries=2_000, proofs=3),
     "start": lambda: start.measure(starts=1),

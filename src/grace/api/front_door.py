@@ -18,6 +18,7 @@ from grace.api.house import House
 from grace.api.problems import TROUBLES, refused, respond, unavailable
 from grace.api.refusals import Refusals
 from grace.api.roles import Identity, Role
+from grace.api.turns import Turns
 from grace.model.warrant import Refusal
 
 PATH: Final = "/api/intake/native"
@@ -31,6 +32,7 @@ class FrontDoor:
     def __init__(self, app: ASGIApp, house: House, refusals: Refusals) -> None:
         self.app = app
         self._house = house
+        self._turns = Turns()
         self._refusals = refusals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,7 +68,7 @@ class FrontDoor:
 
     async def _take(self, body: bytes, sender: Identity, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            received = await self._house.door.accept(body)
+            received = await self._turns.take(self._house.door.accept(body), len(body))
         except TROUBLES as trouble:
             self._refusals.note(HTTPStatus.SERVICE_UNAVAILABLE.value, sender.name, str(trouble), "grace doctor")
             await unavailable(trouble)(scope, receive, send)
