@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Generator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from grace import wiring
 from grace.cli.exits import Exit
+from grace.cli.round_trip import skew
+from grace.settings import load_settings
 from tests.cli.conftest import Grace, Said
 from tests.cli.world import World, open_world
 
@@ -89,6 +96,41 @@ def test_a_services_file_that_was_named_and_is_not_there_fails(grace: Grace, tmp
     said = grace("doctor", "--services", str(tmp_path / "graec.yaml"), "--json")
     assert said.code == Exit.FAULT
     assert found(said)["services.loaded"][0]["health"] == "failed"
+
+
+def test_webhooks_with_a_mistake_fail_with_their_line(grace: Grace, tmp_path: Path) -> None:
+    (tmp_path / "webhooks.yaml").write_text("format: 1\nwebhooks:\n  - name: pager\n    urll: https://example.com\n")
+    said = grace("doctor", "--json")
+    assert said.code == Exit.FAULT
+    assert "webhooks.yaml:" in found(said)["webhooks.loaded"][0]["found"]
+
+
+def test_an_action_that_cannot_be_used_fails(grace: Grace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "actions").mkdir()
+    (tmp_path / "actions" / "broken.py").write_text("import nothing_of_this_name\n")
+    monkeypatch.setenv("GRACE_ACTION_FOLDERS", str(tmp_path / "actions"))
+    said = grace("doctor", "--json")
+    assert said.code == Exit.FAULT
+    assert found(said)["actions.loaded"][0]["health"] == "failed"
+
+
+def test_a_folder_that_somebody_has_open_without_answering_is_warned_of(grace: Grace, data_folder: Path) -> None:
+    settings = load_settings(data_folder=data_folder)
+    with wiring.open_tokens(settings):
+        (one,) = found(grace("doctor", "--json"))["record.open"]
+    assert one["health"] == "warning"
+    assert f"process {os.getpid()}" in one["found"]
+
+
+@given(off_s=st.floats(-1e6, 1e6), delay_s=st.floats(0, 10), took_s=st.floats(0, 5), whole=st.booleans())
+def test_a_skew_is_never_told_larger_than_it_is(off_s: float, delay_s: float, took_s: float, whole: bool) -> None:
+    sent = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(milliseconds=123)
+    came = sent + timedelta(seconds=delay_s + took_s)
+    theirs = sent + timedelta(seconds=delay_s + off_s)
+    dated = theirs.replace(microsecond=0) if whole else theirs
+    told = skew(dated, sent, came)
+    assert abs(told) <= abs(off_s) + 1e-3
+    assert abs(off_s) <= abs(told) + delay_s + took_s + 2 + 1e-3
 
 
 def test_targets_and_probes_of_a_services_file_are_looked_at(grace: Grace, tmp_path: Path) -> None:

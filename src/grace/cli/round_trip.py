@@ -49,7 +49,7 @@ class RoundTrip:
         """Ask whether the server lives; nobody needs to, unless one was named."""
         begun, self._sent = self.clock.monotonic(), self.clock.now()
         try:
-            answer = httpx.get(f"{self.address.url.rstrip('/')}/api/healthz", timeout=_PATIENCE_S)
+            answer = httpx.get(f"{self.address.url.rstrip('/')}/api/healthz", timeout=_PATIENCE_S, trust_env=False)
             self._said = answer.json() if answer.headers.get("content-type", "").endswith("json") else {}
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             yield self._silent(str(error) or type(error).__name__, is_named=is_named)

@@ -32,6 +32,8 @@ from grace.record.store.tables import meta, tokens
 
 _SCHEMA: Final = "record.schema"
 _LEDGER: Final = "record.ledger"
+_COUNT_TABLES: Final = "SELECT count(*) FROM sqlite_master WHERE type = 'table'"
+_LEVEL: Final = "SELECT max(version) FROM dbos_migrations"
 _NOT_WELL: Final = (sqlite3.Error, DBAPIError)
 
 
@@ -78,8 +80,8 @@ class RecordOnDisk:
         lock = self.places.database.with_name("lock")
         for pid in write_lock_holders(str(lock)).pids:
             stat = process_stat(pid)
-            found = f"process {pid} ({stat.name if stat else 'gone'}) has it open"
-            yield well("record.open", str(self.places.database), found)
+            found = f"process {pid} ({stat.name if stat else 'gone'}) has it open, and no server answers for it"
+            yield doubtful("record.open", str(self.places.database), found, f"wait for its start, or: kill {pid}")
 
     def _of(self, engine: Engine) -> Iterator[CheckResult]:
         state = revision_state(engine)
@@ -139,11 +141,15 @@ def engine_database(file: Path, *, is_ours: bool = False) -> CheckResult:
         return well(check, about, "is not there yet: the next start makes it, and no fact is in it")
     try:
         with only_reading(file, is_ours=is_ours) as engine, engine.connect() as connection:
-            tables = connection.exec_driver_sql("SELECT count(*) FROM sqlite_master WHERE type = 'table'").scalar_one()
+            tables = connection.exec_driver_sql(_COUNT_TABLES).scalar_one()
+            level = connection.exec_driver_sql(_LEVEL).scalar() if tables else None
     except _NOT_WELL as error:
         advice = f"stop GRACE and move {file} away: no fact is in it, and open runs are settled from the ledger"
         return failed(check, about, f"cannot be read: {in_words(error)}", advice)
-    return well(check, about, f"{tables} tables of the engine", float(tables), "tables")
+    if level is None:
+        advice = f"stop GRACE and move {file} away: no fact is in it, and open runs are settled from the ledger"
+        return doubtful(check, about, f"{tables} tables, none of the engine's migrations", advice)
+    return well(check, about, f"{tables} tables, migration {level}; the engine brings them up at a start", float(level))
 
 
 def ledger(reader: LedgerReader, key: VerifierKey, witness: Path, clock: Clock) -> CheckResult:

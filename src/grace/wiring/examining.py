@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from grace.act.executors.finding import ActionsFlawedError
 from grace.doctor import Check, examine
 from grace.doctor.address import Address
 from grace.doctor.clocks import Clocks, ask_kernel
@@ -16,9 +15,12 @@ from grace.doctor.saying import failed, well
 from grace.doctor.services import Services
 from grace.doctor.software import software
 from grace.govern.policy.rules import PolicyInvalidError
+from grace.kit.attempt import Raised, Returned, attempt
 from grace.kit.clock import Clock, SystemClock
+from grace.kit.wording import in_words
 from grace.model.catalogue import Catalogue
 from grace.model.examination import CheckResult, Examination
+from grace.record.mesh.webhooks.declarations import WebhooksFlawedError, load_webhooks
 from grace.sense.collectors.eyes import Eyes, found_collectors
 from grace.sense.collectors.viewpoint import Viewpoint
 from grace.sense.declarations import load_services
@@ -56,17 +58,30 @@ def examine_offline(settings: Settings, clock: Clock | None = None) -> Examinati
 def examine_services(settings: Settings, service: str | None = None, clock: Clock | None = None) -> Examination:
     """Look at the services of a file, or at one of them, with the rights of who asks."""
     clock = clock or SystemClock()
-    results = tuple(_services(settings, catalogue(settings), clock, service))
+    match attempt(lambda: catalogue(settings)):
+        case Returned(value=known):
+            results = tuple(_services(settings, known, clock, service))
+        case Raised(error=error):
+            results = (_broken(error),)
     return Examination(at=clock.now(), version=VERSION, place="offline", results=results)
 
 
 def _written(settings: Settings, clock: Clock) -> Iterator[CheckResult]:
     """Look at what people wrote: actions, services, knowledge, playbooks and policies."""
-    try:
-        known = catalogue(settings)
-    except ActionsFlawedError as error:
-        yield from flawed("actions.loaded", "actions", str(error).splitlines(), _MEND)
-        return
+    match attempt(lambda: catalogue(settings)):
+        case Returned(value=known):
+            yield from _of_people(settings, known, clock)
+        case Raised(error=error):
+            yield _broken(error)
+
+
+def _broken(error: Exception) -> CheckResult:
+    """Say why actions and probes, ours or those of a plug, cannot be put together: then no server starts."""
+    found = f"{type(error).__name__}: {in_words(error)}"
+    return failed("actions.loaded", "actions and probes", found, "mend or uninstall the plug that it names")
+
+
+def _of_people(settings: Settings, known: Catalogue, clock: Clock) -> Iterator[CheckResult]:
     actions = len(known.actions)
     yield well("actions.loaded", "actions", f"{actions} actions, {len(known.probes)} probes", float(actions), "actions")
     knowledge = load_knowledge(
@@ -75,6 +90,7 @@ def _written(settings: Settings, clock: Clock) -> Iterator[CheckResult]:
     yield from _knowledge(knowledge, known)
     yield from _playbooks(settings, known, knowledge)
     yield from _policy(settings, known, clock)
+    yield from _webhooks(settings)
     yield from _services(settings, known, clock)
 
 
@@ -101,6 +117,18 @@ def _policy(settings: Settings, known: Catalogue, clock: Clock) -> Iterator[Chec
         yield from flawed("policy.loaded", "policy", error.problems, _MEND)
         return
     yield from PolicyLook(policy.rules, policy.decide, tuple(known.actions.values()), clock).checks()
+
+
+def _webhooks(settings: Settings) -> Iterator[CheckResult]:
+    about = str(settings.webhooks_file)
+    if not settings.webhooks_file.exists():
+        return
+    try:
+        hooks = load_webhooks(settings.webhooks_file, secret_named)
+    except WebhooksFlawedError as error:
+        yield from flawed("webhooks.loaded", about, [str(flaw) for flaw in error.flaws], _MEND)
+        return
+    yield well("webhooks.loaded", about, f"{len(hooks)} webhooks, their secrets found", float(len(hooks)), "webhooks")
 
 
 def _services(settings: Settings, known: Catalogue, clock: Clock, name: str | None = None) -> Iterator[CheckResult]:
