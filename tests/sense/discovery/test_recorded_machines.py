@@ -117,6 +117,8 @@ def test_equal_names_are_told_apart_by_their_ports_and_the_order_never_changes(m
         machine.process(pid, ["/srv/shop"], sockets=[pid])
     assert [one.name for one in look().services] == ["shop-8001", "shop-8002", "shop-8003"]
     assert look() == look()
+    assert len(look(Narrowing(services=frozenset({"shop"}))).services) == 3
+    assert _only(look(Narrowing(services=frozenset({"shop-8002"})))).main_pid == 105
 
 
 def test_a_socket_of_nobody_who_may_be_looked_into_is_unknown(machine: Recorded, look: Look) -> None:

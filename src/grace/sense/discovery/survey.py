@@ -63,7 +63,8 @@ def survey(ground: Ground, viewpoint: Viewpoint, narrowing: Narrowing = NO_NARRO
     book = _Book()
     containers = _containers(ground, book)
     candidates, left_out = _candidates(seen, containers, ground, narrowing)
-    chosen = [one for one in _uniquely_named(candidates) if _is_wanted(one, narrowing)]
+    named = zip(candidates, _uniquely_named(candidates), strict=True)
+    chosen = [one for called, one in named if _is_wanted(one, {called.name, one.name}, narrowing)]
     pages = _pages(chosen, viewpoint) if ground.asks_pages else {}
     services = [_service(one, pages.get(one.name, SILENT), ground, book) for one in chosen]
     services = _with_dependencies(services, chosen)
@@ -107,7 +108,7 @@ def _candidates(
         for one in containers
         if one.is_running and one.id not in taken
     ]
-    return found, LeftOut(tuple(sorted(system)), own)
+    return sorted(found, key=lambda one: one.order), LeftOut(tuple(sorted(system)), own)
 
 
 def _unheard_units(
@@ -136,13 +137,12 @@ def _name(process: SeenProcess, unit: Unit | UnreadableUnit | None, container: C
     return service_name(process.argv, process.cwd)
 
 
-def _uniquely_named(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """Add the port, else the pid, to names that several have."""
-    ordered = sorted(candidates, key=lambda one: one.order)
-    counts = Counter(one.name for one in ordered)
+def _uniquely_named(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Add the port, else the pid, to names that several have; the order stays."""
+    counts = Counter(one.name for one in candidates)
     taken: set[str] = set()
     found: list[Candidate] = []
-    for one in ordered:
+    for one in candidates:
         name = one.name
         if counts[name] > 1 or name in taken:
             mark = one.endpoints[0].port if one.endpoints else one.process.pid if one.process else len(taken)
@@ -154,12 +154,12 @@ def _uniquely_named(candidates: Iterable[Candidate]) -> list[Candidate]:
     return found
 
 
-def _is_wanted(one: Candidate, narrowing: Narrowing) -> bool:
+def _is_wanted(one: Candidate, names: set[str], narrowing: Narrowing) -> bool:
     if narrowing.is_none:
         return True
     pids = {member.pid for member in one.family}
     return bool(
-        pids & narrowing.pids or {at.port for at in one.endpoints} & narrowing.ports or one.name in narrowing.services
+        pids & narrowing.pids or {at.port for at in one.endpoints} & narrowing.ports or names & narrowing.services
     )
 
 
