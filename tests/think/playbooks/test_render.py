@@ -83,6 +83,15 @@ def test_what_was_found_stands_as_literals_in_the_plan() -> None:
     assert "${{" not in made.model_dump_json()
 
 
+def test_a_label_that_no_sender_says_is_the_services() -> None:
+    silent = INCIDENT.model_copy(update={"labels": {}})
+    declared = SERVICE.model_copy(update={"labels": {**SERVICE.labels, **INCIDENT.labels}})
+    assert plan(occasion=Occasion(silent, DIAGNOSIS, declared)).inputs == plan().inputs
+    misled = {name: "/elsewhere" for name in INCIDENT.labels if name != "engine"}
+    both = SERVICE.model_copy(update={"labels": {**SERVICE.labels, **misled}})
+    assert plan(occasion=Occasion(INCIDENT, DIAGNOSIS, both)).inputs == plan().inputs, "what a sender says comes first"
+
+
 def test_equal_occasions_make_equal_digests() -> None:
     assert plan().digest == plan().digest
     assert plan().digest != plan(occasion=Occasion(INCIDENT, DIAGNOSIS, SERVICE, {"patience": "4s"})).digest
