@@ -96,3 +96,21 @@ def test_a_person_cannot_name_a_playbook_against_an_unknown_cause() -> None:
     unknown = Occasion(INCIDENT, DIAGNOSIS.model_copy(update={"cause": "unknown"}), SERVICE)
 
     assert isinstance(plan(unknown, Library((STUCK,)), MEANS, asked_for=STUCK.playbook.name), NoPlan)
+
+
+def test_a_rung_of_which_no_plan_can_be_made_is_passed_over_for_the_next() -> None:
+    aimless = loaded(
+        STUCK_WRITER.replace("sqlite-release-stuck-writer", "aimless")
+        .replace("from: incident.labels.database", "from: incident.labels.nowhere")
+        .replace("inputs:", "priority: 1\ninputs:", 1)
+    )
+    second = variant("second", priority=2)
+
+    made = plan(OCCASION, Library((aimless, second)), MEANS)
+    none = plan(OCCASION, Library((aimless, second)), Means(CATALOGUE, Eyes({}), Hands()))
+
+    assert isinstance(made, Plan)
+    assert made.playbook == "second"
+    assert isinstance(none, NoPlan)
+    assert [one.split(" ")[0] for one in none.considered] == ["aimless", "second"]
+    assert none.refusal.rule == "input"
