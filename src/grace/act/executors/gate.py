@@ -12,7 +12,7 @@ from grace.act.executors.drill_ground import NOTHING_MADE, DrillGround
 from grace.kit.cuts import cut
 from grace.kit.wording import in_words
 from grace.model.execution import Outcome, StepState
-from grace.model.plan import Plan, PlannedStep
+from grace.model.plan import Plan, PlannedStep, Undo
 from grace.model.target import Target
 from grace.model.warrant import Refusal, Warrant
 
@@ -50,7 +50,7 @@ class Gate:
         )
         if refusal is not None:
             return refused(refusal)
-        return self._apply(step.uses, parameters, step.targets, journal)
+        return self._apply(step.uses, parameters, step, journal)
 
     def compensate(
         self, plan: Plan, step: PlannedStep, parameters: Mapping[str, JsonValue], warrant: Warrant, journal: Journal
@@ -80,7 +80,7 @@ class Gate:
         return None
 
     def _apply(
-        self, uses: str, written: Mapping[str, JsonValue], expected: tuple[Target, ...] | None, journal: Journal
+        self, uses: str, written: Mapping[str, JsonValue], step: PlannedStep | None, journal: Journal
     ) -> Outcome:
         action = self._actions.get(uses)
         if action is None:
@@ -91,13 +91,34 @@ class Gate:
         targets = action.targets(parameters)
         if isinstance(targets, Refusal):
             return refused(targets)
-        if expected is not None and {target.key for target in targets} != {target.key for target in expected}:
-            why = f"{uses} would now write {_names(targets)}, the plan says {_names(expected)}"
-            return refused(Refusal(rule="target-moved", why=why, next="plan again: `grace plan INCIDENT`"))
+        if step is not None and (moved := self._moved(step, targets)):
+            return refused(moved)
         cut(f"gate.{uses}.before")
         outcome = action.apply(parameters, journal)
         cut(f"gate.{uses}.after")
         return outcome
+
+
+    def _moved(self, step: PlannedStep, targets: tuple[Target, ...]) -> Refusal | None:
+        """Hold what the step and the undo it names would write now to what the plan says."""
+        planned = {target.key for target in step.targets}
+        if {target.key for target in targets} == planned:
+            return None
+        undone = () if step.undo is None else self._targets_of(step.undo)
+        if isinstance(undone, Refusal):
+            return undone
+        now = (*targets, *undone)
+        if {target.key for target in now} == planned:
+            return None
+        why = f"{step.uses} would now write {_names(now)}, the plan says {_names(step.targets)}"
+        return Refusal(rule="target-moved", why=why, next="plan again: `grace plan INCIDENT`")
+
+    def _targets_of(self, undo: Undo) -> tuple[Target, ...] | Refusal:
+        action = self._actions.get(undo.uses)
+        if action is None:
+            return Refusal(rule="unknown-action", why=f"there is no action {undo.uses}")
+        parameters = parse(action, undo.parameters)
+        return parameters if isinstance(parameters, Refusal) else action.targets(parameters)
 
 
 def parse(action: Action, written: Mapping[str, JsonValue]) -> BaseModel | Refusal:
