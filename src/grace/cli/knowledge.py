@@ -17,7 +17,6 @@ from grace.cli.starting import starting_told
 from grace.cli.visiting import command_file, offline, online
 from grace.cli.wording import counted, short_digest
 from grace.settings import load_settings
-from grace.think.knowledge.schema import knowledge_schema
 
 app = command_file()
 knowledge = command_file()
@@ -161,7 +160,7 @@ def try_message(
 def schema(screen: Screen) -> None:
     """Print the JSON Schema (draft-07) of knowledge packs with every probe, for editors."""
     with starting_told():
-        screen.data(knowledge_schema(wiring.catalogue(load_settings()).probes))
+        screen.data(wiring.knowledge_schema(load_settings()))
 
 
 @knowledge.command("test")

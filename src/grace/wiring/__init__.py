@@ -5,7 +5,7 @@ from grace.wiring.house import Running, open_house
 from grace.wiring.offline import FolderTokens, open_tokens
 from grace.wiring.serving import serve
 from grace.wiring.troubles import FLAWED, UNTRUSTED, UNUSABLE
-from grace.wiring.workbench import catalogue, check_knowledge, decider, known_causes, looking_back
+from grace.wiring.workbench import catalogue, check_knowledge, decider, knowledge_schema, known_causes, looking_back
 
 __all__ = [
     "FLAWED",
@@ -18,6 +18,7 @@ __all__ = [
     "decider",
     "examine_offline",
     "examine_services",
+    "knowledge_schema",
     "known_causes",
     "looking_back",
     "open_house",

@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import JsonValue
+
 from grace.act.executors.workplace import ProcessRules
 from grace.act.safehold.vault import open_vault
 from grace.govern.policy import Question
@@ -22,10 +24,11 @@ from grace.sense.collectors.eyes import Eyes, found_collectors
 from grace.sense.collectors.viewpoint import Viewpoint
 from grace.settings import Settings
 from grace.think.knowledge.loading import knowledge_files, load_knowledge, read_pack
+from grace.think.knowledge.schema import knowledge_schema as schema_of_packs
 from grace.think.playbooks.loading import load_playbooks
 from grace.think.sentinel.looking_back import LookingBack
-from grace.wiring.house import folders_of, policy_source
 from grace.wiring.plugs import load_actions
+from grace.wiring.sources import folders_of, policy_source
 
 _AUTHOR = "grace playbook test"
 
@@ -44,6 +47,11 @@ def catalogue(settings: Settings) -> Catalogue:
 def known_causes(settings: Settings) -> Collection[str]:
     """Return every cause that the knowledge can find."""
     return load_knowledge(folders_of(settings.knowledge_folders, "knowledge")).causes
+
+
+def knowledge_schema(settings: Settings) -> dict[str, JsonValue]:
+    """Return the JSON Schema of knowledge packs with the names of the installed probes."""
+    return schema_of_packs(catalogue(settings).probes)
 
 
 @dataclass(frozen=True, slots=True)
