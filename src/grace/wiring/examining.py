@@ -12,8 +12,8 @@ from grace.doctor.ground import Ground
 from grace.doctor.record import RecordOnDisk
 from grace.doctor.rules import PolicyLook, flawed, loaded
 from grace.doctor.saying import failed, well
-from grace.doctor.services import Services
 from grace.doctor.software import software
+from grace.doctor.watched import Services
 from grace.govern.policy.rules import PolicyInvalidError
 from grace.kit.attempt import Raised, Returned, attempt
 from grace.kit.clock import Clock, SystemClock
@@ -28,10 +28,10 @@ from grace.settings import Settings, secret_named
 from grace.think.knowledge.checked import CheckedPacks
 from grace.think.knowledge.loading import Knowledge, check_probes, load_knowledge
 from grace.think.playbooks.loading import load_playbooks
-from grace.wiring.house import folders_of, policy_source
 from grace.wiring.house_doctor import VERSION, declared
 from grace.wiring.offline import places
 from grace.wiring.plugs import installed_playbooks
+from grace.wiring.sources import folders_of, policy_source
 from grace.wiring.workbench import catalogue
 
 _MEND: Final = "mend the file, then grace doctor"

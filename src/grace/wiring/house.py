@@ -15,7 +15,6 @@ from fastapi import FastAPI
 
 from grace.act.executors import Action
 from grace.act.executors.authority import RecordedAuthority
-from grace.act.executors.drill_ground import DrillGround
 from grace.act.executors.gate import Gate
 from grace.act.executors.telling import TellingHands
 from grace.act.executors.workplace import ProcessRules
@@ -64,7 +63,7 @@ from grace.drill.practice import FOLLOWED, Drills, Surroundings
 from grace.drill.practice import SUBSCRIBER as DRILL_SUBSCRIBER
 from grace.govern.approvals.store import ApprovalStore
 from grace.govern.halt.switch import HaltSwitch
-from grace.govern.policy.live import LivePolicy, PolicySource
+from grace.govern.policy.live import LivePolicy
 from grace.govern.restraint.restraints import Restraints
 from grace.kit.clock import Clock, SystemClock
 from grace.kit.ids import IdMint
@@ -84,7 +83,6 @@ from grace.sense.collectors.viewpoint import Viewpoint
 from grace.sense.directory import Directory, read_declared
 from grace.sense.intake.acceptance import Intake
 from grace.settings import Settings, secret_named
-from grace.shipped import ShippedName, shipped_folder
 from grace.think.incidents.grouping import Incidents
 from grace.think.knowledge.checked import CheckedPacks
 from grace.think.playbooks.means import Means
@@ -92,6 +90,7 @@ from grace.wiring.house_doctor import HouseDoctor, Loaded
 from grace.wiring.offline import only_one, places
 from grace.wiring.plugs import MadeHere, installed_playbooks, load_actions, load_providers
 from grace.wiring.reference import ReferenceDesk
+from grace.wiring.sources import drill_ground, folders_of, policy_source
 
 VERSION: Final = version("grace-heal")
 _DRILL_ENDS_AFTER_S: Final = 120.0
@@ -392,27 +391,6 @@ class _Declared:
             )
             for loaded in self.shelf.library.playbooks
         )
-
-
-def drill_ground(settings: Settings) -> DrillGround:
-    """Return what GRACE made for drills, beside the processes that it starts."""
-    return DrillGround(settings.drill_grounds, (shipped_folder("examples"),))
-
-
-def policy_source(settings: Settings, catalogue: Catalogue) -> PolicySource:
-    """Return where the rules come from: the folders that were named instead of what ships, for a rule can forbid."""
-    shipped = shipped_folder("policies")
-    return PolicySource(
-        folders=settings.policy_folders or (shipped,),
-        schema=shipped / "grace.cedarschema",
-        known_deeds=frozenset(catalogue.actions),
-        drill_folders=tuple(str(folder) for folder in settings.drill_grounds),
-    )
-
-
-def folders_of(given: tuple[Path, ...], shipped: ShippedName) -> tuple[Path, ...]:
-    """Return what ships and what was added to it."""
-    return (shipped_folder(shipped), *given)
 
 
 def _say_started(record: Record, mint: IdMint, house: House, recovered: tuple[str, ...], *, adopted: bool) -> None:

@@ -16,8 +16,8 @@ from grace.doctor.record import engine_database, ledger
 from grace.doctor.rules import PolicyLook, loaded
 from grace.doctor.running import Server, Witnessed
 from grace.doctor.saying import doubtful, failed, well
-from grace.doctor.services import Services
 from grace.doctor.software import software
+from grace.doctor.watched import Services
 from grace.govern.halt.switch import HaltSwitch
 from grace.govern.policy.live import LivePolicy
 from grace.kit.clock import Clock

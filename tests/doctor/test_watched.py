@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from grace.doctor.services import Services, main_process, reading, target
+from grace.doctor.watched import Services, main_process, reading, target
 from grace.kit.clock import SystemClock
 from grace.model.examination import CheckResult, Health
 from grace.model.reading import Known, Unknown
@@ -23,7 +23,7 @@ from grace.sense.collectors.viewpoint import Viewpoint
 CLOCK = SystemClock()
 AS_NOBODY = """
 import os, sys
-from grace.doctor.services import process, target
+from grace.doctor.watched import process, target
 from grace.model.service import AllowedTarget
 os.setgroups([]), os.setgid(65534), os.setuid(65534)
 for kind, name in zip(sys.argv[1::2], sys.argv[2::2]):
