@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from itertools import pairwise
 
 from grace.api.turns import LARGE, Turns
@@ -18,7 +19,7 @@ async def test_between_two_large_messages_everybody_else_is_served() -> None:
             order.append("other")
             await asyncio.sleep(0)
 
-    large = [turns.take(read(name), LARGE + 1) for name in "abc"]
+    large = [turns.take(partial(read, name), LARGE + 1) for name in "abc"]
     results = await asyncio.gather(*large, others())
     assert list(results[:3]) == ["a", "b", "c"]
     read_at = [order.index(name) for name in "abc"]
@@ -35,9 +36,9 @@ async def test_a_small_message_waits_for_no_turn() -> None:
     async def short() -> str:
         return "read"
 
-    waiting = asyncio.create_task(turns.take(long(), LARGE + 1))
+    waiting = asyncio.create_task(turns.take(long, LARGE + 1))
     await asyncio.sleep(0)
-    assert await turns.take(short(), LARGE) == "read"
+    assert await turns.take(short, LARGE) == "read"
     blocked.set()
     await waiting
 
@@ -47,5 +48,18 @@ async def test_what_the_work_raises_reaches_who_asked() -> None:
         message = "too many wait"
         raise RuntimeError(message)
 
-    (raised,) = await asyncio.gather(Turns().take(fails(), LARGE + 1), return_exceptions=True)
+    (raised,) = await asyncio.gather(Turns().take(fails, LARGE + 1), return_exceptions=True)
     assert isinstance(raised, RuntimeError)
+
+
+async def test_who_goes_away_before_the_turn_leaves_nothing_begun_and_blocks_nobody() -> None:
+    turns, begun = Turns(), list[str]()
+
+    async def read(name: str) -> None:
+        begun.append(name)
+
+    first, gone, last = [asyncio.create_task(turns.take(partial(read, name), LARGE + 1)) for name in "abc"]
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.gather(first, last)
+    assert begun == ["a", "c"]

@@ -68,7 +68,7 @@ class FrontDoor:
 
     async def _take(self, body: bytes, sender: Identity, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            received = await self._turns.take(self._house.door.accept(body), len(body))
+            received = await self._turns.take(lambda: self._house.door.accept(body), len(body))
         except TROUBLES as trouble:
             self._refusals.note(HTTPStatus.SERVICE_UNAVAILABLE.value, sender.name, str(trouble), "grace doctor")
             await unavailable(trouble)(scope, receive, send)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -22,11 +22,11 @@ class Turns:
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
 
-    async def take(self, work: Coroutine[object, object, T], size: int) -> T:
+    async def take(self, work: Callable[[], Coroutine[object, object, T]], size: int) -> T:
         """Return what the work returns; with a large message it begins when its turn comes."""
         if size <= LARGE:
-            return await work
+            return await work()
         async with self._turn:
-            under_way = asyncio.ensure_future(work)
+            under_way = asyncio.ensure_future(work())
             await asyncio.sleep(0)
         return await under_way

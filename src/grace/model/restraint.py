@@ -32,6 +32,8 @@ class Restraint(Noun):
     runs_per_hour: int = Field(default=60, ge=1, le=100_000)
     runs_at_once: int = Field(default=4, ge=1, le=1_000)
     """How many of its runs may be under way, those that wait for a person not counted."""
+    questions_at_once: int = Field(default=10, ge=1, le=1_000)
+    """While so many of its runs wait for a person, no other one begins: a flood of questions is answered by nobody."""
 
     @model_validator(mode="after")
     def _is_ordered(self) -> Self:
@@ -52,6 +54,7 @@ class WaitRule(StrEnum):
     NOT_SEEN_AGAIN = "not-seen-again"
     RUNS_AT_ONCE = "runs-at-once"
     RUNS_PER_HOUR = "runs-per-hour"
+    QUESTIONS_AT_ONCE = "questions-at-once"
 
 
 class RunDeferred(Noun):

@@ -22,6 +22,7 @@ from grace.govern.policy.rules import read_rules
 from grace.govern.restraint.restraints import Restraints
 from grace.kit.clock import VirtualClock
 from grace.kit.ids import IdMint
+from grace.model.approval import Approval
 from grace.model.decision import Decision, Ruling
 from grace.model.events import BreakerChanged, EventType, FlappingChanged, IncidentClosed, LocksTaken
 from grace.model.incident import Incident
@@ -408,3 +409,21 @@ def test_restraint_lets_nothing_through_that_the_policy_refuses(shop: Shop) -> N
         shop.fails(name)
     unknown = shop.asks(shop.plan().model_copy(update={"cause": "unknown"}))
     assert shop.policy.decide(unknown).ruling is Ruling.DENIED
+
+
+def test_no_more_questions_are_asked_at_once_than_people_can_answer(shop: Shop) -> None:
+    shop.rule = RULE.model_copy(update={"questions_at_once": 1})
+    run = shop.begins(shop.opens("a"))
+    asked = Approval(
+        id="apr_1",
+        run_id=run.id,
+        plan_digest="p",
+        quorum=1,
+        requester="grace",
+        requested_at=shop.clock.now(),
+        expires_at=shop.clock.now() + timedelta(minutes=30),
+    )
+    shop.put(f"{run.id}/approval", EventType.APPROVAL_REQUESTED, asked, run=run)
+    assert refused(shop.heals(shop.opens("b"))) == WaitRule.QUESTIONS_AT_ONCE
+    shop.settles(run, SettlementKind.EXPIRED)
+    assert shop.queue.begin() == ("inc_b",)

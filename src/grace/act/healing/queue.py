@@ -21,7 +21,7 @@ from grace.model.run import Run
 from grace.record import Reader
 
 _MOST: Final = 2_000
-_OF_SERVICE: Final = frozenset({WaitRule.RUNS_AT_ONCE, WaitRule.RUNS_PER_HOUR})
+_OF_SERVICE: Final = frozenset({WaitRule.RUNS_AT_ONCE, WaitRule.QUESTIONS_AT_ONCE, WaitRule.RUNS_PER_HOUR})
 _WHO: Final = (
     " FROM incidents i WHERE i.state = 'open' AND NOT EXISTS (SELECT 1 FROM runs r"
     " WHERE r.incident_id = i.id AND r.kind = 'heal'"

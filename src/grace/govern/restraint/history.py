@@ -14,6 +14,7 @@ from grace.govern.restraint.pace import HOUR
 from grace.kit.clock import from_rfc3339
 from grace.kit.digests import digest_of
 from grace.kit.ids import beginning_at
+from grace.model.run import Stage
 from grace.model.settlement import AbortReason, SettlementKind
 
 LOOKS_BACK: Final = timedelta(days=7)
@@ -49,8 +50,8 @@ _PROPOSED: Final = text(
     "SELECT opened_at FROM runs WHERE id >= :since AND kind = 'heal' AND requested_by = 'grace' AND service = :service"
     " AND json_extract(doc, '$.run.environment') = :environment ORDER BY id"
 )
-_UNDER_WAY: Final = text(
-    "SELECT count(*) FROM runs WHERE settlement IS NULL AND kind = 'heal' AND stage <> 'waiting' AND service = :service"
+_OPEN: Final = text(
+    "SELECT stage FROM runs WHERE settlement IS NULL AND kind = 'heal' AND service = :service"
     " AND json_extract(doc, '$.run.environment') = :environment"
 )
 _RECEIVED: Final = text("SELECT max(received_at) FROM signals WHERE incident_id = :incident")
@@ -123,9 +124,18 @@ def proposed(connection: Connection, place: Place, now: datetime) -> list[dateti
     return [from_rfc3339(row[0]) for row in connection.execute(_PROPOSED, asked)]
 
 
-def under_way(connection: Connection, place: Place) -> int:
-    """Count the runs of a service that are under way and wait for nobody."""
-    return int(connection.execute(_UNDER_WAY, place._asdict()).scalar_one())
+class OpenRuns(NamedTuple):
+    """How many runs of a service are under way, and how many wait for a person."""
+
+    under_way: int
+    waiting: int
+
+
+def open_runs(connection: Connection, place: Place) -> OpenRuns:
+    """Count the runs of a service that are not settled."""
+    stages = [row[0] for row in connection.execute(_OPEN, place._asdict())]
+    waiting = stages.count(Stage.WAITING)
+    return OpenRuns(len(stages) - waiting, waiting)
 
 
 def last_received(connection: Connection, incident_id: str) -> datetime | None:

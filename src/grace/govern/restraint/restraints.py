@@ -165,9 +165,13 @@ def _cooling(connection: Connection, incident: Incident, rule: Restraint, now: d
 
 def _paced(connection: Connection, incident: Incident, rule: Restraint, now: datetime) -> RunDeferred | None:
     place = Place(incident.service, incident.environment)
-    if (running := history.under_way(connection, place)) >= rule.runs_at_once:
-        why = f"{running} runs of {place.service} are under way, and it may have {rule.runs_at_once} at once"
+    runs = history.open_runs(connection, place)
+    if runs.under_way >= rule.runs_at_once:
+        why = f"{runs.under_way} runs of {place.service} are under way, and it may have {rule.runs_at_once} at once"
         return _deferred(incident, WaitRule.RUNS_AT_ONCE, why)
+    if runs.waiting >= rule.questions_at_once:
+        why = f"{runs.waiting} runs of {place.service} wait for a person, and no more than {rule.questions_at_once} may"
+        return _deferred(incident, WaitRule.QUESTIONS_AT_ONCE, why)
     proposed = history.proposed(connection, place, now)
     until = next_place_at(proposed, rule.runs_per_hour, now)
     if until is None:
