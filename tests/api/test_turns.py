@@ -5,10 +5,11 @@ from functools import partial
 from itertools import pairwise
 
 from grace.api.turns import LARGE, Turns
+from grace.kit.clock import SystemClock
 
 
 async def test_between_two_large_messages_everybody_else_is_served() -> None:
-    turns, order = Turns(), list[str]()
+    turns, order = Turns(SystemClock()), list[str]()
 
     async def read(name: str) -> str:
         order.append(name)
@@ -27,7 +28,7 @@ async def test_between_two_large_messages_everybody_else_is_served() -> None:
 
 
 async def test_a_small_message_waits_for_no_turn() -> None:
-    turns = Turns()
+    turns = Turns(SystemClock())
     blocked = asyncio.Event()
 
     async def long() -> None:
@@ -48,12 +49,12 @@ async def test_what_the_work_raises_reaches_who_asked() -> None:
         message = "too many wait"
         raise RuntimeError(message)
 
-    (raised,) = await asyncio.gather(Turns().take(fails, LARGE + 1), return_exceptions=True)
+    (raised,) = await asyncio.gather(Turns(SystemClock()).take(fails, LARGE + 1), return_exceptions=True)
     assert isinstance(raised, RuntimeError)
 
 
 async def test_who_goes_away_before_the_turn_leaves_nothing_begun_and_blocks_nobody() -> None:
-    turns, begun = Turns(), list[str]()
+    turns, begun = Turns(SystemClock()), list[str]()
 
     async def read(name: str) -> None:
         begun.append(name)

@@ -32,7 +32,7 @@ class FrontDoor:
     def __init__(self, app: ASGIApp, house: House, refusals: Refusals) -> None:
         self.app = app
         self._house = house
-        self._turns = Turns()
+        self._turns = Turns(house.clock)
         self._refusals = refusals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

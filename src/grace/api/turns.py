@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Final, TypeVar
 
+from grace.kit.clock import Clock
+
 T = TypeVar("T")
 
 LARGE: Final = 4_096
@@ -19,7 +21,8 @@ class Turns:
     storm of large messages makes every one of them as long as all those messages together.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._turn = asyncio.Lock()
 
     async def take(self, work: Callable[[], Coroutine[object, object, T]], size: int) -> T:
@@ -28,5 +31,5 @@ class Turns:
             return await work()
         async with self._turn:
             under_way = asyncio.ensure_future(work())
-            await asyncio.sleep(0)
+            await self._clock.wait(0.0)
         return await under_way
