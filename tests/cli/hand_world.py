@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from grace_sdk.client import Client, Json
 
 from grace import wiring
 from grace.cli.addresses import announce
+from grace.kit.clock import SystemClock
 from grace.settings import load_settings
 from grace.shipped import shipped_folder
 from tests.cli.world import serving
@@ -67,6 +70,57 @@ class HandWorld:
     def as_(self, who: str) -> tuple[str, ...]:
         return ("--server", self.address, "--token", self.tokens[who])
 
+    def client(self, who: str) -> Client:
+        return Client(self.address, self.tokens[who])
+
+    def incident(self, word: str) -> str:
+        """Report that the shop times out; return the incident once its own run is over."""
+        signal: dict[str, Json] = {
+            "format": 1,
+            "id": f"signal-{word}",
+            "service": "shop",
+            "at": SystemClock().now().isoformat(),
+            "kind": "exception",
+            "title": f"TimeoutError in {word}",
+            "message": "timed out waiting for a connection from the pool: the request timed out after 30 s",
+            "labels": {"engine": "shop"},
+        }
+        with self.client("app") as client:
+            client.post("/api/intake/native", body={"signals": [signal]})
+        found = self._poll(lambda: [one for one in self._items("/api/incidents") if word in one["title"]])[0]
+        self.poll_settled(self.poll_run(found["id"])["id"])
+        return str(found["id"])
+
+    def cause_of(self, incident_id: str) -> str:
+        with self.client("ann") as client:
+            incident: Any = client.get(f"/api/incidents/{incident_id}")
+        return str(incident["cause"])
+
+    def poll_run(self, incident_id: str) -> dict[str, Any]:
+        """Return the newest run of an incident once there is one."""
+        return self._poll(lambda: self._items("/api/runs", incident_id=incident_id)[:1])[0]
+
+    def poll_settled(self, run_id: str) -> dict[str, Any]:
+        """Return a run once it is settled; the test's own timeout ends what never comes."""
+
+        def settled() -> list[dict[str, Any]]:
+            with self.client("ann") as client:
+                run: Any = client.get(f"/api/runs/{run_id}")
+            return [run] if run["settlement"] else []
+
+        return self._poll(settled)[0]
+
+    def _poll(self, look: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+        clock = SystemClock()
+        while not (found := look()):
+            clock.sleep(0.02)
+        return found
+
+    def _items(self, path: str, **query: object) -> list[dict[str, Any]]:
+        with self.client("ann") as client:
+            page: Any = client.get(path, query)
+        return page["items"]
+
 
 @contextmanager
 def shop(config: Path) -> Generator[str]:
@@ -93,7 +147,8 @@ def services(watched: Path, address: str) -> str:
         {"name": "quiet", "mode": "observe", "indicators": {"error_rate": indicator}, "targets": targets},
         {"name": "blind", "mode": "auto", "targets": targets},
     ]
-    return json.dumps({"format": 1, "services": [{"owner": "ann", **one} for one in shops]})
+    common = {"owner": "ann", "restraint": {"failures": 1000, "cool_down": "0s"}}
+    return json.dumps({"format": 1, "services": [{**common, **one} for one in shops]})
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from grace.act.executors import Journal, launcher
 from grace.act.executors.marks import mark_of
 from grace.act.executors.preparing import FILE_KIND, CommandParameters
 from grace.act.executors.running import CommandRan, CommandRun
-from grace.act.executors.workplace import own, refused
+from grace.act.executors.workplace import own
 from grace.kit.filesystem.changes import difference, recorded
 from grace.kit.filesystem.entries import Tree
 from grace.kit.filesystem.paths import NotExactError, canonical_path
@@ -66,16 +66,11 @@ class CommandEdit(CommandRun):
             return told
         return {**told, "on": mark_of(own(parameters, EditParameters).writes, self._workplace.forbidden)}
 
-    def apply(self, parameters: BaseModel, journal: Journal) -> Outcome:
-        """Run it. One that was late and is ended with all it started has failed: what stands there now is its work."""
-        try:
-            done = super().apply(parameters, journal)
-        except NotExactError as error:
-            return refused(error)
-        was_late = done.state is StepState.UNKNOWN and done.output.get("how") == launcher.TIMED_OUT
-        if was_late and not done.output.get("left"):
-            return done.model_copy(update={"state": StepState.FAILED})
-        return done
+    def _judge(self, wanted: CommandParameters, ran: CommandRan, fault: str) -> Outcome:
+        """Say how it went; one that was late and is ended with all it started has failed: what stands is its work."""
+        judged = super()._judge(wanted, ran, fault)
+        was_late = judged.state is StepState.UNKNOWN and ran.how == launcher.TIMED_OUT
+        return judged.model_copy(update={"state": StepState.FAILED}) if was_late and not ran.left else judged
 
     def _before(self, wanted: CommandParameters) -> Mapping[str, Tree]:
         """Read each file before the command starts; raise NotExactError for one that could not be given back."""

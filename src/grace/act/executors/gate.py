@@ -98,7 +98,6 @@ class Gate:
         cut(f"gate.{uses}.after")
         return outcome
 
-
     def _moved(self, step: PlannedStep, targets: tuple[Target, ...]) -> Refusal | None:
         """Hold what the step and the undo it names would write now to what the plan says."""
         planned = {target.key for target in step.targets}

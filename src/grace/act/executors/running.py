@@ -27,9 +27,10 @@ from grace.act.executors.launching import (
 from grace.act.executors.marks import changed_since, mark_of
 from grace.act.executors.preparing import CommandParameters, Ready, prepare
 from grace.act.executors.references import is_unfilled
-from grace.act.executors.workplace import Workplace, failed, own
+from grace.act.executors.workplace import Workplace, failed, own, refused
 from grace.kit.cuts import cut
 from grace.kit.filesystem.entries import Tree
+from grace.kit.filesystem.paths import NotExactError
 from grace.kit.ids import IdMint
 from grace.kit.secret_references import without
 from grace.kit.secrets import names_a_secret
@@ -100,7 +101,7 @@ class CommandRun:
             "effect": "known only to the program",
         }
 
-    def apply(self, parameters: BaseModel, journal: Journal) -> Outcome:
+    def apply(self, parameters: BaseModel, journal: Journal) -> Outcome:  # noqa: PLR0911 - nothing may start in many ways
         """Run it; done means that it ended by itself with an expected exit code."""
         wanted = own(parameters, CommandParameters)
         ready = prepare(wanted, self._workplace)
@@ -108,7 +109,10 @@ class CommandRun:
             return Outcome(state=StepState.REFUSED, why=f"{ready.rule}: {ready.why} {ready.next}".strip())
         if why := self._refuses_now(wanted):
             return Outcome(state=StepState.REFUSED, why=why)
-        before = self._before(wanted)
+        try:
+            before = self._before(wanted)
+        except NotExactError as error:
+            return refused(error)
         folder = self._workplace.folder / self._mint.mint("command")
         try:
             folder.mkdir(mode=0o700, parents=True)
@@ -127,7 +131,7 @@ class CommandRun:
         journal.note({**ran.to_json(), **self._change(before, journal)})
         cut("executor.command.run.end_noted")
         shutil.rmtree(folder)
-        return _judged(wanted, ran, end["fault"])
+        return self._judge(wanted, ran, end["fault"])
 
     def probe(self, parameters: BaseModel, handle: Mapping[str, JsonValue] | None) -> Applied:
         """Tell from the recorded end; a command that is being ended is waited for."""
@@ -145,8 +149,12 @@ class CommandRun:
         return Applied.UNKNOWN if end is None else _applied(wanted, end["how"], end["exit_code"], end["left"])
 
     def _before(self, _wanted: CommandParameters) -> Mapping[str, Tree]:
-        """Read what the command is to change, where that is known: the tree at each target."""
+        """Read what the command is to change, where that is known; raise NotExactError where it cannot be."""
         return {}
+
+    def _judge(self, wanted: CommandParameters, ran: CommandRan, fault: str) -> Outcome:
+        """Hold how it ended against what was expected."""
+        return _judged(wanted, ran, fault)
 
     def _change(self, _before: Mapping[str, Tree], _journal: Journal) -> Mapping[str, JsonValue]:
         """Return what to note of what it changed, beside how it ended."""
