@@ -34,6 +34,7 @@ def require_all(folder: Path, scenario: Scenario, world: World, witnesses: list[
         _require_nothing_held(record)
         heal, undo = _settlements(entries, known)
         _require_quarantines(record, {SettlementKind.HELD, SettlementKind.NOT_RESTORED} & {undo or heal})
+    _require_never_silent(entries)
     _require_each_once(entries)
     _require_vault(data, entries)
     assert heal in scenario.allowed, f"ended {heal}: {_sentences(entries)}"
@@ -70,6 +71,15 @@ def _settlements(entries: list[LedgerEntry], known: Acknowledged) -> tuple[Settl
     by_kind = {kind: SettlementKind(ends[run]) for run, kind in opened}
     assert len(by_kind) == len(opened), f"one run of each kind for one incident, not {opened}"
     return by_kind[RunKind.HEAL], by_kind.get(RunKind.UNDO)
+
+
+def _require_never_silent(entries: list[LedgerEntry]) -> None:
+    """A heal that did not commit is handed over, in the commit that settles it; a healed one to nobody."""
+    opened = dict(_kinds(entries, EventType.RUN_OPENED))
+    settled = {run for run, kind in _kinds(entries, EventType.RUN_SETTLED) if kind != SettlementKind.COMMITTED}
+    unhealed = {run for run in settled if opened[run] == RunKind.HEAL}
+    handed = [entry.run_id for entry in entries if entry.type is EventType.INCIDENT_ESCALATED]
+    assert sorted(unhealed) == sorted(map(str, handed)), f"unhealed {unhealed}, handed over {handed}"
 
 
 def _kinds(entries: list[LedgerEntry], type_: EventType) -> list[tuple[str, str]]:
