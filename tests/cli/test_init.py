@@ -195,6 +195,13 @@ def test_json_tells_what_was_found_and_where_it_was_written(grace: Grace, notes:
     assert printed["proposal"] == output.read_text()
 
 
+def test_a_folder_that_takes_no_file_is_told(grace: Grace, notes: Notes) -> None:
+    said = grace("init", *notes.only, "--output", "/proc/grace.yaml")
+    assert said.code == Exit.FAULT
+    assert "/proc/grace.yaml cannot be written" in said.err
+    assert "next: grace init --output FILE" in said.err
+
+
 @pytest.mark.parametrize("asked", [("--service", "nobody"), ("--pid", "999999999"), ("--port", "1")])
 def test_nothing_found_is_no_success_and_writes_nothing(grace: Grace, tmp_path: Path, asked: tuple[str, str]) -> None:
     output = tmp_path / "grace.yaml"

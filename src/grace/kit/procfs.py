@@ -135,10 +135,10 @@ def argv_of(pid: int, proc: Path = PROC) -> tuple[str, ...]:
     return tuple(part.decode("utf-8", "replace") for part in raw.rstrip(b"\0").split(b"\0")) if raw else ()
 
 
-def uid_of(pid: int, proc: Path = PROC) -> int | None:
+def uid_of(pid: int) -> int | None:
     """Return the effective user id, None when the process is gone."""
     try:
-        lines = (proc / str(pid) / "status").read_text(errors="replace").splitlines()
+        lines = (PROC / str(pid) / "status").read_text(errors="replace").splitlines()
     except (FileNotFoundError, ProcessLookupError):
         return None
     return next(int(line.split()[2]) for line in lines if line.startswith("Uid:"))

@@ -25,34 +25,30 @@ class Hotel:
     """The bookings, and what /metrics tells of the requests for them."""
 
     def __init__(self, database: Path) -> None:
-        self._database = database
+        self._connection = sqlite3.connect(database, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute(SCHEMA)
         self._answers: Counter[int] = Counter()
         self._lock = threading.Lock()
-        with self._connection() as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute(SCHEMA)
 
     def book(self, room: str, guest: str) -> int:
-        with self._connection() as connection:
-            row = connection.execute("INSERT INTO bookings (room, guest) VALUES (?, ?)", (room, guest))
+        with self._lock:
+            row = self._connection.execute("INSERT INTO bookings (room, guest) VALUES (?, ?)", (room, guest))
             return row.lastrowid or 0
 
     def count(self) -> int:
-        with self._connection() as connection:
-            return int(connection.execute("SELECT count(*) FROM bookings").fetchone()[0])
+        with self._lock:
+            return int(self._connection.execute("SELECT count(*) FROM bookings").fetchone()[0])
 
     def answered(self, status: int) -> None:
-        with self._lock:
-            self._answers[status] += 1
+        self._answers[status] += 1
 
     def metrics(self) -> str:
-        with self._lock:
-            rows = sorted(self._answers.items())
-        lines = [f'bookings_requests_total{{status="{status}"}} {count}' for status, count in rows]
+        lines = [
+            f'bookings_requests_total{{status="{status}"}} {count}'
+            for status, count in sorted(self._answers.copy().items())
+        ]
         return "\n".join(["# TYPE bookings_requests_total counter", *lines, ""])
-
-    def _connection(self) -> sqlite3.Connection:
-        return sqlite3.connect(self._database, timeout=BUSY_S)
 
 
 class Desk(BaseHTTPRequestHandler):

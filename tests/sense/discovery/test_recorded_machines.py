@@ -167,17 +167,35 @@ def test_what_lies_in_the_own_folder_is_no_target(machine: Recorded, look: Look,
     assert _only(look(own=own)).databases == ()
 
 
-def test_logs_are_files_open_for_append(machine: Recorded, look: Look) -> None:
+def test_logs_are_files_open_for_append(machine: Recorded, look: Look, tmp_path: Path) -> None:
     machine.listens(71, "127.0.0.1", 8001)
-    files = {
-        "/var/log/notes/app": APPEND,
-        "/srv/notes/out.log": os.O_WRONLY,
-        "/srv/notes/state": os.O_RDWR,
-        "/srv/notes/seen.log": os.O_RDONLY,
-        "/dev/null": APPEND,
-    }
-    machine.process(100, ["/srv/notes/notesd"], sockets=[71], files=files)
-    assert [one.value for one in _only(look()).logs] == ["/srv/notes/out.log", "/var/log/notes/app"]
+    flags = {"app": APPEND, "out.log": os.O_WRONLY, "state": os.O_RDWR, "seen.log": os.O_RDONLY}
+    for name in flags:
+        (tmp_path / name).touch()
+    files = {str(tmp_path / name): how for name, how in flags.items()}
+    machine.process(100, ["/srv/notes/notesd"], sockets=[71], files={**files, "/dev/null": APPEND})
+    assert [one.value for one in _only(look()).logs] == [str(tmp_path / "app"), str(tmp_path / "out.log")]
+
+
+def test_files_of_another_file_system_are_not_named_as_ours(machine: Recorded, look: Look, tmp_path: Path) -> None:
+    """A container's `/data/app.db` is not our `/data/app.db`."""
+    ours, theirs = _database(tmp_path / "app.db"), _database(tmp_path / "inside.db")
+    machine.listens(71, "127.0.0.1", 8001)
+    machine.process(100, ["/srv/notes", str(ours)], cwd=tmp_path, sockets=[71], files={str(ours): os.O_RDWR})
+    link = machine.proc / "100" / "fd" / "50"
+    assert [one.value for one in _only(look()).databases] == [str(ours), str(theirs)]
+    seen = see_processes(machine.proc).by_pid[100]
+    assert seen.files[0].is_here
+    link.unlink()
+    link.symlink_to(theirs)
+    assert not seen.files[0].is_here
+    cwd = machine.proc / "100" / "cwd"
+    cwd.unlink()
+    cwd.symlink_to(tmp_path / "gone")
+    link.unlink()
+    service = _only(look())
+    assert (service.databases, service.logs, service.pid_file) == ((), (), None)
+    assert "file system of its own" in service.notes[0]
 
 
 def test_a_unit_gives_its_name_its_pid_file_its_log_and_what_it_needs(

@@ -50,6 +50,8 @@ def notes_on(one: Candidate, pages: Pages) -> Iterator[str]:
         yield f"unit {one.unit.name}: unknown, {one.unit.why}"
     if one.process is None:
         yield "what the container's processes have open was not looked at"
+    elif not one.process.cwd:
+        yield "it lives in a file system of its own, such as a container's: no file of it is named here"
     server = database_server(one.process.argv) if one.process else ""
     if server:
         yield f"{server} was not spoken to: name what depends on it, and watch it by probes of its own"

@@ -22,7 +22,7 @@ _SUFFIXES: Final = frozenset({".db", ".db3", ".sqlite", ".sqlite3"})
 _ASIDE: Final = ("-wal", "-shm", "-journal")
 _MOST_BESIDE: Final = 500
 """So many entries of a working folder are looked at."""
-_WIDE_FOLDERS: Final = frozenset({"/", "/root", "/home", "/tmp", "/var", "/usr", "/etc", "/opt", "/srv"})  # noqa: S108 - named to be left alone
+_WIDE_FOLDERS: Final = frozenset({"", "/", "/root", "/home", "/tmp", "/var", "/usr", "/etc", "/opt", "/srv"})  # noqa: S108 - named to be left alone
 """Working folders that say nothing about whose files lie in them."""
 SERVERS: Final = {
     "postgres": "PostgreSQL",
@@ -69,10 +69,10 @@ def _candidates(family: Iterable[SeenProcess]) -> Iterator[tuple[str, str]]:
     members = tuple(family)
     for one in members:
         for file in one.files:
-            if not file.path.endswith(_ASIDE):
+            if not file.path.endswith(_ASIDE) and file.is_here:
                 yield os.path.realpath(file.path), f"open in process {one.pid} (descriptor {file.descriptor})"
     for one in members:
-        for word in one.argv[1:]:
+        for word in one.argv[1:] if one.cwd else ():
             if Path(word).suffix in _SUFFIXES:
                 path = os.path.realpath(Path(one.cwd) / word)
                 yield path, f"named on the command line of process {one.pid}"

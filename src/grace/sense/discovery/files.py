@@ -18,7 +18,7 @@ _MOST_BYTES: Final = 64
 def configurations_of(process: SeenProcess) -> tuple[Traced, ...]:
     """Return the files named on the command line that look like configuration."""
     found: dict[str, Traced] = {}
-    for word in process.argv[1:]:
+    for word in process.argv[1:] if process.cwd else ():
         written = word.partition("=")[2] if word.startswith("--") and "=" in word else word
         path = os.path.realpath(Path(process.cwd) / written) if Path(written).suffix in _CONFIGURATIONS else ""
         if path and Path(path).is_file():
@@ -28,7 +28,7 @@ def configurations_of(process: SeenProcess) -> tuple[Traced, ...]:
 
 def pid_file_of(process: SeenProcess, name: str, told: str) -> Traced | None:
     """Return the file that holds this process's pid now: the unit's, else one beside it or in /run."""
-    for path, source in _pid_files(process, name, told):
+    for path, source in _pid_files(process, name, told) if process.cwd else ():
         if _pid_in(path) == process.pid:
             return Traced(path, f"{source}; it holds {process.pid}")
     return None

@@ -18,7 +18,7 @@ def logs_of(family: Iterable[SeenProcess], databases: Collection[str]) -> tuple[
     for one in family:
         for file in one.files:
             is_log = file.is_appended or (file.is_written and Path(file.path).suffix in _SUFFIXES)
-            if is_log and file.path not in databases and file.path not in found:
+            if is_log and file.path not in databases and file.path not in found and file.is_here:
                 how = "open for append" if file.is_appended else "open for writing"
                 found[file.path] = Traced(file.path, f"{how} in process {one.pid} (descriptor {file.descriptor})")
     return tuple(found[path] for path in sorted(found))

@@ -19,7 +19,6 @@ from grace.kit.procfs import (
     descriptors_of,
     process_stat,
     tcp_sockets,
-    uid_of,
 )
 
 _GONE: Final = " (deleted)"
@@ -37,6 +36,13 @@ class OpenFile:
     descriptor: str
     path: str
     flags: int
+    link: Path
+    """Where `/proc` shows it."""
+
+    @property
+    def is_here(self) -> bool:
+        """Tell whether its path leads us to the same file: in a container's file system it leads elsewhere."""
+        return _same(self.link, Path(self.path))
 
     @property
     def is_appended(self) -> bool:
@@ -55,6 +61,7 @@ class SeenProcess:
     stat: ProcessStat
     argv: tuple[str, ...]
     cwd: str
+    """Empty where the same path is another folder for us, as in a container."""
     cgroups: tuple[str, ...]
     endpoints: tuple[Endpoint, ...] = ()
     """Where it listens."""
@@ -110,31 +117,47 @@ def see_processes(proc: Path = PROC) -> Processes:
     hidden: list[int] = []
     taken: set[str] = set()
     for pid in pids:
-        stat = process_stat(pid, proc)
-        argv = argv_of(pid, proc)
-        if stat is None or not stat.is_alive or not argv:
-            continue  # a kernel thread, or gone
         try:
-            links = tuple(descriptors_of(pid, proc))
-            cwd = str((proc / str(pid) / "cwd").readlink())
+            found = _look_at(pid, sockets, proc)
         except PermissionError:
             hidden.append(pid)
-            continue
         except (FileNotFoundError, ProcessLookupError):
-            continue
-        inodes = {link[len("socket:[") : -1] for _, link in links if link.startswith("socket:[")}
-        taken |= inodes
-        seen[pid] = _with_sockets(
-            SeenProcess(stat, argv, cwd, _cgroups(pid, proc), files=tuple(_files(pid, links, proc))),
-            [sockets[inode] for inode in inodes if inode in sockets],
-        )
+            continue  # it ended meanwhile
+        else:
+            if found is not None:
+                seen[pid], inodes = found
+                taken |= inodes
     held = {Held(_plain(one.local), one.uid) for one in sockets.values() if one.is_listening and one.inode not in taken}
     return Processes(seen, tuple(hidden), tuple(sorted(held, key=lambda one: (one.endpoint.port, str(one.endpoint)))))
 
 
 def owner_of(pid: int, proc: Path = PROC) -> int | None:
     """Return the user id of a process that may not be looked into."""
-    return uid_of(pid, proc)
+    try:
+        return (proc / str(pid)).stat().st_uid
+    except FileNotFoundError:
+        return None
+
+
+def _look_at(pid: int, sockets: Mapping[str, TcpSocket], proc: Path) -> tuple[SeenProcess, set[str]] | None:
+    """Return a process and the sockets it has open; None for a kernel thread or one that is gone."""
+    stat, argv = process_stat(pid, proc), argv_of(pid, proc)
+    if stat is None or not stat.is_alive or not argv:
+        return None
+    links = tuple(descriptors_of(pid, proc))
+    at = proc / str(pid) / "cwd"
+    cwd = str(at.readlink())
+    inodes = {link[len("socket:[") : -1] for _, link in links if link.startswith("socket:[")}
+    files = tuple(_files(pid, links, proc))
+    process = SeenProcess(stat, argv, cwd if _same(at, Path(cwd)) else "", _cgroups(pid, proc), files=files)
+    return _with_sockets(process, [sockets[inode] for inode in inodes if inode in sockets]), inodes
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # what cannot be reached from here is not the same
+        return False
 
 
 def _with_sockets(process: SeenProcess, sockets: Iterable[TcpSocket]) -> SeenProcess:
@@ -163,7 +186,7 @@ def _files(pid: int, links: Iterable[tuple[str, str]], proc: Path) -> Iterator[O
             continue
         flags = _flags(proc / str(pid) / "fdinfo" / descriptor)
         if flags is not None:
-            yield OpenFile(descriptor, link, flags)
+            yield OpenFile(descriptor, link, flags, proc / str(pid) / "fd" / descriptor)
 
 
 def _flags(file: Path) -> int | None:
