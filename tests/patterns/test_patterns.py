@@ -244,6 +244,18 @@ def test_a_timeout_with_a_declared_limit_ends_in_a_question_whether_to_raise_it(
         assert world.entries(EventType.STEP_INTENDED) == []
 
 
+def test_a_question_that_nobody_answers_is_handed_over(folder: Path, mute: Mute) -> None:
+    config = folder / "shop.json"
+    labels = {"reloads_on": "HUP", "config": str(config), "timeout_key": "timeout_s", "timeout_raised_s": "20"}
+    with open_world(folder, labels=labels, targets=[("file", str(config))], approval_lifetime=2) as world:
+        world.shop("timeout", mute.port)
+
+        handed = world.escalation()
+        assert (handed.to, handed.settlement) == (OWNER, SettlementKind.EXPIRED)
+        assert "silence refuses" in handed.why
+        assert world.entries(EventType.STEP_INTENDED) == []
+
+
 @pytest.fixture
 def small_disk(folder: Path) -> Generator[Path]:
     place = folder / "small"
