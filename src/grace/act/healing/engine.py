@@ -18,7 +18,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from grace.kit.clock import SystemClock
 
-APPLICATION_VERSION: Final = "1"
+APPLICATION_VERSION: Final = "2"
 """Raised when a stage is added, removed or renamed: runs of an older version are then carried on from the ledger."""
 
 MOST_LIVES: Final = 20
