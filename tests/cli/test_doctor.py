@@ -5,17 +5,13 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Generator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from grace import wiring
 from grace.cli.exits import Exit
-from grace.cli.round_trip import skew
 from grace.settings import load_settings
 from tests.cli.conftest import Grace, Said
 from tests.cli.world import World, open_world
@@ -120,17 +116,6 @@ def test_a_folder_that_somebody_has_open_without_answering_is_warned_of(grace: G
         (one,) = found(grace("doctor", "--json"))["record.open"]
     assert one["health"] == "warning"
     assert f"process {os.getpid()}" in one["found"]
-
-
-@given(off_s=st.floats(-1e6, 1e6), delay_s=st.floats(0, 10), took_s=st.floats(0, 5), whole=st.booleans())
-def test_a_skew_is_never_told_larger_than_it_is(off_s: float, delay_s: float, took_s: float, whole: bool) -> None:
-    sent = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(milliseconds=123)
-    came = sent + timedelta(seconds=delay_s + took_s)
-    theirs = sent + timedelta(seconds=delay_s + off_s)
-    dated = theirs.replace(microsecond=0) if whole else theirs
-    told = skew(dated, sent, came)
-    assert abs(told) <= abs(off_s) + 1e-3
-    assert abs(off_s) <= abs(told) + delay_s + took_s + 2 + 1e-3
 
 
 def test_targets_and_probes_of_a_services_file_are_looked_at(grace: Grace, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal as signals
 import subprocess
 import sys
 import threading
@@ -14,14 +15,10 @@ from typing import Any
 
 import pytest
 from grace_sdk.client import ApiProblem, Client, Json
-from hypothesis import given
-from hypothesis import strategies as st
 
 from grace.cli.exits import Exit
-from grace.cli.source import ready_commands, redacted_places
+from grace.cli.source import ready_commands
 from grace.kit.clock import SystemClock
-from grace.kit.redaction import redact
-from grace.kit.secrets import CUT, MARK
 from tests.cli.conftest import Grace, Said
 from tests.cli.world import World, open_world
 
@@ -141,6 +138,19 @@ def test_people_read_it_as_sentences(grace: Grace, world: World) -> None:
 
 
 @pytest.mark.slow
+def test_an_interrupt_ends_it_without_a_trace(world: World, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "grace", "source", "test", "--server", world.address]
+    environment = {**os.environ, "GRACE_TOKEN": world.tokens["ann"], "GRACE_DATA_FOLDER": str(tmp_path)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stderr is not None
+        assert child.stderr.readline().startswith("waiting 2m")
+        child.send_signal(signals.SIGINT)
+        out, err = child.communicate(timeout=60)
+    assert child.returncode == 130, "128 and the number of the signal, as every program ends that is interrupted"
+    assert (out, err.strip()) == ("", "")
+
+
+@pytest.mark.slow
 def test_the_commands_that_it_names_really_send_a_signal(world: World, tmp_path: Path) -> None:
     dsn, program, *_, curl = ready_commands(world.address, "shop")
     assert dsn.startswith("export GRACE_DSN=$(grace token create shop --role sender --dsn shop)")
@@ -156,27 +166,3 @@ def test_the_commands_that_it_names_really_send_a_signal(world: World, tmp_path:
     with Client(world.address, world.tokens["app"]) as client:
         sent: Any = client.post("/api/intake/native", body={"signals": [json.loads(body)]})
     assert sent["accepted"] == 1
-
-
-PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.sampled_from(["fine", MARK, f"a {MARK} b", CUT]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
-)
-
-
-@given(PLAIN)
-def test_every_place_that_was_redacted_is_named_and_no_other(value: Any) -> None:
-    def at(place: str) -> Any:
-        found: Any = value
-        for name in filter(None, place.split(".")):
-            found = found[int(name)] if name.isdigit() else found[name]
-        return found
-
-    places = list(redacted_places(value))
-    assert all(MARK in at(place) or CUT in at(place) for place in places)
-    assert len(places) == str(value).count(MARK) + str(value).count(CUT)
-
-
-def test_what_the_door_takes_out_is_found_again() -> None:
-    taken = redact({"user": "ann", "password": "hunter2hunter2", "urls": ["postgres://u:geheim123@db/x"]}).value
-    assert set(redacted_places(taken)) == {"password", "urls.0"}

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from hashlib import sha256
@@ -142,3 +146,40 @@ def test_entries_of_the_future_tell_that_the_clock_was_set_back(places: RecordPl
 def test_tokens_of_a_record_are_counted_without_opening_it(places: RecordPlaces, tmp_path: Path) -> None:
     assert RecordOnDisk(places, CLOCK).usable_tokens() == 0
     assert RecordOnDisk(RecordPlaces.within(tmp_path / "none"), CLOCK).usable_tokens() is None
+
+
+AS_NOBODY = """
+import os, sys
+from pathlib import Path
+from grace.doctor import examine
+from grace.doctor.clocks import Clocks, ask_kernel
+from grace.doctor.ground import Ground
+from grace.doctor.record import RecordOnDisk
+from grace.kit.clock import SystemClock
+from grace.record.opening import RecordPlaces
+folder, clock = Path(sys.argv[1]), SystemClock()
+record = RecordOnDisk(RecordPlaces.within(folder), clock)
+list(record.checks())
+os.setgroups([]), os.setgid(65534), os.setuid(65534)
+print(record.usable_tokens())
+for one in examine([Ground(folder, clock).checks, Clocks(clock, folder, ask_kernel).checks, record.checks]):
+    print(one.check, one.health.value)
+"""
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+@pytest.mark.parametrize("depth", [0, 1])
+def test_who_may_not_look_is_told_so_and_is_never_told_that_all_is_well(depth: int) -> None:
+    with tempfile.TemporaryDirectory() as made:
+        Path(made).chmod(0o755)
+        closed = Path(made) / "closed"
+        folder = closed / "data" if depth else closed
+        open_record(RecordPlaces.within(folder)).close()
+        closed.chmod(0o700)
+        asked = [sys.executable, "-c", AS_NOBODY, str(folder)]
+        said = subprocess.run(asked, capture_output=True, text=True, check=True, timeout=60).stdout
+    count, *results = said.splitlines()
+    assert count == "None"
+    assert "record.schema unknown" in results
+    assert ("folder.there unknown" if depth else "folder.fsync failed") in results

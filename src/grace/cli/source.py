@@ -172,15 +172,11 @@ def wait_for_one(
     refused = session.read(_Count, session.get("/api/intake/refusals")).count
     wait = Wait(session, clock, position, refused, door, service, until)
     session.screen.aside(f"waiting {timeout} for a signal of {service or 'any service'} at {session.client.address}")
-    try:
-        found = wait.signal()
-        if found is None:
-            _tell_nothing_came(wait, timeout)
-            raise typer.Exit(Exit.WAITING)
-        _tell(wait, found)
-    except KeyboardInterrupt:
-        session.screen.aside("stopped; nothing was changed")
-        raise typer.Exit(Exit.WAITING) from None
+    found = wait.signal()
+    if found is None:
+        _tell_nothing_came(wait, timeout)
+        raise typer.Exit(Exit.WAITING)
+    _tell(wait, found)
 
 
 class _Position(View):

@@ -45,7 +45,13 @@ class Ground:
 
     def checks(self) -> Iterator[CheckResult]:
         """Look at the folder; where there is none yet, at the place where the first start makes it."""
-        if not self.folder.is_dir():
+        try:
+            is_there = self.folder.is_dir()
+        except OSError as error:
+            advice = "run this as the user that GRACE runs as"
+            yield not_known("folder.there", str(self.folder), f"may not be looked at: {error.strerror}", advice)
+            return
+        if not is_there:
             yield self._missing()
             return
         yield ownership(self.folder)

@@ -47,7 +47,13 @@ class RecordOnDisk:
     def checks(self) -> Iterator[CheckResult]:
         """Look at schema, engine and ledger as they stand on disk."""
         database = self.places.database
-        if not database.exists():
+        try:
+            is_there = database.exists()
+        except OSError as error:
+            advice = f"run this as the user that GRACE runs as; see ls -ld {database.parent}"
+            yield not_known(_SCHEMA, str(database), f"may not be looked at: {error.strerror}", advice)
+            return
+        if not is_there:
             yield self._none_yet()
             return
         yield from self._held_by()
@@ -66,7 +72,7 @@ class RecordOnDisk:
                 lasts = or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > self.clock.now())
                 query = select(func.count()).select_from(tokens).where(tokens.c.revoked_at.is_(None), lasts)
                 return connection.execute(query).scalar_one()
-        except _NOT_WELL:
+        except (OSError, *_NOT_WELL):
             return None
 
     def _none_yet(self) -> CheckResult:
