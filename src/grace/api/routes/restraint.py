@@ -31,7 +31,7 @@ def show(_viewer: Viewer, house: TheHouse) -> Restrained:
     return house.restraint.standing()
 
 
-@router.post("/lift", responses=documented(HTTPStatus.CONFLICT))
+@router.post("/lift", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))
 def lift(body: Lifting, operator: Operator, house: TheHouse) -> RestraintLifted:
     """Forget what is held against an incident or a target until now; a run that waited for it begins."""
     lifted = house.restraint.lift(body.subject, operator.name, body.reason)
