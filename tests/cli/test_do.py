@@ -251,3 +251,38 @@ def test_asked_twice_under_one_key_it_is_one_run(world: HandWorld) -> None:
     assert first["run"]["id"] == second["run"]["id"] != other["run"]["id"]
     world.poll_settled(first["run"]["id"])
     world.poll_settled(other["run"]["id"])
+
+
+def test_several_files_are_given_back_and_one_that_was_made_is_gone(grace: Grace, world: HandWorld) -> None:
+    second, made = world.config.parent / "second", world.config.parent / "fresh"
+    second.write_text("as before")
+    before, other = state(world.config), state(second)
+    script = f"echo pool=no > {world.config}; echo changed > {second}; echo made > {made}"
+    named = (*writing(world), "--writes", str(second), "--creates", str(made))
+    said = do(grace, world, *named, "--", "sh", "-c", script)
+    assert said.code == Exit.ROLLED_BACK, said.out + said.err
+    assert "3 objects equal again" in said.out
+    assert (state(world.config), state(second)) == (before, other)
+    assert not made.exists()
+
+
+def test_a_committed_command_is_undone_later_and_spares_what_others_wrote(grace: Grace, world: HandWorld) -> None:
+    before = state(world.config)
+    assert do(grace, world, *writing(world), *WELL, *sed(world, "9")).code == Exit.DONE
+    assert grace("undo", "@last", "--reason", "a test", *world.as_("ann")).code == Exit.ROLLED_BACK
+    assert state(world.config) == before
+    assert do(grace, world, *writing(world), *WELL, *sed(world, "9")).code == Exit.DONE
+    world.config.write_text("pool=11\n")
+    assert grace("undo", "@last", "--reason", "a test", *world.as_("ann")).code == Exit.NOT_RESTORED
+    assert world.config.read_text() == "pool=11\n"
+    assert grace("keep", "@last", "--reason", "a test", "--as-is", *world.as_("ann")).code == Exit.DONE
+
+
+def test_who_sits_at_a_terminal_is_asked_for_a_name_and_a_vain_save_changes_no_exit_code(
+    grace: Grace, world: HandWorld
+) -> None:
+    here = ("--service", "shop", *world.as_("ann"), *QUICK, *writing(world), *WELL)
+    said = grace("do", *here, *sed(world, "9"), answer="yes\nraise-pool")
+    assert said.code == Exit.DONE, said.out + said.err
+    assert "not saved: there is no playbook folder of your own" in said.out
+    assert "grace do --save raise-pool run_" in said.out

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from grace_sdk.client import Json
+from grace_sdk.client import ApiProblem, Json
 
 from grace.cli.calls import LAST, CommandFailed, JsonObject, Session, View
 from grace.cli.exits import Exit
@@ -207,11 +207,20 @@ def _done_by_hand(session: Session, written: Sequence[str]) -> str:
 
 def _offer(session: Session, run_id: str) -> None:
     """Offer to keep it: as a question where somebody sits at a terminal, else as the next command."""
-    if session.screen.confirm("Save it as a playbook?"):
-        name = typer.prompt("Name")
-        _save(session, run_id, name, "", None)
+    if not session.screen.confirm("Save it as a playbook?"):
+        session.screen.line(f"save it as a playbook: grace do --save NAME {run_id}")
         return
-    session.screen.line(f"save it as a playbook: grace do --save NAME {run_id}")
+    name = str(typer.prompt("Name", err=True))
+    try:
+        _save(session, run_id, name, "", None)
+    except CommandFailed as failed:
+        why, remedy = failed.sentence, failed.next_step
+    except ApiProblem as problem:
+        why, remedy = problem.detail or problem.title, problem.next
+    else:
+        return
+    session.screen.line(f"not saved: {why}")  # what was done stands, and its exit code with it
+    session.screen.line(f"next: grace do --save {shlex.quote(name)} {run_id}; {remedy}")
 
 
 def _save(session: Session, run_id: str, name: str, cause: str, output: Path | None) -> None:

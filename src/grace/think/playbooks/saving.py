@@ -25,6 +25,7 @@ _FIRST_VERSION: Final = "1.0.0"
 _PLAIN_WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,39}")
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _LABEL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_UNPRINTED: Final = re.compile(r"[^\x20-\x7e\u00a0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]")
 _RESERVED: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off"})
 _TEST_HOST: Final = "test"
 
@@ -104,7 +105,12 @@ def _item(value: JsonValue, indent: int) -> str:
 def _scalar(value: JsonValue) -> str:
     if isinstance(value, str) and _PLAIN_KEY.fullmatch(value) and value.lower() not in _RESERVED:
         return value
-    return json.dumps(value, ensure_ascii=True)
+    # JSON is YAML but for what lies beyond 16 bits and what cannot be printed; YAML has its own escape for these.
+    return _UNPRINTED.sub(_escaped, json.dumps(value, ensure_ascii=False))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\U{ord(found[0]):08x}"
 
 
 def _document(recipe: str) -> Recipe:
