@@ -11,7 +11,7 @@ from grace.govern.policy.cedar import CedarPolicy
 from grace.model.decision import Ruling
 from grace.settings import load_settings
 from grace.shipped import shipped_folder
-from grace.wiring.house import policy_source
+from grace.wiring.sources import policy_source
 from tests.api.houses import catalogue
 from tests.govern.plans import diagnosis, question, step
 

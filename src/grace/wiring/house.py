@@ -2,100 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import timedelta
-from importlib.metadata import version
-from pathlib import Path
-from typing import Final, Self, TypeVar
+from typing import Self
 
 from fastapi import FastAPI
 
-from grace.act.executors import Action
-from grace.act.executors.authority import RecordedAuthority
-from grace.act.executors.gate import Gate
-from grace.act.executors.telling import TellingHands
-from grace.act.executors.workplace import ProcessRules
 from grace.act.healing.asking import TOPIC as APPROVAL_TOPIC
-from grace.act.healing.asking import Asking
-from grace.act.healing.baselines import RecordedBaselines
-from grace.act.healing.checking import Checking
-from grace.act.healing.deeds import Deeds
-from grace.act.healing.desk import IncidentDesk
-from grace.act.healing.doing import Doing
 from grace.act.healing.engine import DurableEngine
-from grace.act.healing.escalating import Escalating
-from grace.act.healing.guarding import Guarding
-from grace.act.healing.handdesk import HandDesk
-from grace.act.healing.handthinking import HandThinker
-from grace.act.healing.heal import Heal
-from grace.act.healing.holding_back import HoldingBack
 from grace.act.healing.keeping_watch import Watchkeeper
-from grace.act.healing.looking import Looker
 from grace.act.healing.onlooking import FOLLOWED as LOOKED_ON
 from grace.act.healing.onlooking import SUBSCRIBER as ONLOOKING
-from grace.act.healing.onlooking import Onlooker, Patience
-from grace.act.healing.proofs import Proofs
-from grace.act.healing.queue import Queue
-from grace.act.healing.restraining import RestrainedPolicy, Restrainer, RestraintDesk, watch_restraint
-from grace.act.healing.runs import Runs, Walks
-from grace.act.healing.safe_points import SafePoints
-from grace.act.healing.settling import Settling
-from grace.act.healing.shelf import fill_shelf
-from grace.act.healing.thinker import RecordedThinker, Shelf
-from grace.act.healing.thinking import Thinking
-from grace.act.healing.undoing import Undoer
+from grace.act.healing.restraining import watch_restraint
+from grace.act.healing.runs import Runs
 from grace.act.healing.waking import climb_ladders, heal_new_incidents
-from grace.act.healing.way_back import KeepRun, UndoRun
-from grace.act.healing.worst import Watcher
-from grace.act.safehold import Provider
-from grace.act.safehold.vault import FolderVault, open_vault
-from grace.act.verification.benchmarks import BenchmarkRunner
-from grace.act.verification.measuring import InThreads
-from grace.act.verification.sampler import Sampler
 from grace.api.application import create_app
-from grace.api.house import House, PlaybookCard
-from grace.api.native_door import NativeDoor
-from grace.api.tokens import TokenStore
-from grace.drill.practice import FOLLOWED, Drills, Surroundings
+from grace.api.house import House
+from grace.drill.practice import FOLLOWED
 from grace.drill.practice import SUBSCRIBER as DRILL_SUBSCRIBER
-from grace.govern.approvals.store import ApprovalStore
-from grace.govern.halt.switch import HaltSwitch
-from grace.govern.policy.live import LivePolicy
-from grace.govern.restraint.restraints import Restraints
-from grace.kit.clock import Clock, SystemClock
+from grace.kit.clock import SystemClock
 from grace.kit.ids import IdMint
-from grace.kit.sqlite_child import Role, SqliteChild
-from grace.model.catalogue import Catalogue
 from grace.model.events import EventType, ServerStarted
 from grace.model.ledger_entry import Draft
-from grace.model.service import Service
-from grace.model.warrant import Refusal
 from grace.record.ledger.witness import FileWitness
 from grace.record.mesh.delivery import Mesh
 from grace.record.mesh.webhooks.declarations import load_webhooks
 from grace.record.mesh.webhooks.outbox import Outbox
-from grace.record.opening import Record, open_record
-from grace.sense.collectors.eyes import Eyes, found_collectors
-from grace.sense.collectors.viewpoint import Viewpoint
-from grace.sense.directory import Directory, read_declared
-from grace.sense.intake.acceptance import Intake
+from grace.record.opening import open_record
 from grace.settings import Settings, secret_named
-from grace.think.incidents.grouping import Incidents
-from grace.think.knowledge.checked import CheckedPacks
-from grace.think.playbooks.means import Means
-from grace.wiring.house_doctor import HouseDoctor, Loaded
+from grace.wiring.furnishing import Furnished, Rooms, furnish
+from grace.wiring.house_doctor import VERSION
 from grace.wiring.offline import only_one, places
-from grace.wiring.plugs import MadeHere, installed_playbooks, load_actions, load_providers
-from grace.wiring.reference import ReferenceDesk
-from grace.wiring.sources import drill_ground, folders_of, policy_source
-
-VERSION: Final = version("grace-heal")
-_DRILL_ENDS_AFTER_S: Final = 120.0
-"""How long a drill waits for its settlement after the last moment at which somebody could have answered."""
-F = TypeVar("F")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +70,6 @@ def open_house(settings: Settings, *, adopt_ledger: bool = False) -> Running:
     """
     with ExitStack() as opening:
         clock = SystemClock()
-        mint = IdMint(clock)
         folder = settings.data_folder.resolve()
         opening.enter_context(only_one(folder))
         adopted = adopt_ledger and FileWitness(settings.witness).newest() is None
@@ -144,257 +80,54 @@ def open_house(settings: Settings, *, adopt_ledger: bool = False) -> Running:
         opening.callback(mesh.close)
         record.on_added(mesh.notice_added)
         outbox = Outbox(load_webhooks(settings.webhooks_file, secret_named), record.origin, secret_named, clock)
-        rooms = _Rooms(settings, folder, clock, mint, record, mesh, outbox, opening)
-        house, runs, drills, onlooker, restraint = _furnish(rooms)
-        engine = DurableEngine(folder / "engine.db", runs.walk)
-        opening.callback(engine.close)
-        runs.use(engine)
-        engine.launch()
-        recovered = runs.recover()
-        for run_id in recovered:  # An answer may stand since the moment before the last end, with nobody left to ring.
-            runs.ring(run_id, APPROVAL_TOPIC)
-        _say_started(record, mint, house, recovered, adopted=adopted)
-        heal_new_incidents(mesh, runs)
-        climb_ladders(mesh, runs)
-        watch_restraint(mesh, restraint.restrainer, restraint.queue)
-        outbox.subscribe(mesh)
-        mesh.subscribe(ONLOOKING, LOOKED_ON, onlooker.deliver)
-        opening.callback(onlooker.close)
-        onlooker.start()
-        mesh.subscribe(DRILL_SUBSCRIBER, FOLLOWED, drills.deliver)
-        opening.callback(drills.close)
-        rounds = (runs.recover, house.approvals.expire, restraint.queue.begin, restraint.restrainer.tell_who_is_steady)
-        watchkeeper = Watchkeeper(rounds)
-        opening.callback(watchkeeper.close)
-        watchkeeper.start()
-        return Running(house, engine, recovered, opening.pop_all())
+        rooms = Rooms(settings, folder, clock, IdMint(clock), record, mesh, outbox, opening)
+        furnished = furnish(rooms)
+        engine, recovered = _carry_on(rooms, furnished.runs)
+        _say_started(rooms, furnished.house.policy.digest, recovered, adopted=adopted)
+        _let_hear(rooms, furnished)
+        _keep_watch(rooms, furnished)
+        return Running(furnished.house, engine, recovered, opening.pop_all())
 
 
-@dataclass(frozen=True, slots=True)
-class _Rooms:
-    """What everything else is built from."""
-
-    settings: Settings
-    folder: Path
-    clock: Clock
-    mint: IdMint
-    record: Record
-    mesh: Mesh
-    outbox: Outbox
-    opening: ExitStack
+def _carry_on(rooms: Rooms, runs: Runs) -> tuple[DurableEngine, tuple[str, ...]]:
+    """Start the engine and the runs that were under way; return their ids."""
+    engine = DurableEngine(rooms.folder / "engine.db", runs.walk)
+    rooms.opening.callback(engine.close)
+    runs.use(engine)
+    engine.launch()
+    recovered = runs.recover()
+    for run_id in recovered:  # An answer may stand since the moment before the last end, with nobody left to ring.
+        runs.ring(run_id, APPROVAL_TOPIC)
+    return engine, recovered
 
 
-@dataclass(frozen=True, slots=True)
-class _Plugged:
-    """Eyes, hands and keepers, with the one list of their names."""
-
-    vault: FolderVault
-    eyes: Eyes
-    actions: dict[str, Action]
-    providers: dict[str, Provider]
-    catalogue: Catalogue
-    directory: Directory
-    made: MadeHere
-
-
-@dataclass(frozen=True, slots=True)
-class _Mind:
-    """What thinks and what rules."""
-
-    looker: Looker
-    shelf: Shelf
-    policy: LivePolicy
-    restraints: Restraints
-    restrained: RestrainedPolicy
-    thinker: RecordedThinker
+def _let_hear(rooms: Rooms, furnished: Furnished) -> None:
+    """Subscribe everyone who acts on what is recorded."""
+    mesh, opening = rooms.mesh, rooms.opening
+    heal_new_incidents(mesh, furnished.runs)
+    climb_ladders(mesh, furnished.runs)
+    watch_restraint(mesh, furnished.restraint.restrainer, furnished.restraint.queue)
+    rooms.outbox.subscribe(mesh)
+    mesh.subscribe(ONLOOKING, LOOKED_ON, furnished.onlooker.deliver)
+    opening.callback(furnished.onlooker.close)
+    furnished.onlooker.start()
+    mesh.subscribe(DRILL_SUBSCRIBER, FOLLOWED, furnished.drills.deliver)
+    opening.callback(furnished.drills.close)
 
 
-def _plug_in(rooms: _Rooms) -> _Plugged:
-    settings, folder = rooms.settings, rooms.folder
-    vault = open_vault(folder / "vault", folder / "vault.key")
-    eyes = rooms.opening.enter_context(Eyes(found_collectors(Viewpoint(rooms.clock, secret_named))))
-    writer_child = rooms.opening.enter_context(SqliteChild(Role.WRITER))
-    directory = Directory()
-    made = MadeHere()
-    rules = ProcessRules(
-        main_pids=directory.main_pids, made_here=made.pids, allow_as_root=settings.allow_process_control_as_root
+def _keep_watch(rooms: Rooms, furnished: Furnished) -> None:
+    """Look regularly at what time alone brings about."""
+    restraint = furnished.restraint
+    expire = furnished.house.approvals.expire
+    watchkeeper = Watchkeeper(
+        (furnished.runs.recover, expire, restraint.queue.begin, restraint.restrainer.tell_who_is_steady)
     )
-    actions = load_actions(settings.action_folders, folder, rooms.clock, vault, writer_child, rules)
-    catalogue = Catalogue(actions={name: action.spec for name, action in actions.items()}, probes=eyes.specs)
-    directory.read(settings.services_file, catalogue, folder)
-    return _Plugged(vault, eyes, actions, load_providers(folder, writer_child), catalogue, directory, made)
+    rooms.opening.callback(watchkeeper.close)
+    watchkeeper.start()
 
 
-def _make_up_mind(rooms: _Rooms, plugged: _Plugged) -> _Mind:
-    settings, catalogue = rooms.settings, plugged.catalogue
-    policy = LivePolicy(policy_source(settings, catalogue), rooms.record)
-    restraints = Restraints(rooms.record, rooms.clock, plugged.directory)
-    restrained = RestrainedPolicy(policy, restraints)
-    looker = Looker(plugged.eyes)
-    shelf = fill_shelf(
-        folders_of(settings.knowledge_folders, "knowledge"),
-        (*folders_of(settings.playbook_folders, "playbooks"), *installed_playbooks()),
-        Means(catalogue, looker, TellingHands(plugged.actions)),
-        rooms.record,
-        CheckedPacks.within(rooms.folder),
-    )
-    thinker = RecordedThinker(
-        rooms.record, rooms.clock, plugged.directory, restrained, lambda: shelf, drill_ground(settings)
-    )
-    return _Mind(looker, shelf, policy, restraints, restrained, thinker)
-
-
-def _furnish(rooms: _Rooms) -> tuple[House, Runs, Drills, Onlooker, RestraintDesk]:
-    settings, record, clock, mint = rooms.settings, rooms.record, rooms.clock, rooms.mint
-    plugged = _plug_in(rooms)
-    mind = _make_up_mind(rooms, plugged)
-    bell = _Bell()
-    halts = HaltSwitch(record, record, mint)
-    approvals = ApprovalStore(record, record, clock, settings.approval_timedelta, bell.ring)
-    undoer, walks = _walks(rooms, plugged, mind, approvals, halts)
-    bell.runs = runs = Runs(record, record, clock, mint, walks, mind.restraints.deferral)
-    restraint = RestraintDesk(Queue(runs, record, mind.restraints), Restrainer(record, record, mind.restraints, mint))
-    runner = BenchmarkRunner(plugged.eyes, clock, InThreads())
-    desk = IncidentDesk(record, mind.thinker)
-    door = NativeDoor(Intake(record, Incidents(mint)), clock)
-    drills = _drills(rooms, plugged, desk, door)
-    tokens = TokenStore(record, record, clock, mint)
-    house = House(
-        record=record,
-        clock=clock,
-        tokens=tokens,
-        approvals=approvals,
-        halts=halts,
-        policy=mind.policy,
-        catalogue=plugged.catalogue,
-        runs=runs,
-        incidents=desk,
-        proofs=Proofs(record, record, mint, plugged.directory, runner, undoer),
-        declared=_Declared(plugged.directory, mind.shelf),
-        knowledge=ReferenceDesk(mind.shelf.knowledge),
-        drills=drills,
-        by_hand=HandDesk(record, runs, mint, HandThinker(mind.thinker), Watcher(plugged.eyes, clock)),
-        restraint=restraint,
-        doctor=_doctor(rooms, plugged, mind, halts, tokens),
-        mesh=rooms.mesh,
-        outbox=rooms.outbox,
-        door=door,
-        version=VERSION,
-        session_lifetime=timedelta(seconds=settings.session_lifetime),
-        body_limit_bytes=settings.body_limit_bytes,
-    )
-    sampler = Sampler(plugged.eyes, clock)
-    patience = Patience(settings.observe_every, settings.observe_for)
-    return house, runs, drills, Onlooker(record, record, sampler, mind.looker, clock, patience), restraint
-
-
-def _doctor(rooms: _Rooms, plugged: _Plugged, mind: _Mind, halts: HaltSwitch, tokens: TokenStore) -> HouseDoctor:
-    knowledge, library = mind.shelf.knowledge, mind.shelf.library
-    return HouseDoctor(
-        settings=rooms.settings,
-        clock=rooms.clock,
-        record=rooms.record,
-        eyes=plugged.eyes,
-        catalogue=plugged.catalogue,
-        policy=mind.policy,
-        mesh=rooms.mesh,
-        halts=halts,
-        services=lambda: plugged.directory.services,
-        loaded=lambda: Loaded(len(knowledge.packs), len(knowledge.rules), len(library.playbooks)),
-        usable_tokens=tokens.usable,
-    )
-
-
-def _drills(rooms: _Rooms, plugged: _Plugged, desk: IncidentDesk, door: NativeDoor) -> Drills:
-    directory, catalogue, settings = plugged.directory, plugged.catalogue, rooms.settings
-
-    def send(body: bytes) -> Refusal | None:
-        answer = asyncio.run(door.accept(body))
-        return answer if isinstance(answer, Refusal) else None
-
-    drills = Drills(
-        Surroundings(
-            root=settings.drill_ground,
-            limit_s=settings.approval_lifetime + _DRILL_ENDS_AFTER_S,
-            clock=rooms.clock,
-            mint=rooms.mint,
-            journal=rooms.record,
-            reader=rooms.record,
-            declarer=directory,
-            closer=desk,
-            read_services=lambda file: read_declared(file, catalogue),
-            send=send,
-        )
-    )
-    drills.declare_left()
-    plugged.made.by = drills.made_pids
-    return drills
-
-
-def _walks(
-    rooms: _Rooms, plugged: _Plugged, mind: _Mind, approvals: ApprovalStore, halts: HaltSwitch
-) -> tuple[Undoer, Walks]:
-    record, providers, directory = rooms.record, plugged.providers, plugged.directory
-    safe_points = SafePoints(halts)
-    sampler = Sampler(plugged.eyes, rooms.clock)
-    deeds = Deeds(Gate(plugged.actions, RecordedAuthority(record), drill_ground(rooms.settings)), plugged.vault)
-    undoer = Undoer(deeds, providers, plugged.vault)
-    hands = TellingHands(plugged.actions)
-    guard = Guarding(mind.looker, hands, sampler, providers, plugged.vault, directory, safe_points, rooms.mint)
-    end = Settling(Escalating(mind.thinker))
-    heal = Heal(
-        think=Thinking(HandThinker(mind.thinker), mind.restrained, directory),
-        ask=Asking(approvals, safe_points),
-        guard=guard,
-        do=Doing(deeds, providers, safe_points),
-        check=Checking(sampler, RecordedBaselines(record)),
-        way_back=undoer,
-        end=end,
-        hold_back=HoldingBack(mind.restraints, directory),
-        slots=asyncio.Semaphore(rooms.settings.run_concurrency),
-    )
-    return undoer, Walks(heal=heal, undo=UndoRun(guard, undoer, end), keep=KeepRun(guard, providers, end))
-
-
-class _Bell:
-    """Rings for a run whose question was answered; there is nobody to ring before the runs are put in."""
-
-    def __init__(self) -> None:
-        self.runs: Runs | None = None
-
-    def ring(self, run_id: str) -> None:
-        """Wake the run that waits."""
-        if self.runs is not None:
-            self.runs.ring(run_id, APPROVAL_TOPIC)
-
-
-@dataclass(frozen=True, slots=True)
-class _Declared:
-    """What is declared in files, as the API shows it."""
-
-    directory: Directory
-    shelf: Shelf
-
-    def services(self) -> Sequence[Service]:
-        return self.directory.services
-
-    def playbooks(self) -> Sequence[PlaybookCard]:
-        return tuple(
-            PlaybookCard(
-                name=loaded.playbook.name,
-                version=loaded.playbook.version,
-                digest=loaded.digest,
-                summary=loaded.playbook.summary,
-                causes=(loaded.playbook.when.cause,),
-                document=loaded.text,
-                language=loaded.language,
-            )
-            for loaded in self.shelf.library.playbooks
-        )
-
-
-def _say_started(record: Record, mint: IdMint, house: House, recovered: tuple[str, ...], *, adopted: bool) -> None:
-    started = ServerStarted(version=VERSION, policy_digest=house.policy.digest, recovered=recovered, adopted=adopted)
-    record.append(
-        Draft(key=mint.mint("start"), type=EventType.SERVER_STARTED, actor="grace", payload=started.to_json())
+def _say_started(rooms: Rooms, policy_digest: str, recovered: tuple[str, ...], *, adopted: bool) -> None:
+    started = ServerStarted(version=VERSION, policy_digest=policy_digest, recovered=recovered, adopted=adopted)
+    rooms.record.append(
+        Draft(key=rooms.mint.mint("start"), type=EventType.SERVER_STARTED, actor="grace", payload=started.to_json())
     )
