@@ -113,6 +113,12 @@ def link_scratch(folder: int, name: str, source_folder: int, source: str) -> Non
     os.link(source, scratch_name(name), src_dir_fd=source_folder, dst_dir_fd=folder, follow_symlinks=False)
 
 
+def publish(folder: int, name: str) -> None:
+    """Let what was prepared take its place, in one step and durably."""
+    move_over(folder, name)
+    os.fsync(folder)
+
+
 def move_over(folder: int, name: str) -> None:
     """Let what was prepared take its place; the caller makes the folder durable."""
     os.rename(scratch_name(name), name, src_dir_fd=folder, dst_dir_fd=folder)
