@@ -19,7 +19,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from grace.kit.filesystem.paths import is_within
-from grace.kit.procfs import is_alive, process_stat, tcp_listeners
+from grace.kit.procfs import PROC, descriptors_of, is_alive, process_stat, tcp_listeners
 from grace.model.plan import Plan
 from grace.model.service import DRILL_ENVIRONMENT
 from grace.model.target import Target
@@ -153,10 +153,10 @@ NOTHING_MADE: Final = DrillGround()
 
 def _places(pid: int) -> Iterator[str]:
     """Yield where a process works: its folder and its open files; nothing where it may not be looked into."""
-    process = Path("/proc") / str(pid)
     try:
-        links = [process / "cwd", *(process / "fd").iterdir()]
-        yield from [place for link in links if (place := str(link.readlink())).startswith("/")]
+        yield str((PROC / str(pid) / "cwd").readlink())
+        # A file that is closed meanwhile says nothing about the others.
+        yield from (place for _, place in descriptors_of(pid) if place.startswith("/"))
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return
 
