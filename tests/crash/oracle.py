@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import text
@@ -37,6 +39,7 @@ def require_all(folder: Path, scenario: Scenario, world: World, witnesses: list[
     _require_never_silent(entries)
     _require_each_once(entries)
     _require_vault(data, entries)
+    _require_same_steps_again(data)
     assert heal in scenario.allowed, f"ended {heal}: {_sentences(entries)}"
     assert undo in {None, ROLLED_BACK}, f"the undo ended {undo}: {_sentences(entries)}"
     try:
@@ -54,6 +57,18 @@ def _require_verified(record: Record, folder: Path, witnesses: list[Path]) -> No
     for witness in (*witnesses, folder / "data" / "ledger.checkpoints"):
         report = verify_export(export, witness.read_text(), record.verifier_key)
         assert report.is_valid, f"{witness.name}: {report.findings}"
+
+
+def _require_same_steps_again(data: Path) -> None:
+    """A walk that takes other steps when it is carried on falls over, and waits for the next round of the watch."""
+    engine = data / "engine.db"
+    if not engine.exists():  # Lost with the last cut, after which nothing was left to do.
+        return
+    with closing(sqlite3.connect(engine)) as connection:
+        fallen = connection.execute(
+            "SELECT workflow_uuid, error FROM workflow_output WHERE error LIKE '%UnexpectedStep%'"
+        ).fetchall()
+    assert not fallen, f"not the same steps again: {fallen}"
 
 
 def _require_nothing_held(record: Record) -> None:

@@ -24,10 +24,13 @@ class HoldingBack:
 
     async def look_again(self, story: Story, plan: Plan, decision: Decision) -> None:
         """Raise Stopped where a breaker opened since the decision, unless people agreed or the run has begun."""
-        if decision.asks or story.has("execution.started"):
+        if decision.asks:
             return
 
         async def look() -> JsonValue:
+            # Asked inside the step: the engine carries a run on only where it meets the same steps again.
+            if story.has("execution.started"):
+                return None
             why = await asyncio.to_thread(self._why, plan, decision)
             return _stop(why).to_json() if why else None
 
