@@ -15,6 +15,7 @@ from grace.cli.verdict_page import show_verdict
 from grace.cli.views import RunDetail, RunView, TellingView
 from grace.cli.visiting import command_file, online
 from grace.cli.wording import ago, now
+from grace.model.handwork import BY_HAND
 
 app = command_file()
 
@@ -106,5 +107,7 @@ def next_step(run: RunView) -> str:
             return f"grace keep {run.id} --reason WHY, or grace undo {run.id} --reason WHY"
         case None if run.stage == "waiting":
             return f"grace approve {run.id}"
+        case Exit.DONE if run.playbook == BY_HAND and run.of_run is None:
+            return f"grace do --save NAME {run.id} keeps it as a playbook; grace explain {run.id}"
         case _:
             return f"grace explain {run.id}"

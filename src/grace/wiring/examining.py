@@ -10,6 +10,7 @@ from grace.doctor.address import Address
 from grace.doctor.clocks import Clocks, ask_kernel
 from grace.doctor.ground import Ground
 from grace.doctor.record import RecordOnDisk
+from grace.doctor.rights import Rights
 from grace.doctor.rules import PolicyLook, flawed, loaded
 from grace.doctor.saying import failed, well
 from grace.doctor.software import software
@@ -47,6 +48,7 @@ def examine_offline(settings: Settings, clock: Clock | None = None) -> Examinati
     checks: tuple[Check, ...] = (
         software,
         Ground(folder, clock).checks,
+        Rights(settings.allow_process_control_as_root).checks,
         Clocks(clock, folder, ask_kernel).checks,
         record.checks,
         address.checks,

@@ -13,6 +13,7 @@ from grace.doctor.address import Address
 from grace.doctor.clocks import Clocks, ask_kernel
 from grace.doctor.ground import Ground
 from grace.doctor.record import engine_database, ledger
+from grace.doctor.rights import Rights
 from grace.doctor.rules import PolicyLook, loaded
 from grace.doctor.running import Server, Witnessed
 from grace.doctor.saying import doubtful, failed, well
@@ -84,6 +85,7 @@ class HouseDoctor:
         return (
             software,
             Ground(folder, clock).checks,
+            Rights(settings.allow_process_control_as_root).checks,
             Clocks(clock, folder, ask_kernel).checks,
             self._ledger,
             address.checks,

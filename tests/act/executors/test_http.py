@@ -16,8 +16,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import JsonValue, ValidationError
 
-from grace.act.executors import Applied, sending
+from grace.act.executors import Applied
 from grace.act.executors.http import HttpExecutor
+from grace.kit.http_line import trust
 from grace.model.execution import Outcome, StepState
 from grace.model.target import Target
 from grace.model.warrant import Refusal
@@ -490,9 +491,9 @@ def test_a_certificate_that_nobody_vouches_for_stops_the_request(
         assert site.received == []
         assert journal.notes == []
         monkeypatch.setenv("SSL_CERT_FILE", str(file))
-        sending.trust.cache_clear()
+        trust.cache_clear()
         try:
             assert send(hands, journal, f"{site.url}/x").state is StepState.DONE
         finally:
-            sending.trust.cache_clear()
+            trust.cache_clear()
     assert len(site.received) == 1
