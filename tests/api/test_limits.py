@@ -68,3 +68,19 @@ def test_a_method_that_is_not_offered_is_405(client: httpx.Client, method: str, 
     answer = client.request(method, path)
     assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")
     assert answer.headers["allow"]
+
+
+@pytest.mark.parametrize(
+    "body", ['{"scope": "*", "reason": "calm", "scope": "orders"}', '{"reason": "calm", "scope": "orders", "x": NaN}']
+)
+def test_a_body_that_may_be_read_in_two_ways_is_refused(
+    client: httpx.Client, house: House, tokens: dict[Role, str], body: str
+) -> None:
+    kind = {"Content-Type": "application/json"}
+    answer = client.post("/api/halt", content=body, headers=kind)
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:grace:problem:body-ambiguous")
+    assert house.halts.standing() == ()
+    stranger = client.post("/api/halt", content=body, headers={**kind, "Authorization": "Bearer grace_nobodys"})
+    assert stranger.status_code == 401
+    viewer = client.post("/api/halt", content=body, headers={**kind, "Authorization": f"Bearer {tokens[Role.VIEWER]}"})
+    assert viewer.status_code == 403

@@ -9,6 +9,7 @@ from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from grace.api.access import SCHEME
+from grace.api.bodies import only_one_reading
 from grace.api.chat import router as chat
 from grace.api.front_door import FrontDoor
 from grace.api.house import House
@@ -82,7 +83,7 @@ def create_app(house: House) -> FastAPI:
         summary="Heals running software and can prove that it did no harm.",
         redirect_slashes=False,
         responses=_ANYWHERE,
-        dependencies=[Depends(only_known)],
+        dependencies=[Depends(only_known), Depends(only_one_reading)],
     )
     app.state.house = house
     app.state.live = live = Live(house)

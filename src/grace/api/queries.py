@@ -22,10 +22,15 @@ async def only_known(request: Request) -> None:
     known = sorted({name for each in _all(route.dependant) for name in _names(each)})
     unknown = sorted(set(request.query_params) - set(known))
     if unknown:
-        for needed in _all(route.dependant):
-            if isinstance(needed.call, Needs):
-                await needed.call(request)
+        await turn_strangers_away(request, route)
         raise _refusal(request, unknown, known)
+
+
+async def turn_strangers_away(request: Request, route: APIRoute) -> None:
+    """Raise the problem of a missing token or role first: who may not ask is told nothing about how to ask."""
+    for needed in _all(route.dependant):
+        if isinstance(needed.call, Needs):
+            await needed.call(request)
 
 
 def _all(dependant: Dependant) -> Iterator[Dependant]:
