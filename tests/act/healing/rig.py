@@ -296,6 +296,10 @@ class Room:
         self.record.append(draft)
         return incident
 
+    def open_runs(self) -> tuple[str, ...]:
+        """Return the ids of the runs that are not settled."""
+        return self.runs.recover()
+
     def heal(self) -> Settlement:
         """Open a run for a new incident and walk it to its end."""
         run = self.runs.heal(self.open_incident(), "grace")

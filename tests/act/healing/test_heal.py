@@ -236,6 +236,22 @@ def test_a_halt_between_two_steps_goes_back(rooms: list[Room], tmp_path: Path) -
     assert not second.exists()
 
 
+def test_a_cancellation_during_the_last_step_is_heard_and_goes_back(rooms: list[Room], tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    room = room_for(rooms, tmp_path, Script(plan(step(target, "new"), clauses=(expect(target, "new"),))))
+
+    def cancel() -> None:
+        (run_id,) = room.open_runs()
+        assert room.runs.cancel(run_id, "ann", "not now") is None
+
+    room.actions["note.write"].after = cancel
+    settlement = room.heal()
+    assert settlement.kind is SettlementKind.ROLLED_BACK
+    assert "ann cancelled it: not now" in settlement.sentence
+    assert target.read_text() == "old"
+
+
 def test_an_unmet_precondition_aborts(rooms: list[Room], tmp_path: Path) -> None:
     target = tmp_path / "a.txt"
     target.write_text("old")

@@ -18,6 +18,7 @@ from grace.model.plan import Plan, PlannedStep
 from grace.model.reading import Unknown
 from grace.model.snapshot import Snapshot
 from grace.model.warrant import Warrant
+from grace.record import Transaction
 
 
 class Doing:
@@ -78,7 +79,16 @@ class Doing:
             stopped=stop.sentence if stop else stopped,
             stop_reason=stop.reason if stop else None,
         )
-        await story.write(*waiting, story.draft("execution", EventType.EXECUTION_FINISHED, execution))
+        await story.unit(lambda tx: self._finish(tx, story, waiting, execution))
+
+    def _finish(self, tx: Transaction, story: Story, waiting: list[Draft], execution: Execution) -> None:
+        """Write the end; who cancelled while the last step was done is heard, in the same transaction."""
+        cancelled = None if execution.stopped else self._safe_points.cancelled(tx.find(story.key("cancel")))
+        if cancelled is not None:
+            told = {"stopped": cancelled.sentence, "stop_reason": cancelled.reason}
+            execution = execution.model_copy(update=told)
+        for draft in (*waiting, story.draft("execution", EventType.EXECUTION_FINISHED, execution)):
+            tx.append(draft)
 
     def _deed(self, story: Story, plan: Plan, step: PlannedStep, warrant: Warrant, earlier: list[StepResult]) -> Deed:
         parameters = resolve(step.parameters, {result.id: result.output for result in earlier})
