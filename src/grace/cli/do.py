@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 from collections.abc import Sequence
 from functools import partial
@@ -24,6 +26,7 @@ from grace.cli.visiting import command_file, online
 from grace.kit.clock import SystemClock
 from grace.kit.ids import new_id
 from grace.model.handwork import BY_HAND
+from grace.model.quantities import duration_s
 from grace.settings import load_settings
 
 app = command_file()
@@ -31,6 +34,7 @@ app = command_file()
 _LONGEST_LOOK_S: Final = 120.0
 """Indicators are read a few times beforehand, and a probe may take its time."""
 _LOOKED_THROUGH: Final = 100
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _EXAMPLE: Final = "grace do --service orders --writes /etc/app/app.conf -- sed -i s/10/30/ /etc/app/app.conf"
 
 
@@ -109,18 +113,19 @@ def do(  # noqa: PLR0913 - an option is a parameter
     What follows -- is run as it is written, without a shell; a pipe needs `sh -c` and one quoted text.
     """
     if save:
+        _require_name(save)
         _save(session, _done_by_hand(session, command or []), save, cause, output)
         return
     asked: JsonObject = {
         **_named(command or [], service),
-        "writes": [*(writes or ())],
-        "creates": [*(creates or ())],
+        "writes": [_absolute(path) for path in writes or ()],
+        "creates": [_absolute(path) for path in creates or ()],
         "undo": _words("--undo", undo),
         "expect": [read_expectation(one) for one in expect or ()],
-        "within": within,
-        "lasting": lasting,
-        "timeout": timeout,
-        "cwd": cwd,
+        "within": _duration("--within", within),
+        "lasting": _duration("--for", lasting),
+        "timeout": _duration("--timeout", timeout),
+        "cwd": _absolute(cwd),
         "reason": reason,
         **({"environment": environment} if environment else {}),
         **({"incident_id": session.resolve("/api/incidents", incident, "incident")} if incident else {}),
@@ -137,6 +142,26 @@ def _named(command: list[str], service: str) -> JsonObject:
     if not service:
         raise CommandFailed(Exit.USAGE, "no service is named", _EXAMPLE)
     return {"service": service, "command": [*command]}
+
+
+def _absolute(path: str) -> str:
+    """Read a relative path from where it was typed, as every other command does."""
+    return os.path.abspath(path)  # noqa: PTH100 - a Path would keep `..`, and nothing is to be looked up
+
+
+def _duration(option: str, written: str) -> str:
+    """Return a duration as it was written; fail with the name of the option where it is none."""
+    try:
+        duration_s(written)
+    except ValueError as error:
+        raise CommandFailed(Exit.USAGE, f"{option}: {error}", f"{option} 30s") from error
+    return written
+
+
+def _require_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        sentence = f"{name!r} is no name of a playbook: small letters, digits and dashes, 63 at most"
+        raise CommandFailed(Exit.USAGE, sentence, "grace do --save raise-pool @last")
 
 
 def _do(session: Session, asked: JsonObject, *, wait: bool) -> None:
