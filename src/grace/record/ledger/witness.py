@@ -216,6 +216,6 @@ def _last_head(witness: Witness, signer: Signer) -> TreeHead | None:
 
 
 _PUT_BACK: Final = (
-    "Nothing was changed. Export it as evidence (`grace ledger export`), put back the newest copy of the database, and "
-    "start again; `grace ledger verify EXPORT --checkpoint WITNESS_FILE` shows where it differs."
+    "Nothing was changed, and nothing is signed any more. Copy the data folder and the witness file as evidence, put back "
+    "the newest copy of the database, and start again."
 )
