@@ -20,4 +20,4 @@ def starting_told() -> Generator[None]:
     except wiring.UNUSABLE as error:
         raise CommandFailed(Exit.FAULT, str(error), "do what it says, then start again") from error
     except wiring.UNTRUSTED as error:
-        raise CommandFailed(Exit.LEDGER_INVALID, str(error), "grace ledger verify --help") from error
+        raise CommandFailed(Exit.LEDGER_INVALID, str(error), "read docs/ledger.md") from error

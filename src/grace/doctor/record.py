@@ -169,7 +169,7 @@ def ledger(reader: LedgerReader, key: VerifierKey, witness: Path, clock: Clock) 
         require_continuation(reader, kept, head)
         newest = reader.entry(head.size - 1)
     except (LedgerUntrustedError, NoteInvalidError, TileMissingError) as error:
-        return failed(_LEDGER, about, in_words(error), "grace ledger verify --help")
+        return failed(_LEDGER, about, in_words(error), "read docs/ledger.md: a log that is not trusted")
     except (OSError, *_NOT_WELL) as error:
         return not_known(_LEDGER, about, f"cannot be read: {in_words(error)}", f"ls -l {witness}")
     ahead_s = 0.0 if newest is None else (newest.at - clock.now()).total_seconds()

@@ -216,6 +216,6 @@ def _last_head(witness: Witness, signer: Signer) -> TreeHead | None:
 
 
 _PUT_BACK: Final = (
-    "Nothing was changed, and nothing is signed any more. Copy the data folder and the witness file as evidence, put back "
-    "the newest copy of the database, and start again."
+    "Nothing was changed, and nothing is signed any more. Copy the data folder and the witness file as evidence, put "
+    "back the newest copy of the database, and start again."
 )
