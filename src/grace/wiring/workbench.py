@@ -91,7 +91,7 @@ def looking_back(settings: Settings) -> LookingBack | tuple[Flaw, ...]:
     library = load_playbooks(folders_of(settings.playbook_folders, "playbooks"), catalogue(settings), knowledge.causes)
     if library.flaws:
         return library.flaws
-    return LookingBack(knowledge, [(one.playbook.name, one.playbook.when.cause) for one in library.playbooks])
+    return LookingBack(knowledge, [(one.playbook.name, one.playbook.when) for one in library.playbooks])
 
 
 def decider(settings: Settings, known: Catalogue, clock: Clock) -> Callable[[Plan, Service, Diagnosis], Decision]:

@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Final
 
 from grace.model.signal import Severity
+from grace.think.sentinel.json_lines import JsonLine, json_line
 
 _LONGEST_LINE: Final = 8_192
 _MOST_LINES: Final = 200
@@ -16,8 +18,16 @@ _MOST_LINES: Final = 200
 _HEAD: Final = 200
 """A level and a time stand at the beginning of a line."""
 _CONTINUES: Final = re.compile(
-    r"^(?:\s+\S|Traceback \(most recent|Caused by\b|Caused: |\.\.\. \d+ more|[\w.$]+(?:Error|Exception)\b.{0,20}:|\})"
+    r"^(?:\s+\S|Traceback \(most recent|Caused by\b|Caused: |\.\.\. \d+ more|[\w.$]+(?:Error|Exception)\b.{0,20}(?::|$)"
+    r"|\}|During handling of the above|The above exception was)"
 )
+_TRACEBACK: Final = "Traceback (most recent call last)"
+_RAISED: Final = re.compile(r"^[A-Za-z_][\w.]*(?::\s|$)")
+"""The line that ends a traceback of Python, whatever the exception is called."""
+_JAVA_RAISED: Final = re.compile(
+    r"^(?:Exception in thread \S+ |Caused by: )?(?P<raised>[\w$]+(?:\.[\w$]+)+(?::\s.*)?)$"
+)
+_JAVA_FRAME: Final = re.compile(r"^\s+at \S")
 _LEVEL: Final = re.compile(
     r"(?<![A-Za-z0-9_./-])(?P<level>TRACE|DEBUG|FINE|INFO|NOTICE|WARN(?:ING)?|ERR(?:OR)?|SEVERE|CRIT(?:ICAL)?|FATAL|ALERT|"
     r"EMERG(?:ENCY)?|PANIC)(?![A-Za-z0-9_])",
@@ -54,39 +64,85 @@ class LogMessage:
 
     text: str
     said: str
-    """Its first line from the level on: what stands before it names places and times, and not the fault."""
+    """What it is about: the exception where one was raised, else its first line from the level on. What stands before
+    a level names places and times, and not the fault."""
     line: int
     lines: int
     severity: Severity | None
     at: datetime | None
 
 
+@dataclass(slots=True)
+class _Kept:
+    """The lines of one message so far."""
+
+    first: int
+    lines: list[str]
+    told: JsonLine | None
+    count: int = 1
+
+    def goes_on_with(self, line: str) -> bool:
+        """Tell whether a line belongs to this message, such as the next one of its traceback."""
+        if _CONTINUES.match(line):
+            return True
+        return self.lines[-1][:1].isspace() and _RAISED.match(line) is not None and _has_traceback(self.lines)
+
+    def add(self, line: str) -> None:
+        self.count += 1
+        if len(self.lines) < _MOST_LINES:
+            self.lines.append(line)
+
+    def message(self) -> LogMessage:
+        """Return the whole of it, with the level and the time of its fields where it has them, else of its words."""
+        head = self.lines[0][:_HEAD]
+        told = self.told if self.told and not self.told.wraps_line else None
+        level = None if told else _LEVEL.search(head)
+        after = self.lines[0][level.end() :].lstrip(" \t:-]|") if level else ""
+        return LogMessage(
+            text="\n".join(self.lines),
+            said=_raised(self.lines) or (told.title if told else after) or self.lines[0],
+            line=self.first,
+            lines=self.count,
+            severity=_severity_of(told.level) if told else _severity(head, level),
+            at=(self.told.at if self.told else None) or _moment(head),
+        )
+
+
 def messages_in(lines: Iterable[str]) -> Iterator[LogMessage]:
-    """Yield the messages of a log: a line with those that continue it, such as a traceback."""
-    kept: list[str] = []
-    first = 1
-    count = 0
+    """Yield the messages of a log: a line with those that continue it, such as a traceback; JSON by its fields."""
+    kept: _Kept | None = None
     for number, written in enumerate(lines, 1):
-        line = written.rstrip("\r\n")[:_LONGEST_LINE]
-        if not line.strip():
+        if not written.strip():
             continue
-        if kept and _CONTINUES.match(line):
-            count += 1
-            if len(kept) < _MOST_LINES:
-                kept.append(line)
+        told = json_line(written)
+        said = [line[:_LONGEST_LINE] for line in (told.text.split("\n") if told else [written.rstrip("\r\n")])]
+        if kept and (told is None or told.wraps_line) and kept.goes_on_with(said[0]):
+            kept.add(said[0])
             continue
         if kept:
-            yield _message(kept, first, count)
-        kept, first, count = [line], number, 1
+            yield kept.message()
+        kept = _Kept(number, said[:_MOST_LINES], told)
     if kept:
-        yield _message(kept, first, count)
+        yield kept.message()
 
 
-def _message(kept: list[str], first: int, count: int) -> LogMessage:
-    head = kept[0][:_HEAD]
-    level = _LEVEL.search(head)
-    after = kept[0][level.end() :].lstrip(" \t:-]|") if level else ""
-    return LogMessage("\n".join(kept), after or kept[0], first, count, _severity(head, level), _moment(head))
+def _has_traceback(lines: Iterable[str]) -> bool:
+    return any(line.lstrip().startswith(_TRACEBACK) for line in lines)
+
+
+def _raised(lines: list[str]) -> str:
+    """Return the exception that a message tells of: the last of Python, the root cause of Java; "" for none."""
+    if _has_traceback(lines):
+        found = [line for before, line in pairwise(lines) if before[:1].isspace() and _RAISED.match(line)]
+    else:
+        heads = (_JAVA_RAISED.match(line) for line, after in pairwise(lines) if _JAVA_FRAME.match(after))
+        found = [one["raised"] for one in heads if one]
+    return found[-1] if found else ""
+
+
+def _severity_of(level: str) -> Severity | None:
+    named = _LEVEL.fullmatch(level)
+    return _SEVERITIES.get(level, Severity.CRITICAL) if named else None
 
 
 def _severity(head: str, level: re.Match[str] | None) -> Severity | None:

@@ -15,6 +15,7 @@ from grace.model.incident import Incident
 from grace.model.signal import Severity, Signal, SignalKind
 from grace.think.incidents.fingerprint import fingerprint
 from grace.think.knowledge.loading import Knowledge
+from grace.think.playbooks.format import When
 from grace.think.sentinel.diagnosing import diagnose
 from grace.think.sentinel.log_lines import LogMessage, messages_in
 
@@ -53,8 +54,8 @@ class _Kind:
 class LookingBack:
     """Takes logs, one after the other; `seen` tells what they hold. Memory is bounded, however long they are."""
 
-    def __init__(self, knowledge: Knowledge, playbooks: Iterable[tuple[str, str]]) -> None:
-        """`playbooks` are names with the cause that each heals."""
+    def __init__(self, knowledge: Knowledge, playbooks: Iterable[tuple[str, When]]) -> None:
+        """`playbooks` are names with what each is for."""
         self._knowledge = knowledge
         self._playbooks = tuple(playbooks)
         self._kinds: dict[str, _Kind] = {}
@@ -126,7 +127,7 @@ class LookingBack:
         return diagnose(incident, kind.samples, self._knowledge, first.at)
 
     def _incident(self, kind: _Kind, diagnosis: Diagnosis) -> PastIncident:
-        fitting = [name for name, cause in self._playbooks if not diagnosis.is_unknown and is_a(diagnosis.cause, cause)]
+        fitting = [name for name, when in self._playbooks if self._fits(name, when, diagnosis)]
         return PastIncident(
             title=kind.samples[0].title,
             count=kind.count,
@@ -138,6 +139,15 @@ class LookingBack:
             diagnosis=diagnosis,
             playbooks=tuple(sorted(fitting)),
         )
+
+    def _fits(self, name: str, when: When, diagnosis: Diagnosis) -> bool:
+        """Tell whether a playbook is for such a fault, and not just for its broad class: a password is no file mode."""
+        if diagnosis.is_unknown or not is_a(diagnosis.cause, when.cause):
+            return False
+        cited = {seen.rule for seen in diagnosis.evidence}
+        rules = [rule for rule in self._knowledge.rules if rule.id in cited]
+        told = {label for rule in rules for label in rule.labels.items()}
+        return when.labels.items() <= told or any(name in rule.playbooks for rule in rules)
 
 
 def _one_line(text: str) -> str:
