@@ -111,3 +111,17 @@ def test_a_kill_after_a_write_leaves_what_may_be_anybodys_and_says_so(killable: 
     assert run["settlement"] == "not_restored"
     assert str(killable.config) in run["ending"]["sentence"]
     assert killable.config.read_text() == "pool=9\n"
+
+
+def test_what_a_command_wrote_before_a_kill_is_not_left_in_plain(killable: Killable) -> None:
+    mark, secret = killable.config.parent / "mark", killable.config.parent / "secret"
+    secret.write_text("password=canary-hunter2\n")
+    for _ in range(2):
+        mark.unlink(missing_ok=True)
+        run_id = begun_and_killed(killable, f"cat {secret}; touch {mark}; sleep 600", mark)
+        assert settled(killable, run_id)["settlement"] == "rolled_back"
+    data = killable.folder / "data"
+    files = [file for file in data.rglob("*") if file.is_file()]
+    assert [file for file in files if b"canary-hunter2" in file.read_bytes()] == []
+    assert list((data / "handles").glob("command_*")) == []
+    assert len(list((data / "vault").iterdir())) > 1, "what it wrote is kept, encrypted"

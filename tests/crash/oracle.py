@@ -39,6 +39,7 @@ def require_all(folder: Path, scenario: Scenario, world: World, witnesses: list[
     _require_never_silent(entries)
     _require_each_once(entries)
     _require_vault(data, entries)
+    _require_no_output_in_plain(data)
     _require_same_steps_again(data)
     assert heal in scenario.allowed, f"ended {heal}: {_sentences(entries)}"
     assert undo in {None, ROLLED_BACK}, f"the undo ended {undo}: {_sentences(entries)}"
@@ -125,6 +126,12 @@ def _require_vault(data: Path, entries: list[LedgerEntry]) -> None:
     for entry in entries:
         for address in _ADDRESS.findall(canonical(entry.payload or {})):
             vault.get(address.decode())
+
+
+def _require_no_output_in_plain(data: Path) -> None:
+    """What commands wrote is in the vault or gone once their runs are settled."""
+    left = [str(file) for file in (data / "handles").glob("command_*/std*") if file.stat().st_size]
+    assert not left, f"output in plain: {left}"
 
 
 def _sentences(entries: list[LedgerEntry]) -> list[object]:

@@ -29,6 +29,7 @@ from grace.act.healing.handthinking import HandThinker
 from grace.act.healing.heal import Heal
 from grace.act.healing.holding_back import HoldingBack
 from grace.act.healing.looking import Looker
+from grace.act.healing.notes import handles_under_way
 from grace.act.healing.onlooking import Onlooker, Patience
 from grace.act.healing.proofs import Proofs
 from grace.act.healing.queue import Queue
@@ -141,7 +142,10 @@ def _plug_in(rooms: Rooms) -> _Plugged:
     rules = ProcessRules(
         main_pids=directory.main_pids, made_here=made.pids, allow_as_root=settings.allow_process_control_as_root
     )
-    actions = load_actions(settings.action_folders, folder, rooms.clock, vault, writer_child, rules)
+    reader = rooms.record.reader
+    actions = load_actions(
+        settings.action_folders, folder, rooms.clock, vault, writer_child, rules, lambda: handles_under_way(reader)
+    )
     catalogue = Catalogue(actions={name: action.spec for name, action in actions.items()}, probes=eyes.specs)
     directory.read(settings.services_file, catalogue, folder)
     return _Plugged(vault, eyes, actions, load_providers(folder, writer_child), catalogue, directory, made)

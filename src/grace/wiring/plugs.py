@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import cast
+
+from pydantic import JsonValue
 
 from grace.act.executors import Action
 from grace.act.executors.authored import authored
@@ -40,10 +42,12 @@ def load_actions(
     vault: Vault,
     child: SqliteChild,
     rules: ProcessRules,
+    under_way: Callable[[], Sequence[Mapping[str, JsonValue]]] | None = None,
 ) -> dict[str, Action]:
     """Return every action, by name: of installed executors, and those written as functions in modules and folders.
 
-    Raise ActionsFlawedError where one of the latter cannot be used.
+    `under_way` reads the handles of runs that are not settled; what executors kept for others is removed.
+    Raise ActionsFlawedError where an action that is written as a function cannot be used.
     """
     handles = folder / "handles"
     handles.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -59,6 +63,7 @@ def load_actions(
         processes=rules,
         environment=command_environment(),
         own_doors=lambda: listening_at(os.getpid()),
+        under_way=under_way,
     )
     executors = [cast("ExecutorFactory", factory)(workplace) for factory in _plugs("grace.executors")]
     actions = {name: action for executor in executors for name, action in executor.actions.items()}

@@ -1,19 +1,21 @@
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydantic import JsonValue, ValidationError
 
-from grace.act.executors import Applied
+from grace.act.executors import Applied, Gathers
 from grace.act.executors.command import CommandExecutor, build
 from grace.act.executors.launching import Launch, Launched, end_unwatched
 from grace.kit.cuts import arm, disarm
-from grace.kit.procfs import is_alive
+from grace.kit.procfs import is_alive, process_stat
 from grace.model.execution import Outcome, StepState
 from grace.model.target import Target
 from grace.model.warrant import Refusal
@@ -22,6 +24,7 @@ from tests.act.workbench import HOST, Bench, KeptJournal, parsed, perform
 
 USES = "command.run"
 PATIENCE = {"patience": 0.2}
+CANARY = "password=canary-hunter2"
 
 
 @pytest.fixture
@@ -394,19 +397,51 @@ def test_a_session_that_belongs_to_somebody_else_by_now_is_spared() -> None:
         other.kill()
 
 
-def test_folders_of_commands_are_kept_for_a_month(bench: Bench) -> None:
-    handles = bench.workplace.folder
-    for name, at in (("command_old", 1_000_000_000), ("command_new", None)):
-        (handles / name).mkdir(parents=True)
-        launched = Launched(
-            folder=name, pid=2**22, started_at=1, launcher_pid=2**22, launcher_started_at=1, boot="another"
-        )
-        (handles / name / "running.json").write_text(launched.model_dump_json())
-        if at:
-            os.utime(handles / name, (at, at))
-    (handles / "of somebody else").mkdir()
+def _left(bench: Bench, name: str, **differing: object) -> Path:
+    """Make what a command leaves in a folder of its own when GRACE is killed."""
+    folder = bench.workplace.folder / name
+    folder.mkdir(parents=True)
+    launched = {"folder": name, "pid": 2**22, "started_at": 1, "launcher_pid": 2**22, "launcher_started_at": 1}
+    (folder / "running.json").write_text(json.dumps({**launched, "boot": "another", **differing}))
+    (folder / "stdout").write_text(CANARY)
+    return folder
+
+
+def _under_way(*names: str) -> Callable[[], Sequence[Mapping[str, JsonValue]]]:
+    return lambda: [{"folder": name} for name in names]
+
+
+def test_a_start_removes_what_commands_left_that_no_open_run_asks_for(bench: Bench) -> None:
+    for name in ("command_needed", "command_settled"):
+        _left(bench, name)
+    (bench.workplace.folder / "command_cut_off").mkdir()
+    (bench.workplace.folder / "of somebody else").mkdir()
+    build(replace(bench.workplace, under_way=_under_way("command_needed")))
+    assert sorted(leftovers(bench)) == ["command_needed", "of somebody else"]
+
+
+def test_nothing_is_removed_where_nobody_knows_which_runs_are_open(bench: Bench) -> None:
+    _left(bench, "command_settled")
     build(bench.workplace)
-    assert sorted(leftovers(bench)) == ["command_new", "of somebody else"]
+    assert leftovers(bench) == ["command_settled"]
+
+
+def test_the_files_of_a_command_that_is_still_watched_stay(bench: Bench) -> None:
+    stat = process_stat(os.getpid())
+    assert stat is not None
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    _left(bench, "command_runs", launcher_pid=os.getpid(), launcher_started_at=stat.started_at, boot=boot)
+    build(replace(bench.workplace, under_way=_under_way()))
+    assert leftovers(bench) == ["command_runs"]
+
+
+def _gather(bench: Bench, handle: Mapping[str, JsonValue], words: Sequence[str]) -> KeptJournal:
+    """Do what a recovery does, and tell what it noted after what stood."""
+    journal = KeptJournal(bench.vault, [dict(handle)])
+    action = CommandExecutor(bench.workplace).actions[USES]
+    assert isinstance(action, Gathers)
+    action.gather(action.spec.parameters.model_validate({"argv": list(words), **PATIENCE}), handle, journal)
+    return journal
 
 
 @pytest.mark.slow
@@ -420,7 +455,12 @@ def test_a_crash_at_any_point_leaves_one_effect_at_most_and_no_orphan(bench: Ben
         place.mkdir()
         handle = crash_at(cut, place, USES, parameters)
         hands = build(Bench(place).workplace)
-        answers[cut] = probe(hands, handle, *shell("echo once >> $1", counter))
+        words = shell("echo once >> $1", counter)
+        answers[cut] = probe(hands, handle, *words)
+        if handle is not None:
+            gathered = _gather(Bench(place), handle, words)
+            assert leftovers(Bench(place)) == [], cut
+            assert probe(hands, gathered.handle, *words) is answers[cut], cut
         times = len(counter.read_text().splitlines()) if counter.exists() else 0
         match answers[cut]:
             case Applied.NO:
@@ -454,3 +494,77 @@ def test_a_command_that_runs_when_grace_is_killed_is_ended_and_its_effect_is_unk
     pid, asked = mark.read_text().splitlines()
     assert asked == "asked"
     assert not alive(int(pid))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("again_at", [None, "executor.command.run.end_noted"])
+def test_what_a_command_wrote_when_grace_was_killed_is_kept_encrypted_alone(bench: Bench, again_at: str | None) -> None:
+    script = """
+        trap 'exit 0' TERM
+        echo "$0"
+        kill -9 "$(cut -d' ' -f4 "/proc/$PPID/stat")"
+        while :; do sleep 0.01; done
+    """
+    words = ("/bin/sh", "-c", script, CANARY)
+    handle = crash_at("no cut: the command does it", bench.folder, USES, {"argv": list(words), "patience": 30})
+    assert handle is not None
+    hands = build(replace(bench.workplace, under_way=lambda: [handle]))
+    assert probe(hands, handle, *words, patience=30) is Applied.UNKNOWN
+    assert canary_under(bench.own)
+    if again_at is not None:
+        handle = _killed_while_gathering(bench, handle, words, again_at)
+        assert canary_under(bench.own), "the second kill came before anything was removed"
+        assert probe(hands, handle, *words, patience=30) is Applied.UNKNOWN
+    gathered = _gather(bench, handle, words).handle or {}
+    assert bench.vault.get(str(gathered["stdout_kept"])) == f"{CANARY}\n".encode()
+    assert gathered["how"] == "abandoned"
+    assert probe(hands, gathered, *words, patience=30) is Applied.UNKNOWN
+    assert canary_under(bench.own) == []
+    assert CANARY not in str(gathered)
+
+
+@pytest.mark.slow
+def test_what_a_command_wrote_whose_launcher_was_killed_is_kept_encrypted_alone(bench: Bench) -> None:
+    journal = bench.journal()
+    mark = bench.world / "mark"
+
+    def kill() -> None:
+        appears(mark)
+        place = bench.workplace.folder / str((journal.handle or {})["folder"]) / "stdout"
+        while CANARY not in place.read_text():
+            time.sleep(0.01)
+        os.kill(int(str((journal.handle or {})["launcher_pid"])), signal.SIGKILL)
+
+    arm("executor.command.run.released", 1, kill)
+    outcome = run(
+        hands := CommandExecutor(bench.workplace), journal, *shell("echo $2; echo x > $1; sleep 60", mark, CANARY)
+    )
+    assert outcome.state is StepState.UNKNOWN
+    assert bench.vault.get(str((journal.handle or {})["stdout_kept"])) == f"{CANARY}\n".encode()
+    assert probe(hands, journal.handle, "/bin/true") is Applied.UNKNOWN
+    assert leftovers(bench) == []
+
+
+def _killed_while_gathering(
+    bench: Bench, handle: dict[str, JsonValue], words: Sequence[str], cut: str
+) -> dict[str, JsonValue]:
+    """Gather up to a cut, and return what is noted then; the files stay as the second kill would leave them."""
+
+    class Killed(BaseException):
+        pass
+
+    def kill() -> None:
+        raise Killed
+
+    journal = KeptJournal(bench.vault, [dict(handle)])
+    action = CommandExecutor(bench.workplace).actions[USES]
+    assert isinstance(action, Gathers)
+    arm(cut, 1, kill)
+    with pytest.raises(Killed):
+        action.gather(action.spec.parameters.model_validate({"argv": list(words), **PATIENCE}), handle, journal)
+    return journal.handle or {}
+
+
+def canary_under(folder: Path) -> list[Path]:
+    """Return the files below a folder that hold the secret in plain."""
+    return [path for path in folder.rglob("*") if path.is_file() and CANARY.encode() in path.read_bytes()]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel, JsonValue
 
@@ -64,6 +64,18 @@ class Action(Protocol):
 
     def probe(self, parameters: BaseModel, handle: Mapping[str, JsonValue] | None) -> Applied:
         """Tell from the world, not from memory, whether an interrupted call of `apply` took effect."""
+        ...
+
+
+@runtime_checkable
+class Gathers(Protocol):
+    """An action that keeps files in GRACE's own folder while it acts, and so has to clear them up after a crash."""
+
+    def gather(self, parameters: BaseModel, handle: Mapping[str, JsonValue], journal: Journal) -> None:
+        """Note what an interrupted call of `apply` left, as its end would have, and then remove the files.
+
+        Asked after `probe`, which answers the same before, in between and afterwards; the target is not touched.
+        """
         ...
 
 

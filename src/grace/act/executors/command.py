@@ -23,6 +23,6 @@ class CommandExecutor:
 
 
 def build(workplace: Workplace) -> CommandExecutor:
-    """Make the executor; the entry point. First end what an earlier life may have left running unwatched."""
-    tidy(workplace.folder, workplace.clock)
+    """Make the executor; the entry point. First end and clear what an earlier life may have left."""
+    tidy(workplace.folder, workplace.under_way)
     return CommandExecutor(workplace)

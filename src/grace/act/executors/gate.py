@@ -7,7 +7,7 @@ from typing import Protocol
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from grace.act.executors import Action, Applied, Journal
+from grace.act.executors import Action, Applied, Gathers, Journal
 from grace.act.executors.drill_ground import NOTHING_MADE, DrillGround
 from grace.kit.cuts import cut
 from grace.kit.wording import in_words
@@ -70,6 +70,17 @@ class Gate:
             return Applied.UNKNOWN
         parsed = parse(action, parameters)
         return Applied.UNKNOWN if isinstance(parsed, Refusal) else action.probe(parsed, handle)
+
+    def gather(
+        self, uses: str, parameters: Mapping[str, JsonValue], handle: Mapping[str, JsonValue], journal: Journal
+    ) -> None:
+        """Have an interrupted call's own files noted and removed, where its action keeps any; no target is touched."""
+        action = self._actions.get(uses)
+        if action is None or not isinstance(action, Gathers):
+            return
+        parsed = parse(action, parameters)
+        if not isinstance(parsed, Refusal):
+            action.gather(parsed, handle, journal)
 
     def _not_in(self, plan: Plan, step: PlannedStep, warrant: Warrant) -> Refusal | None:
         if plan.digest != warrant.plan_digest:

@@ -9,11 +9,12 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final, Self, cast
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from grace.act.executors import launcher
 from grace.act.executors.launcher import End, Order, Report
@@ -27,7 +28,8 @@ _BEAT_S: Final = 0.02
 _RUNNING_FILE: Final = "running.json"
 _FAULTS_FILE: Final = "launcher.log"
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
-_KEPT_S: Final = 30 * 24 * 3600.0
+_OURS: Final = "command_"
+"""How the folders of commands begin."""
 
 
 class LaunchFailedError(Exception):
@@ -163,16 +165,28 @@ def end_unwatched(launched: Launched) -> tuple[int, ...]:
     return found
 
 
-def tidy(handles: Path, clock: Clock) -> None:
-    """End what a killed launcher left running in an earlier life of GRACE, and drop folders that are long settled."""
-    for folder in handles.iterdir() if handles.is_dir() else ():
+def tidy(handles: Path, under_way: Callable[[], Sequence[Mapping[str, JsonValue]]] | None) -> None:
+    """End what a killed launcher left running in an earlier life of GRACE, and remove what no open run asks for.
+
+    A run that is not settled will ask how its command ended: the folders that its handles name stay.
+    """
+    folders = [folder for folder in handles.glob(f"{_OURS}*") if folder.is_dir()] if handles.is_dir() else []
+    needed = {str(handle.get("folder")) for handle in under_way()} if folders and under_way is not None else None
+    for folder in folders:
         launched = _running_in(folder)
-        if launched is None:
-            continue
-        if read_end(folder) is None:
+        if launched is not None and read_end(folder) is None:
             end_unwatched(launched)
-        if clock.now().timestamp() - folder.stat().st_mtime > _KEPT_S:
-            shutil.rmtree(folder)
+        is_over = launched is None or not launched.is_watched or read_end(folder) is not None
+        if is_over and needed is not None and folder.name not in needed:
+            remove(folder)
+
+
+def remove(folder: Path) -> None:
+    """Remove the files of a command, first what it wrote; what cannot be removed now is at the next start."""
+    with suppress(OSError):  # A launcher that is just ending may still write; and no start fails for leftovers.
+        for output in (launcher.STDOUT_FILE, launcher.STDERR_FILE):
+            (folder / output).unlink(missing_ok=True)
+        shutil.rmtree(folder)
 
 
 def _running_in(folder: Path) -> Launched | None:

@@ -23,6 +23,7 @@ from grace.act.executors.launching import (
     awaited_end,
     end_unwatched,
     read_end,
+    remove,
 )
 from grace.act.executors.marks import changed_since, mark_of
 from grace.act.executors.preparing import CommandParameters, Ready, prepare
@@ -124,13 +125,13 @@ class CommandRun:
             return failed(f"nothing was started: {error.strerror} ({error.filename})")
         end = read_end(folder)
         if end is None:
-            end_unwatched(launched)
+            self._give_up(launched, folder, journal)
             return Outcome(state=StepState.UNKNOWN, why="the process that watched the command was killed")
         cut("executor.command.run.ended")
-        ran = self._told(wanted, end, folder, journal)
+        ran = self._told(wanted, end, folder, journal, mark_of(wanted.writes, self._workplace.forbidden))
         journal.note({**ran.to_json(), **self._change(before, journal)})
         cut("executor.command.run.end_noted")
-        shutil.rmtree(folder)
+        remove(folder)
         return self._judge(wanted, ran, end["fault"])
 
     def probe(self, parameters: BaseModel, handle: Mapping[str, JsonValue] | None) -> Applied:
@@ -147,6 +148,37 @@ class CommandRun:
         folder = self._workplace.folder / launched.folder
         end = awaited_end(folder, launched, wanted.patience, self._workplace.clock)
         return Applied.UNKNOWN if end is None else _applied(wanted, end["how"], end["exit_code"], end["left"])
+
+    def gather(self, parameters: BaseModel, handle: Mapping[str, JsonValue], journal: Journal) -> None:
+        """Note how an interrupted command ended and keep its output, then remove its files; one that runs is let be.
+
+        How the files in `writes` read is not noted: what stands there after a crash may be anybody's.
+        """
+        wanted = own(parameters, CommandParameters)
+        known = _read_handle(handle)
+        folder = None if known is None else self._workplace.folder / known[0].folder
+        if known is None or folder is None or not folder.is_dir():
+            return
+        launched, ran = known
+        is_watched = launched.is_watched
+        end = read_end(folder)
+        if ran is None and end is None:
+            if not is_watched:
+                self._give_up(launched, folder, journal)
+            return
+        if ran is None and end is not None:
+            journal.note(self._told(wanted, end, folder, journal).to_json())
+            cut("executor.command.run.end_noted")
+        remove(folder)
+
+    def _give_up(self, launched: Launched, folder: Path, journal: Journal) -> None:
+        """End what nobody watches any more and keep what it wrote; how it ended is not known and never will be."""
+        end_unwatched(launched)
+        kept = {"stdout_kept": launcher.STDOUT_FILE, "stderr_kept": launcher.STDERR_FILE}
+        found = {name: _keep(_output(folder, file), journal) for name, file in kept.items()}
+        journal.note({name: address for name, address in found.items() if address is not None})
+        cut("executor.command.run.given_up")
+        remove(folder)
 
     def _before(self, _wanted: CommandParameters) -> Mapping[str, Tree]:
         """Read what the command is to change, where that is known; raise NotExactError where it cannot be."""
@@ -183,26 +215,39 @@ class CommandRun:
             "leaves_running": wanted.leaves_running,
         }
 
-    def _told(self, wanted: CommandParameters, end: End, folder: Path, journal: Journal) -> CommandRan:
-        stdout = (folder / launcher.STDOUT_FILE).read_bytes()
-        stderr = (folder / launcher.STDERR_FILE).read_bytes()
+    def _told(
+        self, wanted: CommandParameters, end: End, folder: Path, journal: Journal, wrote: str = "{}"
+    ) -> CommandRan:
+        stdout, stderr = _output(folder, launcher.STDOUT_FILE), _output(folder, launcher.STDERR_FILE)
         return CommandRan(
             how=end["how"],
             exit_code=end["exit_code"],
             signal=end["signal"],
             stdout=self._excerpt(wanted, stdout),
             stderr=self._excerpt(wanted, stderr),
-            stdout_kept=journal.keep(stdout) if stdout else None,
-            stderr_kept=journal.keep(stderr) if stderr else None,
+            stdout_kept=_keep(stdout, journal),
+            stderr_kept=_keep(stderr, journal),
             output_bytes=end["stdout_bytes"] + end["stderr_bytes"],
             left=tuple(end["left"]),
-            wrote=mark_of(wanted.writes, self._workplace.forbidden),
+            wrote=wrote,
         )
 
     def _excerpt(self, wanted: CommandParameters, output: bytes) -> str:
         secrets = [self._workplace.environment.get(name, "") for name in wanted.environment if names_a_secret(name)]
         text = output.decode("utf-8", "replace")[:_SEARCHED_FOR_SECRETS]
         return bounded(self._workplace.redact(without(secrets, text)).rstrip("\n"))
+
+
+def _output(folder: Path, name: str) -> bytes:
+    """Return what a command wrote; nothing where its launcher was cut off before it opened the file."""
+    try:
+        return (folder / name).read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def _keep(output: bytes, journal: Journal) -> str | None:
+    return journal.keep(output) if output else None
 
 
 def _run(order: Order, journal: Journal) -> Launched:

@@ -5,12 +5,12 @@ An entry point of the group `grace.executors` names a function that takes a `Wor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from grace.act.executors import Executor
 from grace.kit.clock import Clock
@@ -47,6 +47,8 @@ class Workplace:
     """Variables that commands may be given by name."""
     own_doors: Callable[[], frozenset[Endpoint]] = frozenset
     """Where GRACE itself listens now: no request is sent there."""
+    under_way: Callable[[], Sequence[Mapping[str, JsonValue]]] | None = None
+    """Reads the handles of all runs that are not settled; None where nobody knows them, and so nothing is cleared."""
 
 
 @dataclass(frozen=True, slots=True)

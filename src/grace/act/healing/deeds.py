@@ -99,9 +99,15 @@ class Deeds:
     async def _settle_interrupted(self, story: Story, deed: Deed) -> Outcome | None:
         """After a crash inside the deed, ask the world; None when the deed is (still) to be done."""
         attempts = self._attempts(story, deed)
-        handle = handle_of(story, f"{deed.stage}/noted/{attempts}")
+        stage = f"{deed.stage}/noted/{attempts}"
+        handle = handle_of(story, stage)
         asked = await call(lambda: self.gate.probe(deed.uses, deed.parameters, handle))
         applied = Applied.UNKNOWN if isinstance(asked, Raised) else asked.value
+        if handle is not None:
+            notes, left = Notes(story, self._vault, stage, deed.step_id), handle
+            # What cannot be gathered now, as on a full disk, is removed at the first start after the settlement.
+            await call(lambda: self.gate.gather(deed.uses, deed.parameters, left, notes))
+            handle = handle_of(story, stage)
         match applied:
             case Applied.YES:
                 return Outcome(state=StepState.DONE, output=handle or {}, why="found done after a restart")

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from pydantic import JsonValue
+from sqlalchemy import text
 
-from grace.act.healing.story import Past, Story
+from grace.act.healing.story import Past, Story, read
 from grace.act.safehold import Vault
 from grace.model.events import EventType, StepNoted
+from grace.record import Reader
 
 _MOST_NOTES = 64
 
 
 class Notes:
-    """The journal of one attempt at one step."""
+    """The journal of one attempt at one step; its notes follow those that stand already."""
 
     def __init__(self, story: Story, vault: Vault, stage: str, step_id: str) -> None:
         self._story = story
         self._vault = vault
         self._stage = stage
         self._step_id = step_id
-        self._count = 0
+        self._count = sum(1 for _ in _standing(story, stage))
 
     def note(self, handle: Mapping[str, JsonValue]) -> None:
         """Return only when the handle is on disk."""
@@ -41,9 +43,22 @@ class Notes:
 def handle_of(past: Past, stage: str) -> dict[str, JsonValue] | None:
     """Return everything that was noted under a stage, later notes over earlier ones; None when nothing was."""
     merged: dict[str, JsonValue] = {}
+    for noted in _standing(past, stage):
+        merged |= noted.handle
+    return merged or None
+
+
+def handles_under_way(reader: Reader) -> list[Mapping[str, JsonValue]]:
+    """Return everything that the runs noted which are not settled: what a recovery may still ask for."""
+    with reader.read() as connection:
+        rows = connection.execute(text("SELECT id FROM runs WHERE settlement IS NULL")).all()
+    entries = (entry for row in rows for entry in reader.entries(types=[EventType.STEP_NOTED], run_id=str(row[0])))
+    return [read(entry, StepNoted).handle for entry in entries if entry.payload is not None]
+
+
+def _standing(past: Past, stage: str) -> Iterator[StepNoted]:
     for number in range(1, _MOST_NOTES + 1):
         noted = past.standing(f"{stage}/{number}", StepNoted)
         if noted is None:
-            break
-        merged |= noted.handle
-    return merged or None
+            return
+        yield noted
