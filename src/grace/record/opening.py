@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, insert, inspect, select
 
 from grace.kit.canonical import canonical
 from grace.kit.clock import Clock, SystemClock
@@ -43,13 +43,14 @@ from grace.record.store.engine import open_engine, open_reading_engine
 from grace.record.store.projection import Projections
 from grace.record.store.read_models import PROJECTIONS
 from grace.record.store.schema import RevisionState, create, require_current, revision_state
-from grace.record.store.tables import ledger_payloads, meta
+from grace.record.store.tables import ledger_entries, ledger_payloads, ledger_tiles, meta
 from grace.record.store.units import UnitTransaction
 from grace.record.store.writer import Writer
 
 T = TypeVar("T")
 WITNESS_INTERVAL_S: Final = 1.0
 _ORIGIN: Final = "ledger.origin"
+_OF_THE_LOG: Final = (ledger_entries, ledger_payloads, ledger_tiles, meta)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +211,7 @@ def open_record(
             if_refused.callback(engine.dispose)
         _prepare_schema(engines[0], witness)
         reader = LedgerReader(engines[1])
-        signer = _signer(places, _origin(engines[0]), witness)
+        signer = _signer(places, _origin(engines[0], witness), witness)
         _require_witnessed(reader, signer.key, witness, adopt=adopt)
         _require_no_stray_payload(reader)
         checkpointer = Checkpointer(reader, signer, witness, clock, witness_interval_s)
@@ -226,6 +227,7 @@ def _prepare_schema(engine: Engine, witness: Witness) -> None:
     """Make the schema of a new database; an old one must fit already."""
     if revision_state(engine) is not RevisionState.EMPTY:
         require_current(engine)
+        _require_tables(engine)
     elif witness.newest() is not None:
         what = "the database is new, but the witness holds checkpoints of an older one"
         raise LedgerUntrustedError(what, "Put the database back, or name another witness file for a new log.")
@@ -233,10 +235,21 @@ def _prepare_schema(engine: Engine, witness: Witness) -> None:
         create(engine)
 
 
-def _origin(engine: Engine) -> str:
-    """Return the name of this log, given once."""
+def _require_tables(engine: Engine) -> None:
+    """Check that the log's tables are there: a revision that fits says so no more once somebody dropped one."""
+    gone = sorted({table.name for table in _OF_THE_LOG} - set(inspect(engine).get_table_names()))
+    if gone:
+        what = f"its database has no table {', '.join(gone)}: somebody dropped it"
+        raise LedgerUntrustedError(what, "Put back the newest copy of the database.")
+
+
+def _origin(engine: Engine, witness: Witness) -> str:
+    """Return the name of this log, given once; a log that was witnessed has one already."""
     with engine.begin() as connection:
         origin = connection.execute(select(meta.c.value).where(meta.c.key == _ORIGIN)).scalar_one_or_none()
+        if origin is None and witness.newest() is not None:
+            what = "its name is gone from the database (table meta), but the witness holds checkpoints of it"
+            raise LedgerUntrustedError(what, "Put back the newest copy of the database.")
         if origin is None:
             origin = f"grace.local/{new_id('log')}"
             connection.execute(insert(meta).values(key=_ORIGIN, value=origin))
@@ -270,6 +283,10 @@ def _require_witnessed(reader: LedgerReader, key: VerifierKey, witness: Witness,
 def _require_newest_entry(reader: LedgerReader, size: int) -> None:
     """Check that the newest entry is the one in the tree: what a careless hand changes first."""
     newest = reader.entry(size - 1)
+    if newest is not None and newest.payload is None:
+        # An erasure is an entry of its own, behind the one that it concerns: the newest is never erased.
+        what = f"the payload of entry {size - 1} is gone, and no entry says that it was erased"
+        raise LedgerUntrustedError(what, "Put back the newest copy of the database.")
     if newest is not None and reader.inclusion(size - 1).leaf_hash != leaf_hash(canonical(header_of(newest))):
         what = f"entry {size - 1} is not the one in the tree: it was changed in the database"
         raise LedgerUntrustedError(what, "Put back the newest copy of the database.")

@@ -9,6 +9,7 @@ from grace.act.healing.shelf import ShelfFlawedError
 from grace.act.safehold.vault import VaultKeyUnsafe
 from grace.govern.policy.rules import PolicyInvalidError
 from grace.record.ledger.note import KeyUnusableError
+from grace.record.ledger.tiles import TileMissingError
 from grace.record.ledger.witness import LedgerUntrustedError
 from grace.record.mesh.webhooks.declarations import WebhooksFlawedError
 from grace.record.store.commit import WriteFailedError
@@ -20,5 +21,5 @@ FLAWED: Final = (ActionsFlawedError, ServicesFlawedError, ShelfFlawedError, Poli
 """A file that a person wrote."""
 UNUSABLE: Final = (SchemaMismatchError, StoreUnusableError, KeyUnusableError, VaultKeyUnsafe, WriteFailedError)
 """The data folder."""
-UNTRUSTED: Final = (LedgerUntrustedError,)
+UNTRUSTED: Final = (LedgerUntrustedError, TileMissingError)
 """The ledger."""

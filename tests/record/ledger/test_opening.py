@@ -15,6 +15,8 @@ from grace.record.ledger.witness import FileWitness, LedgerUntrustedError
 from grace.record.opening import Record, RecordPlaces, open_record
 from tests.record.drafts import draft, drafts
 
+_TABLES = ("ledger_entries", "ledger_payloads", "ledger_tiles", "meta")
+
 
 def change(places: RecordPlaces, *statements: str) -> None:
     """Do to the database what somebody with a shell would do."""
@@ -77,6 +79,9 @@ def test_nothing_new_is_nothing_to_sign(filled: RecordPlaces) -> None:
         (["UPDATE ledger_tiles SET hashes = zeroblob(length(hashes)) WHERE level = 0 AND tile = 18"], "changed"),
         (["UPDATE ledger_tiles SET hashes = zeroblob(length(hashes)) WHERE level = 1"], "changed"),
         (["UPDATE meta SET value = 'grace.local/other' WHERE key = 'ledger.origin'"], "not one of this log"),
+        (["DELETE FROM meta"], "its name is gone"),
+        (["DELETE FROM ledger_payloads"], "the payload of entry 299 is gone"),
+        *(([f"DROP TABLE {name}"], f"no table {name}") for name in _TABLES),
     ],
 )
 def test_a_log_that_does_not_continue_its_checkpoint_is_refused(
