@@ -126,6 +126,29 @@ def _hang() -> str:
 
 
 @pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"dsn": 5},
+        {"dsn": b"http://x"},
+        {"spool": 5},
+        {"hooks": 5},
+        {"hooks": [[]]},
+        {"buffer_size": "many"},
+        {"labels": 3},
+    ],
+)
+def test_init_with_values_of_another_kind_does_not_raise_and_says_so(
+    sink: Sink, caplog: pytest.LogCaptureFixture, nonsense: dict[str, Any]
+) -> None:
+    given: dict[str, Any] = {"dsn": sink.dsn(), **nonsense}
+    grace_sdk.init(**given)
+    assert grace_sdk.capture(message="still here")
+    if grace_sdk.progress() is None:
+        assert "Nothing is sent to GRACE" in caplog.text
+    grace_sdk.close()
+
+
+@pytest.mark.parametrize(
     "look", [lambda: 1 / 0, _hang, lambda: "x" * 10**7, lambda: _deep(0)], ids=["raise", "hang", "huge", "recursion"]
 )
 def test_objects_of_the_application_are_never_printed(sink: Sink, look: Callable[[], object]) -> None:

@@ -45,6 +45,34 @@ def init(  # noqa: PLR0913 - every option has a default, and its name at the cal
     address = dsn_from_environment() if dsn is None else dsn
     if not address:
         return
+    begun = attempt(
+        _init,
+        address,
+        spool=spool,
+        labels=labels,
+        release=release,
+        hooks=hooks,
+        operations=operations,
+        buffer_size=buffer_size,
+        buffer_bytes=buffer_bytes,
+        spool_bytes=spool_bytes,
+    )
+    if isinstance(begun, Fault):
+        _say_what_cannot_be_used(begun)
+
+
+def _init(  # noqa: PLR0913 - as `init`
+    address: str,
+    *,
+    spool: str | os.PathLike[str] | None,
+    labels: Mapping[str, object] | None,
+    release: str | None,
+    hooks: Iterable[str] | None,
+    operations: Steps,
+    buffer_size: int,
+    buffer_bytes: int,
+    spool_bytes: int,
+) -> None:
     # Imported here because logging and multiprocessing cost 15 ms, which a program without a DSN should not pay.
     from grace_sdk.assembly import Options  # noqa: PLC0415
     from grace_sdk.beginning import begin  # noqa: PLC0415
@@ -62,6 +90,13 @@ def init(  # noqa: PLR0913 - every option has a default, and its name at the cal
             spool_bytes=spool_bytes,
         )
     )
+
+
+def _say_what_cannot_be_used(fault: Fault) -> None:
+    import logging  # noqa: PLC0415 - see above
+
+    said = "init was given something that it cannot use (%s). Nothing is sent to GRACE; see docs/sdk.md."
+    logging.getLogger("grace_sdk").error(said, fault.type)
 
 
 def capture(
@@ -83,7 +118,7 @@ def capture(
 
 
 def flush(timeout_s: float = 5.0) -> bool:
-    """Wait until everything captured so far is delivered; tell whether that is so."""
+    """Wait until everything captured so far is delivered; tell whether that is so, or nothing is sent at all."""
     assembly = installed.assembly
     return assembly is None or assembly.reporter.flush(timeout_s)
 
