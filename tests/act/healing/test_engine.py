@@ -140,3 +140,59 @@ def test_an_exception_comes_back_as_its_sentence() -> None:
 def test_what_is_not_json_is_refused() -> None:
     with pytest.raises(TypeError, match="JSON only"):
         JsonSerializer().serialize(object())
+
+
+def test_a_run_whose_end_could_not_be_recorded_is_carried_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk ends the walk, and the engine, which lies on it too, goes on calling it live."""
+    lives: list[str] = []
+    fell, over = threading.Event(), threading.Event()
+
+    async def walk(run_id: str) -> str:
+        lives.append(run_id)
+        if len(lives) == 1:
+            fell.set()
+            message = "no space left on device"
+            raise OSError(message)
+        over.set()
+        return "ended"
+
+    file = tmp_path / "engine.db"
+    made = DurableEngine(file, walk)
+    made.launch()
+    try:
+        made.begin("run_1")
+        assert fell.wait(LIMIT_S)
+        with pytest.raises(RuntimeError, match="no space left"):
+            DBOS.retrieve_workflow("run_1").get_result(polling_interval_sec=0.01)
+        changed = create_engine(f"sqlite:///{file}")
+        with changed.begin() as connection:
+            connection.execute(text("UPDATE workflow_status SET status = 'PENDING'"))
+        changed.dispose()
+        monkeypatch.setattr("grace.act.healing.engine.FALLEN_AFTER_S", 0.0)
+        monkeypatch.setattr("grace.act.healing.engine.LONGEST_REST_S", 0.0)
+        made.start("run_1")
+        assert over.wait(LIMIT_S)
+    finally:
+        made.close()
+    assert lives == ["run_1", "run_1"]
+
+
+def test_a_run_that_falls_over_rests_before_it_is_carried_on_again(tmp_path: Path) -> None:
+    lives: list[str] = []
+
+    async def walk(run_id: str) -> str:
+        lives.append(run_id)
+        message = "fell over"
+        raise RuntimeError(message)
+
+    made = DurableEngine(tmp_path / "engine.db", walk)
+    made.launch()
+    try:
+        made.start("run_1")
+        for _ in range(5):
+            with pytest.raises(RuntimeError, match="fell over"):
+                DBOS.retrieve_workflow("run_1").get_result(polling_interval_sec=0.01)
+            made.start("run_1")
+    finally:
+        made.close()
+    assert lives == ["run_1"], "the second life is a second away"

@@ -7,6 +7,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
@@ -21,8 +22,10 @@ from grace.kit.clock import SystemClock
 APPLICATION_VERSION: Final = "2"
 """Raised when a stage is added, removed or renamed: runs of an older version are then carried on from the ledger."""
 
-MOST_LIVES: Final = 20
-"""A run that fell over so often under one server is left to a person; each life begins where the ledger stands."""
+FALLEN_AFTER_S: Final = 5.0
+"""So long the engine may call a run live that nobody walks; then its end could not be recorded, as on a full disk."""
+LONGEST_REST_S: Final = 300.0
+"""A run that falls over goes on after a rest that doubles up to this; each life begins where the ledger stands."""
 
 _LOG: Final = logging.getLogger(__name__)
 _EXECUTOR: Final = "grace"
@@ -62,13 +65,24 @@ def _as_text(value: object) -> JsonValue:
     raise TypeError(message)
 
 
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """A run that is being walked in this process, and where."""
+
+    run_id: str
+    loop: asyncio.AbstractEventLoop
+
+
 class DurableEngine:
     """Starts, carries on and wakes runs. One for each process: the library is a singleton."""
 
     def __init__(self, file: Path, walk: Walk) -> None:
         self._database = _open(file)
+        self._clock = SystemClock()
         self._lives: Counter[str] = Counter()
-        self._walking: dict[asyncio.Task[object], asyncio.AbstractEventLoop] = {}
+        self._rests_until: dict[str, float] = {}
+        self._unseen_since: dict[str, float] = {}
+        self._walking: dict[asyncio.Task[object], _Walk] = {}
         config = DBOSConfig(
             name="grace",
             application_version=APPLICATION_VERSION,
@@ -87,7 +101,7 @@ class DurableEngine:
         async def carry_on(run_id: str) -> str:
             task = asyncio.current_task()
             if task is not None:
-                self._walking[task] = asyncio.get_running_loop()
+                self._walking[task] = _Walk(run_id, asyncio.get_running_loop())
             try:
                 return await walk(run_id)
             finally:
@@ -106,20 +120,33 @@ class DurableEngine:
         self._start(run_id, run_id)
 
     def start(self, run_id: str) -> None:
-        """Carry a run on, unless it is being carried on already; safe to call again."""
+        """Carry a run on, unless it is being carried on already or rests; safe to call again."""
         attempts = DBOS.list_workflows(workflow_id_prefix=run_id)
-        if any(attempt.status in _LIVE and attempt.app_version == APPLICATION_VERSION for attempt in attempts):
+        is_live = any(one.status in _LIVE and one.app_version == APPLICATION_VERSION for one in attempts)
+        if is_live and not self._has_fallen(run_id):
             return
+        now = self._clock.monotonic()
+        if now < self._rests_until.get(run_id, now):
+            return
+        self._rests_until[run_id] = now + min(LONGEST_REST_S, 2.0 ** self._lives[run_id])
         self._lives[run_id] += 1
-        if self._lives[run_id] > MOST_LIVES:
-            _LOG.error("%s fell over %d times and is left open: grace explain %s", run_id, MOST_LIVES, run_id)
-            return
+        if self._lives[run_id] > 1:
+            _LOG.error("%s fell over and is carried on from the ledger: grace explain %s", run_id, run_id)
         for attempt in attempts:
             if attempt.status in _LIVE:
                 DBOS.cancel_workflow(attempt.workflow_id)
         self._start(run_id, run_id if not attempts else f"{run_id}/{len(attempts) + 1}")
 
+    def _has_fallen(self, run_id: str) -> bool:
+        """Tell whether nobody walks a run that the engine calls live, for longer than beginning it takes."""
+        if any(walk.run_id == run_id for walk in tuple(self._walking.values())):
+            self._unseen_since.pop(run_id, None)
+            return False
+        now = self._clock.monotonic()
+        return now - self._unseen_since.setdefault(run_id, now) >= FALLEN_AFTER_S
+
     def _start(self, run_id: str, workflow_id: str) -> None:
+        self._unseen_since.pop(run_id, None)
         with SetWorkflowID(workflow_id):
             DBOS.start_workflow(self._walk, run_id)
 
@@ -135,8 +162,8 @@ class DurableEngine:
         this process waiting for those threads.
         """
         walking = tuple(self._walking.items())
-        for task, loop in walking:
-            loop.call_soon_threadsafe(task.cancel)
+        for task, walk in walking:
+            walk.loop.call_soon_threadsafe(task.cancel)
         DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=_LONGEST_FAREWELL_S if walking else 0)
         self._database.dispose()
 
