@@ -16,6 +16,7 @@ from grace.cli.views import RunDetail, RunView, TellingView
 from grace.cli.visiting import command_file, online
 from grace.cli.wording import ago, now
 from grace.model.handwork import BY_HAND
+from grace.model.run import RunKind
 
 app = command_file()
 
@@ -103,8 +104,13 @@ def _show_one(session: Session, run_id: str) -> None:
 def next_step(run: RunView) -> str:
     """Return the command that goes on from where a run stands."""
     match OF_SETTLEMENT.get(run.settlement or ""):
-        case Exit.WAITING | Exit.NOT_RESTORED:
+        case Exit.WAITING:
             return f"grace keep {run.id} --reason WHY, or grace undo {run.id} --reason WHY"
+        case Exit.NOT_RESTORED:
+            it = run.of_run or run.id
+            return f"grace keep {it} --as-is --reason WHY once it is in order, or grace undo {it} --reason WHY"
+        case Exit.ROLLED_BACK if run.kind == RunKind.KEEP and run.of_run:
+            return f"grace keep {run.of_run} --as-is --reason WHY, or grace undo {run.of_run} --reason WHY"
         case None if run.stage == "waiting":
             return f"grace approve {run.id}"
         case Exit.DONE if run.playbook == BY_HAND and run.of_run is None:

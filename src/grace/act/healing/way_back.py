@@ -12,7 +12,7 @@ from grace.act.healing.story import Past, Stop, Stopped, Story, past_of
 from grace.act.healing.undoing import Done, Undoer
 from grace.act.safehold import Provider
 from grace.kit.attempt import Raised
-from grace.model.execution import Execution
+from grace.model.execution import Execution, StepState
 from grace.model.plan import Plan
 from grace.model.reading import Unknown
 from grace.model.settlement import AbortReason, Settlement, SettlementKind
@@ -74,7 +74,10 @@ class KeepRun:
             provider = self.providers.get(planned.provider or "")
             for target in planned.targets if provider is not None else ():
                 ours = step.ours.get(target.key)
-                if provider is None or ours is None or not provider.confirms_by_digest:
+                if provider is None or not provider.confirms_by_digest or step.state is StepState.REFUSED:
+                    continue
+                if ours is None:
+                    differing.append(f"nobody could record how {done.past.run.id} left {target.id}")
                     continue
                 now = await call(lambda p=provider, t=target: p.digest(t))
                 if isinstance(now, Raised):
