@@ -35,10 +35,52 @@ def test_a_question_finds_the_entry_that_answers_it(question: str, entry: str) -
     assert entry in found, found
 
 
-def test_a_question_about_nothing_that_is_known_finds_nothing() -> None:
-    assert INDEX.search("what is for lunch on thursday", 5) == ()
-    assert INDEX.search("", 5) == ()
-    assert INDEX.search("!?", 5) == ()
+@pytest.mark.parametrize(
+    ("question", "entry"),
+    [
+        ("my postgres says too many connections", "too-many-connections"),
+        ("postgres: too many clients", "too-many-connections"),
+        ("mysql too many connections", "too-many-connections"),
+        ("how do I fix a full disk?", "disk-full"),
+        ("too many open files", "handles-exhausted"),
+        ("too many requests", "too-many-requests"),
+        ("database locked", "sqlite-busy"),
+        ("what causes a deadlock", "deadlock"),
+        ("my kubernetes pod is OOMKilled", "pod-killed-for-memory"),
+        ("nginx 502", "service-says-unavailable"),
+        ("jwt expired", "identity-not-accepted"),
+        ("the rate limit of openai", "model-service-rate-limit"),
+    ],
+)
+def test_what_names_the_fault_counts_more_than_common_words(question: str, entry: str) -> None:
+    found = [one.rule.id for one in INDEX.search(question, 3)]
+
+    assert found[:1] == [entry], found
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "what is for lunch on thursday",
+        "what happened in the last hour",
+        "undo the last run",
+        "delete all incidents",
+        "don't halt",
+        "should I halt?",
+        "yes",
+        "no",
+        "what is the weather like today",
+        "write a poem about databases",
+        "how do I bake bread",
+        "make me a sandwich",
+        "who won the world cup",
+        "reboot everything",
+        "",
+        "!?",
+    ],
+)
+def test_a_question_about_nothing_that_is_known_finds_nothing(question: str) -> None:
+    assert INDEX.search(question, 5) == ()
 
 
 def test_every_passage_has_a_source_and_the_best_comes_first() -> None:
