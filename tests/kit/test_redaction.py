@@ -173,7 +173,30 @@ def test_the_check_digit_is_that_of_the_standard() -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["-----BEGIN PRIVATE KEY-----", "password", "://", "a" * 50, "eyJ", "4", "Bearer ", "token=", "--token ", "@"],
+    [
+        *("-----BEGIN PRIVATE KEY-----", "password", "://", "a" * 50, "eyJ", "4", "Bearer ", "token=", "--token ", "@"),
+        *(
+            "<password>",
+            "<a ",
+            "<key>password</key>",
+            "&lt;token&gt;",
+            '<a name="token" ',
+            "mysql ",
+            "mysql -p",
+            "curl -u ",
+        ),
+        *(
+            "password for ",
+            "password for a ",
+            "password%3D",
+            "password%3D%22",
+            "%25",
+            'password\\\\"=',
+            "\\",
+            "://a:b/",
+        ),
+        *("api.telegram.org/bot", "A_", "aB", "tokens", "docker login ", "authorization: digest "),
+    ],
 )
 @pytest.mark.timeout(30)
 def test_a_hostile_text_does_not_stop_the_door(piece: str) -> None:

@@ -4,16 +4,17 @@ import dataclasses
 import inspect
 import json
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import grace_sdk
 import pytest
-from grace_sdk import blocks
+from grace_sdk import blocks, names, phrases
 from grace_sdk.redaction import REDACTED, is_secret_name, redact, redact_labels, redact_text
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grace.kit import secret_blocks
+from grace.kit import secret_blocks, secret_names, secret_phrases
 from tests.sdk.sink import Sink
 
 _CORPUS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "redaction_corpus.json").read_text())
@@ -40,8 +41,11 @@ def test_what_looks_like_a_file_is_redacted_once_for_all(text: str) -> None:
     assert redact_text(once) == once
 
 
-def test_server_and_sdk_see_the_same_blocks() -> None:
-    assert inspect.getsource(blocks) == inspect.getsource(secret_blocks)
+@pytest.mark.parametrize(
+    ("ours", "the_servers"), [(blocks, secret_blocks), (names, secret_names), (phrases, secret_phrases)]
+)
+def test_server_and_sdk_see_the_same_secrets(ours: ModuleType, the_servers: ModuleType) -> None:
+    assert inspect.getsource(ours) == inspect.getsource(the_servers)
 
 
 @pytest.mark.parametrize("name", _CORPUS["keys"]["secret"])

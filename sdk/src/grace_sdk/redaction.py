@@ -8,6 +8,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from grace_sdk.blocks import hide_flows, hide_lines
+from grace_sdk.names import introduces_credentials, names_credentials
+from grace_sdk.phrases import hide_elements, hide_named, hide_phrases, may_hold_a_phrase
 
 if TYPE_CHECKING:
     from grace_sdk.sighting import Plain
@@ -18,7 +20,7 @@ REDACTED: Final = "[redacted]"
 _SECRET_WORDS: Final = frozenset(
     {
         "bearer", "cookie", "cookies", "credentials", "csrf", "cvc", "cvv", "jwt", "passwd", "passwords", "pwd",
-        "secret", "secrets", "setcookie", "ssn", "token", "xsrf",
+        "secret", "secrets", "setcookie", "ssn", "xsrf",
     }
 )
 _SECRET_AS_KEYS: Final = frozenset({"auth", "iban", "mfa", "otp", "pin", "pw", "sas", "sid", "sig", "signature"})
@@ -54,7 +56,7 @@ _SCHEME: Final = re.compile(
 _PEM_EDGE: Final = r"[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
 _PEM: Final = re.compile(rf"-----BEGIN {_PEM_EDGE}.*?(?:-----END {_PEM_EDGE}|\Z)", re.DOTALL)
 """A private key, also one whose end was cut off."""
-_USERINFO: Final = re.compile(r"(?<=://)[^\s/@'\"<>]{1,512}@(?=[^\s@])")
+_USERINFO: Final = re.compile(r"(?<=://)[^\s/?#'\"<>]{1,512}@(?=[^\s@])")
 _TOKENS: Final = (
     r"eyJ[\w-]{5,}\.[\w-]{4,}(?:\.[\w-]*)*",  # JWT
     r"A(?:KIA|SIA|ROA|IDA|GPA|NPA|NVA|BIA|CCA)[A-Z0-9]{16}\b",  # AWS
@@ -63,7 +65,6 @@ _TOKENS: Final = (
     r"gl(?:pat|dt|rt|cbt|ptt|ft|soat)-[\w-]{16,}",  # GitLab
     r"xox[a-z]-[\w-]{8,}",  # Slack
     r"xapp-[\w-]{8,}",
-    r"hooks\.slack\.com/services/[\w/]+",
     r"(?:sk|pk|rk)_(?:live|test)_\w{8,}",  # Stripe
     r"whsec_\w{8,}",
     r"sk-[\w-]{16,}",  # OpenAI, Anthropic
@@ -83,12 +84,12 @@ _MARKS: Final = (REDACTED,)
 # Most texts hold no secret; these parts, one of which every match contains, tell so twenty times faster.
 # fmt: off
 _NAME_PARTS: Final = (
-    "auth", "basic", "bear", "card", "code", "conn", "cook", "cred", "csrf", "cv", "digest", "iban", "jwt", "key",
-    "mfa", "otp", "pass", "pin", "pw", "sas", "secret", "session", "sid", "sig", "ssn", "token", "xsrf",
+    "auth", "basic", "bear", "card", "code", "conn", "cook", "cred", "csrf", "cv", "digest", "hook", "iban", "jwt",
+    "key", "mfa", "otp", "pass", "pin", "pw", "sas", "secret", "session", "sid", "sig", "ssn", "token", "xsrf",
 )
 _TOKEN_PARTS: Final = (
     "eyJ", "KIA", "SIA", "ROA", "IDA", "GPA", "NPA", "NVA", "BIA", "CCA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_",
-    "github_pat_", "gl", "xox", "xapp-", "hooks.slack", "_live_", "_test_", "whsec_", "sk-", "SG.", "AIza", "ya29.",
+    "github_pat_", "gl", "xox", "xapp-", "_live_", "_test_", "whsec_", "sk-", "SG.", "AIza", "ya29.",
     "GOCSPX-", "npm_", "pypi-", "dop_v1_", "hf_",
 )
 # fmt: on
@@ -98,6 +99,7 @@ _SHORTEST_BARE_SECRET: Final = 13
 _CARD: Final = re.compile(
     r"(?<![\w.-])(?:[3-6]\d{3}([ -]?)\d{4}\1\d{4}\1\d{1,7}|3[47]\d{2}([ -]?)\d{6}\2\d{5})(?![\w-]|\.\d)"
 )
+_LONGEST_KNOWN: Final = 64
 _CARD_LENGTHS: Final = range(13, 20)
 
 
@@ -112,9 +114,15 @@ def redact(value: Plain) -> Plain:
         case list():
             return [redact(item) for item in value]
         case dict():
-            return {redact_text(name): REDACTED if _hides(name, item) else redact(item) for name, item in value.items()}
+            return {
+                _redact_name(name): REDACTED if _hides(name, item) else redact(item) for name, item in value.items()
+            }
         case _:
             return value
+
+
+def _redact_name(name: str) -> str:
+    return _redact_short(name) if len(name) <= _LONGEST_KNOWN else redact_text(name)
 
 
 def redact_labels(labels: dict[str, str]) -> dict[str, str]:
@@ -138,9 +146,15 @@ def redact_text(text: str) -> str:
 
 
 @lru_cache(maxsize=4096)
+def _redact_short(name: str) -> str:
+    """Remember the keys of values: the same few come again and again."""
+    return redact_text(name)
+
+
+@lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
     """Tell whether a key or header of this name holds a secret; whole words count, so `author` does not."""
-    return is_telling_name(name) or not _SECRET_AS_KEYS.isdisjoint(_words(name))
+    return is_telling_name(name) or not _SECRET_AS_KEYS.isdisjoint(_words(name)) or names_credentials(name)
 
 
 @lru_cache(maxsize=4096)
@@ -153,6 +167,7 @@ def is_telling_name(name: str) -> bool:
         or joined.endswith(_SECRET_ENDINGS)
         or any(part in joined for part in _SECRET_PARTS)
         or any(f"{first} {second}" in _SECRET_PAIRS for first, second in pairwise(words))
+        or introduces_credentials(name)
     )
 
 
@@ -168,13 +183,17 @@ def _hides(name: str, value: Plain) -> bool:
 def _hide_introduced(text: str) -> str:
     """Hide what a header, a scheme or a name says is a secret."""
     lower = text.lower()
+    if may_hold_a_phrase(lower):
+        text, _ = hide_phrases(text, lower, _MARKS)
     if not any(part in lower for part in _NAME_PARTS):
         return text
     text = _HEADER.sub(rf"\1\2{REDACTED}", text)
     if any(part in lower for part in _SCHEME_PARTS):
         text = _SCHEME.sub(rf"\1\2{REDACTED}", text)
     text, _ = hide_flows(text, is_telling_name, _MARKS)
-    text, _ = hide_lines(_hide_named(text), is_telling_name, _MARKS)
+    text = _hide_named(text)
+    for hide in (hide_elements, hide_named, hide_lines):
+        text, _ = hide(text, is_telling_name, _MARKS)
     return text
 
 

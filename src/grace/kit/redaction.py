@@ -10,6 +10,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from grace.kit.secret_blocks import hide_flows, hide_lines
+from grace.kit.secret_phrases import hide_elements, hide_named, hide_phrases
 from grace.kit.secrets import CUT, EMAIL, MARK, SHAPES, Shape, introduces_a_secret, may_hold_a_secret, names_a_secret
 
 TOO_DEEP: Final = "[too deep]"
@@ -106,12 +107,15 @@ class _Walk:
         folded = text.lower()
         redacted, found = hide_flows(text, introduces_a_secret, _MARKS)
         self.count += found
+        redacted, found = hide_phrases(redacted, folded, _MARKS)
+        self.count += found
         for shape in self._shapes:
             if shape.may_be_in(folded):
                 redacted, found = shape.redact(redacted)
                 self.count += found
-        redacted, found = hide_lines(redacted, introduces_a_secret, _MARKS)
-        self.count += found
+        for hide in (hide_elements, hide_named, hide_lines):
+            redacted, found = hide(redacted, introduces_a_secret, _MARKS)
+            self.count += found
         return redacted
 
     def _members(self, value: dict[str, JsonValue], depth: int) -> JsonValue:

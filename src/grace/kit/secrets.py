@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from grace.kit.secret_names import counts_tokens, introduces_credentials, names_credentials
+from grace.kit.secret_phrases import may_hold_a_phrase
+
 MARK: Final = "[redacted]"
 CUT: Final = "[cut]"
 """Stands where a text was shortened."""
@@ -23,10 +26,13 @@ _NAME_PARTS: Final = (
     "credential",
     "cardnumber",
     "connectionstring",
+    "sessionid",
     "signature",
 )
-_NAME_ENDS: Final = ("token", "pwd", "auth", "jwt", "sessionid", "csrf", "xsrf", "otp")
-_NAMES: Final = frozenset({"pass", "pin", "cvv", "cvc", "ssn", "sid", "bearer", "signingkey", "encryptionkey"})
+_NAME_ENDS: Final = ("token", "pwd", "auth", "jwt", "csrf", "xsrf", "otp")
+_NAMES: Final = frozenset(
+    {"pass", "pin", "cvv", "cvc", "ssn", "sid", "sas", "sig", "bearer", "signingkey", "encryptionkey"}
+)
 _NOT_LETTERS: Final = re.compile(r"[^a-z0-9]+")
 
 
@@ -34,7 +40,12 @@ _NOT_LETTERS: Final = re.compile(r"[^a-z0-9]+")
 def names_a_secret(name: str) -> bool:
     """Say whether what stands under this name is to be kept silent: `DB_PASSWORD`, `accessToken`, `Set-Cookie`."""
     plain = _NOT_LETTERS.sub("", name.lower())
-    return plain in _NAMES or plain.endswith(_NAME_ENDS) or any(part in plain for part in _NAME_PARTS)
+    return (
+        plain in _NAMES
+        or plain.endswith(_NAME_ENDS)
+        or any(part in plain for part in _NAME_PARTS)
+        or names_credentials(name)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +93,7 @@ _LONG_WORD: Final = 24
 
 _NAME_HINTS: Final = ("passw", "pwd", "passphrase", "secret", "key", "token", "credential", "cookie", "session")
 _NAME_IN_TEXT: Final = (
-    r"(?:passw(?:or)?d|pwd|passphrase|secret|api[_-]?key|access[_-]?key|private[_-]?key|token(?!s)|credentials?"
+    r"(?:passw(?:or)?d|pwd|passphrase|secret|api[_-]?key|access[_-]?key|private[_-]?key|token(?!s|i[sz]|[_-]?(?:count|type|limit|usage|budget|size|length|expir))|credentials?"
     r"|set-cookie|cookie|session[_-]?id)"
 )
 _NAME_REST: Final = r"(?:[_-]?[A-Za-z0-9]{1,16}){0,2}"
@@ -93,7 +104,7 @@ _BLOCK_BEGINS: Final = re.compile(r"[|>][0-9+-]{0,2}")
 @lru_cache(maxsize=4_096)
 def introduces_a_secret(name: str) -> bool:
     """Say whether what a text writes under this name is a secret; narrower than for the key of a value."""
-    return _WHOLE_NAME.search(name) is not None
+    return introduces_credentials(name) or (_WHOLE_NAME.search(name) is not None and not counts_tokens(name))
 
 
 def _is_value(word: str) -> bool:
@@ -212,7 +223,7 @@ _CARD_DIGITS: Final = re.compile(r"\d(?:[ -]?\d){11}")
 
 def may_hold_a_secret(folded: str) -> bool:
     """Say whether any of SHAPES may be in a text, given in lower case: one search instead of one for each."""
-    return _HINTS.search(folded) is not None or _CARD_DIGITS.search(folded) is not None
+    return _HINTS.search(folded) is not None or may_hold_a_phrase(folded) or _CARD_DIGITS.search(folded) is not None
 
 
 EMAIL: Final = Shape(
