@@ -89,7 +89,7 @@ def test_one_run_is_watched(place: Place) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "why"),
     [
-        (("watch", "run.setled", "--count", "1"), Exit.REFUSED, "Did you mean run.settled"),
+        (("watch", "run.setled", "--count", "1"), Exit.USAGE, "Did you mean run.settled"),
         (("watch", "--after", "99999", "--count", "1"), Exit.REFUSED, "is this another log?"),
         (("mesh", "requeue", "webhook:pager"), Exit.USAGE, "name indexes, or say --all"),
         (("mesh", "requeue", "webhook:nobody", "--all"), Exit.USAGE, "There are: webhook:pager"),

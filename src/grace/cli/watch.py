@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Concatenate, Final, Literal
 
@@ -19,6 +19,8 @@ from grace.cli.exits import Exit
 from grace.cli.screen import Screen
 from grace.cli.visiting import JSON_OPTION, Server, Token, command_file, failures_told, open_session, with_options
 from grace.kit.clock import Clock, SystemClock
+from grace.model.events import EventType
+from grace.record.mesh.patterns import PatternUnknownError, matching_types
 
 app = command_file()
 
@@ -176,6 +178,7 @@ def watch(
 ) -> None:
     """Show events as they happen, until it is stopped."""
     session = lookout.session
+    _require_types(patterns or ())
     asked: JsonObject = {"patterns": [*patterns] if patterns else ["*"]}
     if run:
         asked["run_id"] = session.resolve("/api/runs", run, "run")
@@ -189,6 +192,14 @@ def watch(
                 return
     except KeyboardInterrupt:
         session.screen.aside(f"resume with --after {watching.position}")
+
+
+def _require_types(patterns: Iterable[str]) -> None:
+    """Refuse a pattern that means no event of this version, before anything is asked for."""
+    try:
+        matching_types(patterns, EventType)
+    except PatternUnknownError as error:
+        raise CommandFailed(Exit.USAGE, f"{error.what}. {error.hint}", "grace watch 'run.*'") from error
 
 
 def _show(session: Session, document: dict[str, JsonValue]) -> None:
