@@ -166,6 +166,7 @@ def wait_for_one(
     timeout: Annotated[str, typer.Option(metavar="DURATION", help="How long to wait, such as 2m.")] = "2m",
 ) -> None:
     """Wait for the first signal that arrives from now on, and show what GRACE makes of it. Exit 4 when none came."""
+    _say_if_undeclared(session, service)
     clock = SystemClock()
     until = clock.monotonic() + _seconds(timeout)
     position = session.read(_Position, session.get("/api/intake/signals", {"limit": 1})).position
@@ -177,6 +178,14 @@ def wait_for_one(
         _tell_nothing_came(wait, timeout)
         raise typer.Exit(Exit.WAITING)
     _tell(wait, found)
+
+
+def _say_if_undeclared(session: Session, service: str) -> None:
+    """Say at once what is most likely a misspelling; signals of an undeclared service are kept all the same."""
+    declared = sorted({session.read(DeclaredView, one).name for one in session.items("/api/services")})
+    if service and service not in declared:
+        there_are = f"there are: {', '.join(declared)}" if declared else "none is"
+        session.screen.aside(f"{service} is not declared in grace.yaml ({there_are}): nothing would be planned for it")
 
 
 class _Position(View):

@@ -19,6 +19,7 @@ from grace.api.routes.runs import plan_document, read_run
 from grace.api.service_names import require_known
 from grace.api.texts import Identifier, Reason
 from grace.api.views import Asked, View
+from grace.kit.wording import written_fact
 from grace.model.decision import Decision
 from grace.model.events import EventType
 from grace.model.ledger_entry import Draft
@@ -193,4 +194,5 @@ def _was_done(seen: Observation) -> list[str]:
 
 
 def _told(one: Difference) -> str:
-    return f"{one.find} ({one.uses}) was {one.was}, is {f'unknown: {one.unknown}' if one.unknown else one.now}"
+    now = f"unknown: {one.unknown}" if one.unknown else written_fact(one.now)
+    return f"{one.find} ({one.uses}) was {written_fact(one.was)}, is {now}"
