@@ -309,6 +309,28 @@ def test_one_value_changes_and_everything_else_stays(
 
 
 @pytest.mark.parametrize(
+    ("name", "text", "place"),
+    [
+        ("a.conf", "hunter2canary\n", "line 1"),
+        ("a.ini", "[a]\nhunter2canary\n", "line 2"),
+        ("a.json", '{"a": hunter2canary}', "line 1, column 7"),
+        ("a.yaml", "hunter2canary: 1\nhunter2canary: 2\n", "line 2, column 1"),
+        ("a.yml", "a: *hunter2canary\n", "line 1, column 4"),
+        ("a.toml", "[hunter2canary]\n[hunter2canary]\n", "line 2"),
+    ],
+)
+def test_a_file_that_does_not_parse_is_told_by_its_place_alone(
+    bench: Bench, hands: FileExecutor, name: str, text: str, place: str
+) -> None:
+    file = bench.world / name
+    file.write_text(text)
+    outcome = perform(hands, "file.set_value", bench.journal(), path=str(file), key="a", value=1)
+    assert outcome.state is StepState.REFUSED
+    assert place in outcome.why
+    assert "hunter2canary" not in outcome.why
+
+
+@pytest.mark.parametrize(
     ("name", "text", "key", "value", "says"),
     [
         ("a.txt", "a: 1", "a", 2, "none of"),

@@ -119,3 +119,26 @@ def test_a_text_that_is_too_long_or_no_text_is_unknown(look: Look, tmp_path: Pat
 def test_a_relative_path_is_refused(look: Look) -> None:
     assert "cannot be aimed" in why(look("file.exists", path="etc/passwd"))
     assert "cannot be aimed" in why(look("file.exists", path="/etc/../etc/passwd"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "place"),
+    [
+        ("a.conf", "hunter2canary\n", "line 1"),
+        ("a.ini", "[a]\nb = 1\nhunter2canary\n", "line 3"),
+        ("a.cfg", "[a]\nhunter2canary = 1\nhunter2canary = 2\n", "line 3"),
+        ("a.json", '{"hunter2canary": hunter2canary}', "line 1, column 19"),
+        ("a.yaml", "a: 1\nhunter2canary: 1\nhunter2canary: 2\n", "line 3, column 1"),
+        ("a.yml", "a: *hunter2canary\n", "line 1, column 4"),
+        ("a.toml", "a = 1\nb = hunter2canary\n", "line 2, column 5"),
+        ("a.toml", "a = " + "9" * 5000, "cannot be kept exactly"),
+        (".env", "hunter2canary\n", "no known format"),
+    ],
+)
+def test_a_file_that_does_not_parse_is_told_by_its_place_alone(
+    look: Look, tmp_path: Path, name: str, content: str, place: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    told = why(look("file.value", path=str(tmp_path / name), key="a"))
+    assert place in told
+    assert "hunter2canary" not in told

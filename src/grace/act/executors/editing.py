@@ -18,6 +18,8 @@ from typing import Any, Final, Protocol, TypeAlias, cast
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from grace.kit.format_flaws import format_flaw
+
 Scalar: TypeAlias = bool | int | float | str | None
 
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_./ -]*[A-Za-z0-9_/]|[A-Za-z_]")
@@ -70,7 +72,7 @@ def set_value(text: str, file: str, key: str, value: Scalar) -> str:
         if kind.read(edited) != _with(before, path, kind.written_as(value)):
             raise CannotEditError(key, "it cannot be replaced in place; use file.replace_text")
     except (YAMLError, ValueError, RecursionError, configparser.Error) as error:
-        raise CannotEditError(key, f"the file cannot be edited: {str(error).splitlines()[0]}") from error
+        raise CannotEditError(key, f"the file cannot be edited: {format_flaw(error)}") from error
     return edited
 
 

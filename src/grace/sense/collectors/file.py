@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar, cast
 
 from pydantic import Field, JsonValue, model_validator
 
-from grace.kit.canonical import JsonInvalidError, parse_json
+from grace.kit.canonical import parse_json
 from grace.kit.digests import digest_of_stream
 from grace.kit.documents import Flaw
+from grace.kit.format_flaws import format_flaw, yaml_flaw
 from grace.kit.secrets import names_a_secret
 from grace.kit.yaml import read_yaml
 from grace.model.catalogue import Answers, ProbeSpec
@@ -191,14 +192,14 @@ def _document(path: str) -> JsonValue:
                 return _ini(text)
             case _:
                 raise FileUnreadable(path, f"has no known format: {suffix or 'its name has no ending'}")
-    except (JsonInvalidError, tomllib.TOMLDecodeError, configparser.Error) as error:
-        raise FileUnreadable(path, f"is not valid {suffix[1:]}: {error}") from error
+    except (ValueError, RecursionError, configparser.Error) as error:
+        raise FileUnreadable(path, f"is not valid {suffix[1:]}: {format_flaw(error)}") from error
 
 
 def _yaml(text: str, path: str) -> JsonValue:
     match read_yaml(text, path):
         case Flaw() as flaw:
-            raise FileUnreadable(path, f"is not plain YAML: {flaw}")
+            raise FileUnreadable(path, f"is not plain YAML: {yaml_flaw(flaw)}")
         case document:
             return document.value
 

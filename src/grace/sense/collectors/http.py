@@ -8,6 +8,7 @@ from typing import Final
 from pydantic import Field, JsonValue
 
 from grace.kit.canonical import JsonInvalidError, parse_json
+from grace.kit.format_flaws import format_flaw
 from grace.kit.secret_references import without
 from grace.model.catalogue import Answers, ProbeSpec
 from grace.model.reading import Known, Unknown
@@ -130,7 +131,7 @@ def _pointed_at(page: JsonPage, fetched: Fetched | NotFetched) -> Known | Unknow
             try:
                 return _discreet(_follow(parse_json(body), page.pointer), secrets)
             except (JsonInvalidError, UnicodeError) as error:
-                return unknown(without(secrets, f"the answer is not JSON: {error}"))
+                return unknown(f"the answer is not JSON: {format_flaw(error)}")
         case NotFetched(why=why):
             return unknown(why)
 
