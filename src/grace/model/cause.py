@@ -31,7 +31,9 @@ _ALL: Final = (
     CauseClass(name="lock_held", kind="lock", title="A file, device or job is held by another process"),
     CauseClass(name="permission_denied", kind="auth", title="Who asks may not do it, or is not known"),
     CauseClass(
-        name="validation_error", kind="bad_input_config", title="A request, a value or a setting is not what it must be"
+        name="validation_error",
+        kind="bad_input_config",
+        title="A request, value, path or setting is not what it must be",
     ),
     CauseClass(name="timeout", kind="timeout", title="A wait ended before an answer came"),
     CauseClass(
@@ -41,7 +43,7 @@ _ALL: Final = (
     ),
     CauseClass(name="dns", kind="dns", title="A name cannot be resolved", broader="dependency_unavailable"),
     CauseClass(
-        name="dependency_missing", kind="dependency_missing", title="A library, program, package or file is not there"
+        name="dependency_missing", kind="dependency_missing", title="A library, program or package is not there"
     ),
     CauseClass(
         name="resource_exhausted",
