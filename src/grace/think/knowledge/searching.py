@@ -109,7 +109,7 @@ def stems(text: str) -> Iterable[str]:
     """Yield the words that carry meaning, without their endings; names made of words also as words."""
     for word in _WORD.findall(f"{text} {spelled_names(text)}".lower()):
         if word not in _EMPTY:
-            yield _stem(_ALSO.get(word, word))
+            yield _stem(_ALSO.get(word) or word)
 
 
 def _stem(word: str) -> str:
