@@ -10,6 +10,7 @@ import pytest
 from grace.api.house import House
 from grace.api.roles import Role
 from grace.model.events import EventType
+from grace.model.ledger_entry import Draft
 from tests.api.houses import INCIDENT, ORDERS, RUN, ask_people, open_incident, walk_a_run
 
 
@@ -42,6 +43,100 @@ def test_it_says_why_by_run_by_incident_and_of_the_newest_run(client: httpx.Clie
         assert "diagnosis: database_locked" in told["response"]
     unknown = say(client, "why run_01K99999999999999999999999")
     assert unknown["metadata"]["refused"]["rule"] == "no-run"
+
+
+def test_a_why_in_words_is_about_the_incident_that_they_speak_of(client: httpx.Client, house: House) -> None:
+    open_incident(house.record)
+    walk_a_run(house)
+    told = say(client, "why didn't you fix the database lock?")
+    assert told["response"].startswith(INCIDENT)
+    assert told["metadata"]["links"][0]["command"] == f"grace explain {INCIDENT}"
+
+    second = say(client, "why did you restart the payment gateway")
+    assert second["response"].startswith("No incident on the record speaks of restart payment gateway.")
+    assert "Nothing in the knowledge packs speaks of that either." in second["response"]
+    assert RUN not in second["response"]
+
+    full = say(client, "why is the disk full")
+    assert full["response"].startswith("No incident on the record speaks of disk full.")
+    assert full["metadata"]["citations"][0]["entry"] == "disk-full"
+
+
+def test_a_why_that_fits_several_incidents_lists_them(client: httpx.Client, house: House) -> None:
+    first = open_incident(house.record)
+    other = first.model_copy(update={"id": INCIDENT[:-1] + "7", "fingerprint": "a" * 16, "labels": {"team": "pay"}})
+    house.record.append(
+        Draft(
+            key=f"{other.id}/opened/1",
+            type=EventType.INCIDENT_OPENED,
+            actor="grace",
+            incident_id=other.id,
+            service=other.service,
+            payload=other.to_json(),
+        )
+    )
+    told = say(client, "why is the database locked")
+    assert told["response"].startswith("2 incidents speak of database locked:")
+    assert {link["command"] for link in told["metadata"]["links"]} == {
+        f"grace explain {INCIDENT}",
+        f"grace explain {other.id}",
+    }
+    assert say(client, "why is the database of pay locked")["response"].startswith(other.id)
+
+
+def test_it_tells_what_happened_in_a_span(client: httpx.Client, house: House) -> None:
+    open_incident(house.record)
+    walk_a_run(house)
+    told = say(client, "what happened since 2020-01-01?")
+    assert told["metadata"]["intent"] == "what_happened"
+    assert "incidents opened 1, runs settled 1 (1 committed)." in told["response"]
+    assert {link["rel"] for link in told["metadata"]["links"]} == {"incident", "run"}
+    nothing = say(client, "what happened since 2199-01-01?")
+    assert nothing["response"] == "Since 2199-01-01 00:00:00 UTC: incidents opened 0, runs settled 0."
+
+
+@pytest.mark.parametrize("message", ["undo the last run", f"undo {RUN}", f"keep {RUN}", "keep it"])
+def test_a_run_is_undone_or_kept_by_its_command_alone(
+    client: httpx.Client, house: House, tokens: dict[Role, str], message: str
+) -> None:
+    open_incident(house.record)
+    walk_a_run(house)
+    before = house.record.head().size
+    told = say(client, message)
+    assert f"grace {message[:4]} {RUN} --reason" in told["response"]
+    assert told["response"].startswith("Nothing was done")
+    assert house.record.head().size == before
+    assert "viewer is viewer" in say(client, message, tokens[Role.VIEWER])["response"]
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("don't halt", "Nothing was done"),
+        ("please do not stop everything", "Nothing was done"),
+        ("delete all incidents", "GRACE does not do that"),
+        ("yes", "Nothing waits for a person."),
+    ],
+)
+def test_what_is_no_question_to_the_knowledge_cites_nothing_and_does_nothing(
+    client: httpx.Client, house: House, message: str, said: str
+) -> None:
+    before = house.record.head().size
+    told = say(client, message)
+    assert told["response"].startswith(said)
+    assert told["metadata"]["citations"] == []
+    assert house.record.head().size == before
+
+
+def test_a_bare_yes_answers_no_question_and_shows_those_that_wait(client: httpx.Client, house: House) -> None:
+    open_incident(house.record)
+    ask_people(house)
+    told = say(client, "yes")
+    assert "Yes and no are not given by a sentence" in told["response"]
+    (link,) = told["metadata"]["links"]
+    assert link["rel"] == "approval"
+    (waiting,) = client.get("/api/autonomy/approvals", params={"state": "waiting"}).json()["items"]
+    assert waiting["answers"] == []
 
 
 def test_it_says_what_is_halted(client: httpx.Client) -> None:

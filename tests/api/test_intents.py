@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from grace.api.chat.intents import (
+    AskForbidden,
     AskHalts,
     AskHelp,
     AskHow,
+    AskNotOurs,
     AskPending,
+    AskWhatHappened,
     AskWhatIsWrong,
     AskWhy,
     Intent,
     WantAnswer,
     WantDrill,
+    WantEnd,
     WantHalt,
     WantHaltEnd,
     WantHeal,
     WantPlan,
+    WantYesOrNo,
     understand,
 )
+from grace.api.chat.spans import Ago, SinceDay, SinceMoment, span_in
 
 RUN = "run_01J00000000000000000000001"
 INCIDENT = "inc_01J00000000000000000000001"
@@ -53,7 +61,7 @@ APPROVAL = "apr_01J00000000000000000000001"
         ("why was nothing done", AskWhy()),
         (f"why did you not act on {INCIDENT}?", AskWhy(INCIDENT)),
         (f"explain {RUN}", AskWhy(RUN)),
-        ("why did you halt orders?", AskWhy()),
+        ("why did you halt orders?", AskWhy(words=("orders",))),
         ("what is pending?", AskPending()),
         ("pending approvals", AskPending()),
         ("what waits for me", AskPending()),
@@ -78,15 +86,110 @@ APPROVAL = "apr_01J00000000000000000000001"
         ("what does ENOSPC mean", AskHow("what does ENOSPC mean")),
         ("sqlite3.OperationalError: database is locked", AskHow("sqlite3.OperationalError: database is locked")),
         ("how do I halt everything?", AskHow("how do I halt everything?")),
-        ("do not halt", AskHow("do not halt")),
-        ("don't trigger a drill", AskHow("don't trigger a drill")),
-        ("never approve this", AskHow("never approve this")),
+        ("do not halt", AskForbidden()),
+        ("don't trigger a drill", AskForbidden()),
+        ("never approve this", AskForbidden()),
         ("the drill went well", AskHow("the drill went well")),
         ("should I halt?", AskHow("should I halt?")),
     ],
 )
 def test_a_sentence_means_one_thing(said: str, meant: Intent) -> None:
     assert understand(said) == meant
+
+
+HOUR, DAY = Ago(timedelta(hours=1)), Ago(timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("why didn't you fix the database lock", AskWhy(words=("database", "lock"))),
+        ("why didn't you fix the locked database?", AskWhy(words=("locked", "database"))),
+        ("tell me about the payment timeouts", AskWhy(words=("payment", "timeouts"))),
+        ("what happened to orders?", AskWhy(words=("orders",))),
+        ("what happened to the last run", AskWhy()),
+        ("what happened?", AskWhy()),
+        ("why did you roll back", AskWhy()),
+        ("is anything waiting for me?", AskPending()),
+        ("anything waiting for me", AskPending()),
+        ("are you waiting for an answer", AskPending()),
+        ("is there anything to approve?", AskPending()),
+        ("do I have anything to approve?", AskPending()),
+        ("what needs my approval", AskPending()),
+        ("are there any open questions?", AskPending()),
+        ("show me the pending approvals", AskPending()),
+        ("what do I have to decide", AskPending()),
+        ("what happened in the last hour", AskWhatHappened(HOUR)),
+        ("What happened in the past 2 hours?", AskWhatHappened(Ago(timedelta(hours=2)))),
+        ("what happened today", AskWhatHappened(SinceDay())),
+        ("what have you done since yesterday", AskWhatHappened(SinceDay(1))),
+        ("what happened last night?", AskWhatHappened(Ago(timedelta(hours=12)))),
+        ("did anything happen today?", AskWhatHappened(SinceDay())),
+        ("what did you heal this week", AskWhatHappened(Ago(timedelta(weeks=1)))),
+        ("has anything failed since 10:30?", AskWhatHappened(SinceMoment(10, 30))),
+        ("what happened since 3 pm", AskWhatHappened(SinceMoment(15))),
+        ("what went wrong since 2026-01-02", AskWhatHappened(SinceMoment(date="2026-01-02"))),
+        ("summary of the last day", AskWhatHappened(DAY)),
+        ("anything new since yesterday?", AskWhatHappened(SinceDay(1))),
+        ("undo the last run", WantEnd(keeps=False)),
+        (f"undo {RUN}", WantEnd(keeps=False, run=RUN)),
+        ("undo it", WantEnd(keeps=False)),
+        ("roll back the last change", WantEnd(keeps=False)),
+        ("please revert that", WantEnd(keeps=False)),
+        (f"keep {RUN}", WantEnd(keeps=True, run=RUN)),
+        ("keep the last run", WantEnd(keeps=True)),
+        ("don't halt", AskForbidden()),
+        ("please do not stop everything", AskForbidden()),
+        ("please don't undo the last run", AskForbidden()),
+        ("don\N{RIGHT SINGLE QUOTATION MARK}t halt", AskForbidden()),
+        ("not now", AskForbidden()),
+        ("yes", WantYesOrNo()),
+        ("No.", WantYesOrNo()),
+        ("yes please", WantYesOrNo()),
+        ("go ahead", WantYesOrNo()),
+        ("do it", WantYesOrNo()),
+        ("delete all incidents", AskNotOurs()),
+        ("could you delete the database", AskNotOurs()),
+        ("restart the server", AskNotOurs()),
+        ("drop table orders", AskNotOurs()),
+        ("what about undo?", AskHow("what about undo?")),
+        ("should I undo the last run?", AskHow("should I undo the last run?")),
+        ("delete failed: permission denied", AskHow("delete failed: permission denied")),
+        ("my postgres says too many connections", AskHow("my postgres says too many connections")),
+        ("what is the weather like today", AskHow("what is the weather like today")),
+        ("what happened since 99:99", AskWhy(words=("since", "99"))),
+    ],
+)
+def test_a_natural_phrase_means_what_its_speaker_would_expect(said: str, meant: Intent) -> None:
+    assert understand(said) == meant
+
+
+NOW = datetime(2026, 1, 2, 9, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("said", "start"),
+    [
+        ("the last hour", "2026-01-02T08:30"),
+        ("the past 90 minutes", "2026-01-02T08:00"),
+        ("today", "2026-01-02T00:00"),
+        ("yesterday", "2026-01-01T00:00"),
+        ("since 08:15", "2026-01-02T08:15"),
+        ("since 10 am", "2026-01-01T10:00"),
+        ("since 12 am", "2026-01-02T00:00"),
+        ("since 2025-12-31", "2025-12-31T00:00"),
+    ],
+)
+def test_a_span_begins_where_its_words_say(said: str, start: str) -> None:
+    span = span_in(said)
+    assert span is not None
+    assert span.start(NOW) == datetime.fromisoformat(f"{start}:00+00:00")
+
+
+@given(st.text(max_size=80), st.sampled_from(["", "since ", "last ", "since 2026-13-45 ", "since 25:"]))
+def test_any_span_that_is_read_begins_at_a_time(said: str, first: str) -> None:
+    span = span_in(first + said)
+    assert span is None or span.start(NOW) <= NOW or isinstance(span, SinceMoment)
 
 
 @given(st.text(max_size=200))
@@ -98,7 +201,9 @@ def test_any_text_means_something_and_a_halt_names_a_possible_scope(said: str) -
 
 @given(
     st.sampled_from(["don't ", "do not ", "never ", "Do not, please, "]),
-    st.sampled_from(["halt", "drill", "approve", "heal it", "resume"]),
+    st.sampled_from(
+        ["halt", "drill", "approve", "heal it", "resume", "undo it", "keep the last run", "delete all incidents"]
+    ),
 )
 def test_what_is_forbidden_is_not_done(no: str, deed: str) -> None:
-    assert isinstance(understand(no + deed), AskHow)
+    assert understand(no + deed) == AskForbidden()

@@ -9,10 +9,13 @@ from typing import Final
 from grace.act.healing.telling import tell
 from grace.api.chat.findings import Findings
 from grace.api.chat.intents import (
+    AskForbidden,
     AskHalts,
     AskHelp,
     AskHow,
+    AskNotOurs,
     AskPending,
+    AskWhatHappened,
     AskWhatIsWrong,
     AskWhy,
     Deed,
@@ -20,10 +23,12 @@ from grace.api.chat.intents import (
     Question,
     WantAnswer,
     WantDrill,
+    WantEnd,
     WantHalt,
     WantHaltEnd,
     WantHeal,
     WantPlan,
+    WantYesOrNo,
 )
 from grace.api.chat.replies import Citation, Link, Metadata, RefusedView, Reply, link_to
 from grace.api.house import House, Passage
@@ -41,14 +46,21 @@ _SAYABLE: Final = (
     "what is wrong",
     "what is wrong with SERVICE",
     "why was this done, why was nothing done: why RUN or INCIDENT",
+    "what happened in the last hour, today, since 10:00",
     "what is pending",
     "is anything halted",
     "how do I fix a full disk",
     "plan INCIDENT, heal INCIDENT",
     "halt, halt SERVICE because REASON, end the halt",
-    "approve or reject: I show you where",
+    "approve, reject, undo RUN, keep RUN: I show you where",
     "trigger database error: a drill on a scratch database",
 )
+_HELP: Final = tuple(f"- {line}" for line in _SAYABLE)
+_INSTEAD: Final = {
+    AskHelp.name: "",
+    AskForbidden.name: "Nothing was done, and nothing was changed. ",
+    AskNotOurs.name: "GRACE does not do that, and nothing was done. ",
+}
 _TOLD: Final = frozenset(
     {
         EventType.DIAGNOSIS_MADE,
@@ -92,22 +104,38 @@ class Answerer:
 
     def _tell(self, question: Question) -> Reply:
         match question:
-            case AskHelp():
-                reply = _said(question, "You can say:", [f"- {line}" for line in _SAYABLE])
-            case AskWhatIsWrong():
-                reply = self._tell_what_is_wrong(question)
+            case AskHelp() | AskForbidden() | AskNotOurs():
+                reply = _said(question, f"{_INSTEAD[question.name]}You can say:", _HELP)
+            case AskWhatIsWrong() | AskWhatHappened() | AskHalts() | AskPending():
+                reply = self._tell_state(question)
             case AskWhy():
                 reply = self._tell_why(question)
-            case AskPending():
-                reply = self._tell_pending(question)
-            case AskHalts():
-                seen = Findings(self.house).halts()
-                reply = _said(question, seen.headline, seen.lines)
             case AskHow():
-                reply = self._tell_how(question)
+                reply = self._tell_known(question, "", question.question)
             case WantAnswer():
                 reply = self._show_question(question)
+            case WantYesOrNo():
+                reply = self._tell_where_to_answer(question)
+            case WantEnd():
+                reply = self._show_end(question)
         return reply
+
+    def _tell_state(self, question: AskWhatIsWrong | AskWhatHappened | AskHalts | AskPending) -> Reply:
+        """Tell what stands on the record, with links to all that is spoken of."""
+        findings = Findings(self.house)
+        match question:
+            case AskWhatIsWrong():
+                seen = findings.overview(question.service)
+            case AskWhatHappened():
+                seen = findings.happened(question.span)
+            case AskHalts():
+                seen = findings.halts()
+            case AskPending():
+                seen = findings.pending()
+        links = [link_to("incident", identity) for identity in seen.incident_ids]
+        links += [link_to("approval", identity) for identity in seen.approval_ids]
+        links += [link_to("run", identity) for identity in seen.run_ids]
+        return _said(question, seen.headline, seen.lines, links=links)
 
     def _do(self, deed: Deed) -> Reply:
         match deed:
@@ -128,13 +156,19 @@ class Answerer:
             why = f"{self.caller.name} is {self.caller.role}; this needs {role}, in chat as anywhere."
             raise refused(Refusal(rule="role", why=why, next=f"grace token create NAME --role {role}"))
 
-    def _tell_what_is_wrong(self, intent: AskWhatIsWrong) -> Reply:
-        seen = Findings(self.house).overview(intent.service)
-        links = [link_to("incident", identity) for identity in seen.incident_ids]
-        return _said(intent, seen.headline, seen.lines, links=links)
-
     def _tell_why(self, intent: AskWhy) -> Reply:
-        noun, identity = Findings(self.house).subject(intent.about)
+        findings = Findings(self.house)
+        if not intent.words:
+            return self._tell_story(intent, *findings.subject(intent.about))
+        seen = findings.speaking_of(intent.words)
+        if len(seen.incident_ids) == 1:
+            return self._tell_story(intent, "incident", seen.incident_ids[0])
+        if seen.incident_ids:
+            links = [link_to("incident", identity) for identity in seen.incident_ids]
+            return _said(intent, seen.headline, (*seen.lines, "Ask again: why INCIDENT"), links=links)
+        return self._tell_known(intent, seen.headline, " ".join(intent.words))
+
+    def _tell_story(self, intent: AskWhy, noun: str, identity: str) -> Reply:
         by_run = noun == "run"
         found = (
             self.house.record.entries(run_id=identity) if by_run else self.house.record.entries(incident_id=identity)
@@ -143,20 +177,35 @@ class Answerer:
         lines = [line for chapter in told.chapters for line in (chapter.title, *(f"  {one}" for one in chapter.lines))]
         return _said(intent, f"{identity}: {told.headline}", lines, links=[link_to(noun, identity)])
 
-    def _tell_pending(self, intent: AskPending) -> Reply:
-        seen = Findings(self.house).pending()
-        links = [link_to("approval", identity) for identity in seen.approval_ids]
-        links += [link_to("run", identity) for identity in seen.run_ids]
-        return _said(intent, seen.headline, seen.lines, links=links)
-
-    def _tell_how(self, intent: AskHow) -> Reply:
-        passages = self.house.knowledge.search(intent.question, _PASSAGES)
+    def _tell_known(self, intent: AskHow | AskWhy, first: str, words: str) -> Reply:
+        """Cite what the packs know; say plainly when they know nothing, rather than cite something else."""
+        passages = self.house.knowledge.search(words, _PASSAGES)
         if not passages:
-            lines = ["Ask in other words, or paste the error as it was printed. `help` says what else I know."]
-            return _said(intent, "Nothing in the knowledge packs speaks of that.", lines)
+            headline = first or "Nothing in the knowledge packs speaks of that."
+            more = ["Nothing in the knowledge packs speaks of that either."] if first else []
+            more.append("Ask in other words, or paste the error as it was printed. You can also say:")
+            return _said(intent, headline, (*more, *_HELP))
         lines = [line for number, one in enumerate(passages, 1) for line in _told(number, one)]
         citations = [Citation(entry=one.entry, title=one.title, source=one.source) for one in passages]
-        return _said(intent, "From the knowledge packs; I changed nothing:", lines, citations=citations)
+        cited = "From the knowledge packs; I changed nothing:"
+        return _said(intent, f"{first}\n{cited}" if first else cited, lines, citations=citations)
+
+    def _tell_where_to_answer(self, intent: WantYesOrNo) -> Reply:
+        seen = Findings(self.house).pending()
+        links = [link_to("approval", identity) for identity in seen.approval_ids]
+        how = ["Yes and no are not given by a sentence: grace approve ID or grace reject ID shows the plan first."]
+        return _said(intent, seen.headline, (*seen.lines, *how), links=links)
+
+    def _show_end(self, intent: WantEnd) -> Reply:
+        identity = Findings(self.house).run(intent.run)
+        word = "keep" if intent.keeps else "undo"
+        lines = [f'To do it, with your reason on the record: grace {word} {identity} --reason "why"']
+        if not intent.keeps:
+            lines.insert(0, f"To see object by object what would be restored: grace undo {identity} --dry-run")
+        if not self.caller.role.may(Role.OPERATOR):
+            lines.append(f"It takes the role operator; {self.caller.name} is {self.caller.role}.")
+        headline = f"Nothing was done: a sentence does not {word} a run, its own command does."
+        return _said(intent, headline, lines, links=[link_to("run", identity)])
 
     def _show_question(self, intent: WantAnswer) -> Reply:
         identity = Findings(self.house).waiting_approval(intent.approval)

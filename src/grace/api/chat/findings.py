@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, func, select
 
 from grace.api.chat.intents import LAST
+from grace.api.chat.spans import Span
 from grace.api.house import House
 from grace.api.problems import ProblemError
 from grace.api.routes.runs import plan_document
@@ -21,6 +24,10 @@ from grace.model.plan import Plan
 from grace.record.store.tables import approvals, incidents, quarantines, runs
 
 _SHOWN: Final = 5
+_SEARCHED: Final = 500
+"""So many incidents are looked through for words, those that are open and newest first."""
+_ENDINGS: Final = ("ing", "ed", "es", "s")
+_SHORTEST_STEM: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,51 @@ class Findings:
             run_id = connection.execute(select(runs.c.id).order_by(runs.c.id.desc()).limit(1)).scalar()
         return ("incident", self.incident(LAST)) if run_id is None else ("run", run_id)
 
+    def speaking_of(self, words: Sequence[str]) -> Seen:
+        """Return the incidents that speak of most of the words, in title, cause, service or labels; open ones first."""
+        newest = select(incidents).order_by(
+            (incidents.c.state == IncidentState.OPEN.value).desc(), incidents.c.last_seen.desc()
+        )
+        with self.house.record.read() as connection:
+            rows = connection.execute(newest.limit(_SEARCHED)).all()
+        spoken = {row.id: sum(_stem(word) in _said_of(row) for word in words) for row in rows}
+        most = max(spoken.values(), default=0)
+        good = [row for row in rows if spoken[row.id] == most and most * 2 > len(words)]
+        said = " ".join(words)
+        headline = f"{len(good)} incidents speak of {said}:" if good else f"No incident on the record speaks of {said}."
+        lines = [f"{row.id}: {row.service}, {row.title}; {row.state}, last seen {_when(row.last_seen)}" for row in good]
+        shown = tuple(lines[:_SHOWN])
+        if len(lines) > _SHOWN:
+            shown = (*shown, f"and {len(lines) - _SHOWN} more: grace incidents")
+        return Seen(headline, shown, incident_ids=tuple(row.id for row in good))
+
+    def happened(self, span: Span) -> Seen:
+        """Say which incidents were opened and which runs settled since a span began, newest first."""
+        start = span.start(self.house.clock.now())
+        with self.house.record.read() as connection:
+            opened = connection.execute(
+                select(incidents).where(incidents.c.opened_at >= start).order_by(incidents.c.opened_at.desc())
+            ).all()
+            settled = connection.execute(
+                select(runs).where(runs.c.settled_at >= start).order_by(runs.c.settled_at.desc())
+            ).all()
+        kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(Counter(row.settlement for row in settled).items()))
+        lines = [f"{row.id}: {row.service}, {row.title}; {row.count} times, {row.state}" for row in opened[:_SHOWN]]
+        lines += [f"{row.id}: {row.kind} of {row.service} {row.settlement}" for row in settled[:_SHOWN]]
+        if len(opened) > _SHOWN or len(settled) > _SHOWN:
+            lines.append("These are the newest; all of them: grace incidents, grace runs")
+        ended = f"runs settled {len(settled)}" + (f" ({kinds})" if kinds else "")
+        return Seen(
+            f"Since {_when(start)}: incidents opened {len(opened)}, {ended}.",
+            tuple(lines),
+            incident_ids=tuple(row.id for row in opened[:_SHOWN]),
+            run_ids=tuple(row.id for row in settled[:_SHOWN]),
+        )
+
+    def run(self, beginning: str) -> str:
+        """Return the id of a run; raise a 404 problem where there is none, or more than one."""
+        return self._one(runs, beginning, "run")
+
     def incident(self, beginning: str) -> str:
         """Return the id of an incident; raise a 404 problem where there is none, or more than one."""
         return self._one(incidents, beginning, "incident")
@@ -130,6 +182,22 @@ class Findings:
         return tuple(
             f"Halted {'everywhere' if h.scope == '*' else f'for {h.scope}'} by {h.by}: {h.reason}" for h in halts
         )
+
+
+def _stem(word: str) -> str:
+    for ending in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= _SHORTEST_STEM:
+            return word[: -len(ending)]
+    return word
+
+
+def _said_of(row: Row[Any]) -> str:
+    labels = row.doc.get("labels", {})
+    return f"{row.title} {(row.cause or '').replace('_', ' ')} {row.service} {' '.join(labels.values())}".lower()
+
+
+def _when(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _normal(beginning: str) -> str:
