@@ -1,25 +1,31 @@
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 
 import pytest
+from grace_sdk.annotating import NamedTuple
 from grace_sdk.dsn import Dsn, DsnError, parse_dsn
 
 _HEAVY = {
     "asyncio",
+    "contextlib",
     "dataclasses",
     "email",
+    "enum",
     "http",
     "inspect",
     "json",
     "logging",
     "multiprocessing",
     "pathlib",
+    "re",
     "socket",
     "ssl",
     "subprocess",
     "tempfile",
+    "typing",
     "urllib",
 }
 
@@ -39,6 +45,27 @@ def test_importing_the_sdk_loads_nothing_heavy() -> None:
     loaded = _modules_after(_import_sdk("grace_sdk"))
     assert "grace_sdk" in loaded
     assert loaded & _HEAVY == set()
+
+
+class _Named(NamedTuple):
+    """What it is for."""
+
+    name: str
+    size: int = 3
+
+    def doubled(self) -> int:
+        return 2 * self.size
+
+
+def test_named_tuples_are_those_of_typing() -> None:
+    named = _Named("a")
+    assert named == ("a", 3)
+    assert (named.doubled(), _Named("b", size=4).doubled()) == (6, 8)
+    assert named._replace(name="c") == _Named("c", 3)
+    assert _Named._fields == ("name", "size")
+    assert (_Named.__name__, _Named.__qualname__, _Named.__module__) == ("_Named", "_Named", __name__)
+    assert _Named.__doc__ == "What it is for."
+    assert pickle.loads(pickle.dumps(named)) == named  # noqa: S301 - our own bytes
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
+from grace_sdk.annotating import cast
 from grace_sdk.running import Run, Stepping
+
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
+    from typing import Any, Final, ParamSpec, TypeVar
 
     from grace_sdk.running import Spec
 
-P = ParamSpec("P")
-T = TypeVar("T")
+    P = ParamSpec("P")
+    T = TypeVar("T")
 
 _COROUTINE: Final = 0x80
 _GENERATOR: Final = 0x20
@@ -67,7 +70,7 @@ def _generator(function: Callable[P, Generator[Any, Any, T]], spec: Spec) -> Cal
     return call
 
 
-class _Stepped(Generator[Any, Any, T]):
+class _Stepped(Generator["Any", "Any", "T"]):
     """A generator each of whose steps runs inside its operation, and nothing of its caller does."""
 
     def __init__(self, generator: Generator[Any, Any, T], run: Run) -> None:

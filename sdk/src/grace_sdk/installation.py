@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final, Protocol
 
 from grace_sdk.recorder import Recorder
 
+TYPE_CHECKING = False
+
 if TYPE_CHECKING:
+    from typing import Final, Protocol
+
     from grace_sdk.assembly import Assembly, Options
 
+    class Watching(Protocol):
+        """The hooks that are in."""
 
-class Watching(Protocol):
-    """The hooks that are in."""
-
-    def remove(self) -> None:
-        """Put back what was there before."""
-        ...
+        def remove(self) -> None:
+            """Put back what was there before."""
+            ...
 
 
 class Installation:

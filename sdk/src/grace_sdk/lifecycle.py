@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeGuard
 
 from grace_sdk.environment import dsn_from_environment
 from grace_sdk.installation import installed
 from grace_sdk.safety import Fault, attempt
 from grace_sdk.sighting import copy_labels
 
+TYPE_CHECKING = False
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from typing import Final, Literal, TypeAlias, TypeGuard
 
     from grace_sdk.reporter import Progress
 
-Steps: TypeAlias = Literal["failed", "all"]
+    Steps: TypeAlias = Literal["failed", "all"]
 
 _EXIT_PATIENCE_S: Final = 2.0
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ParamSpec, TypeVar, overload
-
 from grace_sdk.decorating import decorated
 from grace_sdk.recorder import marked_id
 from grace_sdk.running import Run, Spec
 from grace_sdk.scope import Scope, current_scope
 
+TYPE_CHECKING = False
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import ParamSpec, TypeVar, overload
 
-P = ParamSpec("P")
-T = TypeVar("T")
+    P = ParamSpec("P")
+    T = TypeVar("T")
 
 
 class Operation(Spec):
@@ -50,19 +51,20 @@ class Operation(Spec):
         return scope
 
 
-@overload
-def operation(function: Callable[P, T], /) -> Callable[P, T]: ...
+if TYPE_CHECKING:
 
+    @overload
+    def operation(function: Callable[P, T], /) -> Callable[P, T]: ...
 
-@overload
-def operation(
-    name: str = "",
-    /,
-    *,
-    labels: Mapping[str, object] | None = None,
-    correlation_id: str = "",
-    expected: tuple[type[BaseException], ...] = (),
-) -> Operation: ...
+    @overload
+    def operation(
+        name: str = "",
+        /,
+        *,
+        labels: Mapping[str, object] | None = None,
+        correlation_id: str = "",
+        expected: tuple[type[BaseException], ...] = (),
+    ) -> Operation: ...
 
 
 def operation(

@@ -5,21 +5,23 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from typing import TYPE_CHECKING, Final, TypeAlias
 
 from grace_sdk.safety import Fault, attempt
 from grace_sdk.scope import current_scope
 from grace_sdk.severity import PLAINLY_RANKED, SEVERITIES, severity_of
 from grace_sdk.sighting import ContextCopy, Sighting, copy_context, copy_labels, copy_raised, copy_text, weigh
 
+TYPE_CHECKING = False
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Final, TypeAlias
 
     from grace_sdk.buffer import Buffer
     from grace_sdk.scope import Scope
 
-Tally: TypeAlias = "list[int] | memoryview[int]"
-"""One number: the newest sequence number that was given out."""
+    Tally: TypeAlias = "list[int] | memoryview[int]"
+    """One number: the newest sequence number that was given out."""
 
 _SESSION_BYTES: Final = 6
 _MARK: Final = "__grace_sighting__"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import time
-from typing import TYPE_CHECKING, Final
 
 from grace_sdk.installation import installed
 from grace_sdk.safety import attempt
@@ -12,8 +11,11 @@ from grace_sdk.scope import Scope, current_scope, is_correlation_id
 from grace_sdk.sighting import copy_labels, copy_text
 from grace_sdk.step import Step
 
+TYPE_CHECKING = False
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Final
 
 _NS_IN_MS: Final = 1_000_000
 _ENDS: Final = (StopIteration, StopAsyncIteration)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections import deque
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Final
 
 from grace_sdk.safety import Fault, attempt
 from grace_sdk.sighting import copy_labels
 from grace_sdk.step import Step
 
+TYPE_CHECKING = False
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Final
 
 LONGEST_TRAIL: Final = 32
 """Steps of operations that are remembered."""

@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import errno
 from types import GetSetDescriptorType, MemberDescriptorType
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, TypeGuard, cast, get_args
+
+from grace_sdk.annotating import NamedTuple, cast
+
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Final, Literal, TypeAlias, TypeGuard
 
-Severity: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
-SEVERITIES: Final[tuple[str, ...]] = get_args(Severity)
+    Severity: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
+    _Rule: TypeAlias = "Severity | Callable[[BaseException], Severity]"
+
+SEVERITIES: Final[tuple[str, ...]] = ("debug", "info", "warning", "error", "critical")
 
 
 class Ranked(NamedTuple):
@@ -46,8 +52,6 @@ _SQLITE_BROKEN: Final = frozenset({10, 11, 13, 26})
 _SQLITE_PRIMARY: Final = 0xFF
 _SQLSTATE_CLASSES_BROKEN: Final = ("53", "58", "XX")
 """PostgreSQL: insufficient resources, system error, internal error."""
-
-_Rule: TypeAlias = "Severity | Callable[[BaseException], Severity]"
 
 
 def severity_of(exc: BaseException) -> Severity:

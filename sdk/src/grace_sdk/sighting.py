@@ -7,16 +7,26 @@ the application, so nothing is kept alive and nothing can change afterwards.
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeGuard, cast
 
+from grace_sdk.annotating import NamedTuple, cast
 from grace_sdk.safety import Fault, attempt
+
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from dataclasses import Field
     from types import CodeType, TracebackType
+    from typing import Final, TypeAlias, TypeGuard
 
     from grace_sdk.step import Step
+
+    Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
+    TracedCode: TypeAlias = "tuple[CodeType, int | None, object]"
+    """Code object, line number and the `__name__` of the module it ran in."""
+
+    Said: TypeAlias = "str | list[Plain]"
+    """What an exception says: its text, or its arguments where they have parts whose names tell what is a secret."""
 
 LONGEST_TEXT: Final = 8_192
 """Characters of one text that are kept."""
@@ -45,14 +55,6 @@ _BYTES_OF_A_LETTER: Final = 4
 """At most; most texts take one."""
 
 _ARGUMENTS: Final = BaseException.__dict__["args"].__get__
-
-Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
-TracedCode: TypeAlias = "tuple[CodeType, int | None, object]"
-"""Code object, line number and the `__name__` of the module it ran in."""
-
-
-Said: TypeAlias = "str | list[Plain]"
-"""What an exception says: its text, or its arguments where they have parts whose names tell what is a secret."""
 
 
 class RaisedCopy(NamedTuple):

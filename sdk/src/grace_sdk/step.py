@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from grace_sdk.annotating import NamedTuple
 
 
 class Step(NamedTuple):
