@@ -310,3 +310,34 @@ def test_a_mangled_playbook_gives_flaws_and_never_an_error(data: st.DataObject) 
     if isinstance(outcome, tuple):
         assert outcome
         assert all(one.line >= 1 and one.message for one in outcome)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where"),
+    [
+        ("value: 4", "value: ghp_0123456789abcdefghijklmnopqrstuvwxyz", "do.0.with.value"),
+        ("value: 4", "value: 'password=hunter2canary'", "do.0.with.value"),
+        ("path: /srv/orders/orders.db", "path: /srv/token=hunter2canary", "contract.after.0.with.path"),
+        ('path: "${{ service.pid_file }}"', "path: /run/password=hunter2canary", "find.0.with.path"),
+        (
+            "  config: {type: path,",
+            "  password: {type: text, default: hunter2canary}\n  config: {type: path,",
+            "inputs.password",
+        ),
+        ("summary: Set a smaller pool", "summary: Set password=hunter2canary", "summary"),
+    ],
+)
+def test_what_no_plan_may_show_is_told_with_its_line(old: str, new: str, where: str) -> None:
+    text = changed(old, new, RELOAD)
+    [flaw] = [flaw for flaw in flaws_of(text) if flaw.rule == "secret"]
+    assert where in flaw.message
+    assert flaw.line == next(n for n, line in enumerate(text.splitlines(), 1) if "hunter2" in line or "ghp_" in line)
+    assert "env:NAME" in str(flaw)
+    assert "hunter2" not in str(flaw)
+    assert "ghp_" not in str(flaw)
+
+
+@pytest.mark.parametrize("value", ["env:POOL_TOKEN", "file:/run/secrets/token", "${{ inputs.config }}"])
+def test_a_reference_where_a_secret_belongs_has_no_flaw(value: str) -> None:
+    written = changed("key: pool.size, value: 4", f"key: pool.size, value: '{value}'", RELOAD)
+    assert [flaw for flaw in flaws_of(written) if flaw.rule == "secret"] == []

@@ -316,16 +316,17 @@ def test_what_the_hands_refuse_is_refused_with_their_words() -> None:
 
 
 @pytest.mark.parametrize(
-    "headers",
+    ("header", "value"),
     [
-        '{Authorization: "Bearer ghp_0123456789abcdefghijklmnop"}',
-        "{X-Api-Key: 5f2b7c9d1e3a4f6b}",
-        "{Cookie: session=abcdef}",
+        ("Authorization", "Bearer ghp_0123456789abcdefghijklmnop"),
+        ("X-Api-Key", "5f2b7c9d1e3a4f6b"),
+        ("Cookie", "session=abcdef"),
     ],
 )
-def test_a_plan_that_would_show_a_secret_is_refused(headers: str) -> None:
-    text = telling(f"url: http://127.0.0.1:9/cache, headers: {headers}")
-    no = refusal(text, eyes=reload_eyes())
+def test_a_plan_that_would_show_a_secret_is_refused(header: str, value: str) -> None:
+    text = telling(f'url: http://127.0.0.1:9/cache, headers: {{{header}: "${{{{ incident.title }}}}"}}')
+    incident = INCIDENT.model_copy(update={"title": value})
+    no = refusal(text, Occasion(incident, DIAGNOSIS, SERVICE), eyes=reload_eyes())
 
     assert no.rule == "secret"
     assert "ghp_" not in no.why

@@ -24,6 +24,7 @@ from grace.think.playbooks.scope import (
     with_inputs,
     with_outputs,
 )
+from grace.think.playbooks.secrets import REMEDY, secrets_written
 from grace.think.playbooks.shapes import Shape
 
 _BOUNDED = frozenset({InputType.INTEGER, InputType.NUMBER, InputType.DURATION, InputType.SHARE})
@@ -53,6 +54,7 @@ def lint(
     _lint_steps(work, playbook.do, scope)
     lint_contract(work, playbook.contract, scope)
     _lint_remedies(work, playbook)
+    _lint_secrets(work, playbook, ("do", "contract"))
     for name in sorted(name for name in playbook.inputs if not work.may_use(name)):
         work.add(("inputs", name), "unused-input", f"the input {name!r} is never used", "Use it or remove it.")
     return tuple(sorted(set(work.flaws)))
@@ -62,6 +64,7 @@ def lint_heading(work: Linting, heading: Heading, causes: Collection[str] | None
     """Add the flaws of the heading; return what the rest may refer to."""
     _lint_cause(work, heading, causes)
     _lint_inputs(work, heading.inputs)
+    _lint_secrets(work, heading, ("summary", "find"))
     return _lint_finds(work, heading.find, with_inputs(heading.inputs))
 
 
@@ -154,6 +157,18 @@ def _lint_undo(work: Linting, path: Path, spec: ActionSpec | None, undo: UndoSte
         work.add(path, "undo", f"{spec.name} {because}", "Remove `undo`.")
     way_back = _action(work, (*path, "uses"), undo.uses)
     work.parameters((*path, "with"), undo.parameters, way_back and way_back.parameters, scope)
+
+
+def _lint_secrets(work: Linting, heading: Heading, sections: Sequence[str]) -> None:
+    """Add what is written out here and no plan may show: no run of this playbook would ever be planned."""
+    written = work.document.value if isinstance(work.document.value, dict) else {}
+    found = [(section, *path) for section in sections for path in secrets_written(written.get(section))]
+    if "find" in sections:
+        defaults = ((name, one.default) for name, one in heading.inputs.items() if one.default is not None)
+        found += [("inputs", name, "default") for name, default in defaults if [*secrets_written({name: default})]]
+    for path in found:
+        place = ".".join(map(str, path))
+        work.add(path, "secret", f"the plan would show a secret: {place}", REMEDY)
 
 
 def _lint_remedies(work: Linting, playbook: Playbook) -> None:

@@ -26,7 +26,7 @@ from grace.think.playbooks.python.drafting import drafted
 from grace.think.playbooks.refusing import RefusedError, Rule, refused
 from grace.think.playbooks.render_contract import render_contract
 from grace.think.playbooks.render_steps import Site, render_steps
-from grace.think.playbooks.secrets import secret_in
+from grace.think.playbooks.secrets import REMEDY, secret_in
 from grace.think.playbooks.shapes import kind_of, shape_of_answer
 
 
@@ -176,7 +176,7 @@ def _identity(step: FindStep, spec: ProbeSpec, result: JsonValue) -> JsonValue:
 def _check_whole(plan: Plan) -> None:
     if where := secret_in(plan):
         message = f"the plan would show a secret: {where}"
-        raise refused(Rule.SECRET, message, "Write a reference (`env:NAME` or `file:/path`) instead of the value.")
+        raise refused(Rule.SECRET, message, REMEDY)
     try:
         _ = plan.digest
     except NotCanonicalError as error:

@@ -14,6 +14,7 @@ from grace.model.plan import Plan
 
 _WHOLE_PLAN: Final = Limits(depth=64, items=1_000_000, text=16 * 1024 * 1024)
 """A plan is looked at to its end: what is cut off would look like a secret."""
+REMEDY: Final = "Write a reference (`env:NAME` or `file:/path`) instead of the value."
 _REFERENCE: Final = re.compile(r"(Bearer |Basic )?(env:[A-Za-z_][A-Za-z0-9_]*|file:/[^\s]+)")
 
 
@@ -22,6 +23,26 @@ def secret_in(plan: Plan) -> str | None:
     shown = plan.to_json()
     hidden = redact(shown, limits=_WHOLE_PLAN).value
     return next((".".join(map(str, path)) for path in _changed(shown, hidden, ())), None)
+
+
+def secrets_written(value: JsonValue) -> Iterator[Path]:
+    """Yield where a part of a playbook writes what a plan may not show; what is only known later is let be."""
+    hidden = redact(value, limits=_WHOLE_PLAN).value
+    for path in _changed(value, hidden, ()):
+        if not any(isinstance(leaf, str) and "${{" in leaf for leaf in _leaves(_at(value, path))):
+            yield path
+
+
+def _at(value: JsonValue, path: Path) -> JsonValue:
+    for step in path:
+        match value:
+            case dict():
+                value = value[str(step)]
+            case list():
+                value = value[int(step)]
+            case _:
+                break
+    return value
 
 
 def _changed(shown: JsonValue, hidden: JsonValue, path: Path) -> Iterator[Path]:
