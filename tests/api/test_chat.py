@@ -114,7 +114,7 @@ def test_a_run_is_undone_or_kept_by_its_command_alone(
     [
         ("don't halt", "Nothing was done"),
         ("please do not stop everything", "Nothing was done"),
-        ("delete all incidents", "GRACE does not do that"),
+        ("delete all incidents", "GRACE does not do that from here"),
         ("yes", "Nothing waits for a person."),
     ],
 )

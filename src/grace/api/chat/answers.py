@@ -59,7 +59,7 @@ _HELP: Final = tuple(f"- {line}" for line in _SAYABLE)
 _INSTEAD: Final = {
     AskHelp.name: "",
     AskForbidden.name: "Nothing was done, and nothing was changed. ",
-    AskNotOurs.name: "GRACE does not do that, and nothing was done. ",
+    AskNotOurs.name: "GRACE does not do that from here, and nothing was done. ",
 }
 _TOLD: Final = frozenset(
     {

@@ -342,7 +342,7 @@ _RULES: Final[tuple[tuple[re.Pattern[str], Read], ...]] = (
     ),
     _rule(r"^(undo|roll ?back|revert)[.!]*$", _end),
     _rule(
-        r"^(?:delete|remove|drop|erase|wipe|purge|destroy|kill|reboot|restart|shut ?down|reset|forget|close|deploy"
+        r"^(?:delete|remove|drop|erase|wipe|purge|destroy|kill|reboot|restart|shut ?down|reset|forget|deploy"
         r"|install|uninstall|upgrade|truncate)\b"
         r"(?!.*(?::|\b(?:fail\w*|errors?|denied|refused|exception|not|cannot|can'?t|timed out|unable|process \d+)\b))",
         _not_ours,
