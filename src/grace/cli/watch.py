@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Concatenate, Final, Literal
 
@@ -19,12 +19,11 @@ from grace.cli.exits import Exit
 from grace.cli.screen import Screen
 from grace.cli.visiting import JSON_OPTION, Server, Token, command_file, failures_told, open_session, with_options
 from grace.kit.clock import Clock, SystemClock
-from grace.model.events import EventType
-from grace.record.mesh.patterns import PatternUnknownError, matching_types
 
 app = command_file()
 
 _PATH: Final = "/api/events/live"
+_UNKNOWN_TYPE: Final = "unknown event type"
 _REFUSED: Final = 1008
 _LONGEST_SILENCE: Final = 3
 """After so many heartbeats that did not come, the connection counts as lost."""
@@ -135,8 +134,12 @@ class Watch:
     def _require_another_try(self, closed: ConnectionClosed) -> None:
         """Raise CommandFailed where trying again would only be refused again."""
         if closed.rcvd is not None and closed.rcvd.code == _REFUSED:
-            next_step = "grace token create NAME --role viewer --keep, or GET /api/meta/event-types for the types"
-            raise CommandFailed(Exit.REFUSED, closed.rcvd.reason, next_step)
+            reason = closed.rcvd.reason
+            if reason.startswith(_UNKNOWN_TYPE):
+                raise CommandFailed(
+                    Exit.USAGE, reason, "grace watch 'run.*'; GET /api/meta/event-types lists all types"
+                )
+            raise CommandFailed(Exit.REFUSED, reason, "grace token create NAME --role viewer --keep")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +181,6 @@ def watch(
 ) -> None:
     """Show events as they happen, until it is stopped."""
     session = lookout.session
-    _require_types(patterns or ())
     asked: JsonObject = {"patterns": [*patterns] if patterns else ["*"]}
     if run:
         asked["run_id"] = session.resolve("/api/runs", run, "run")
@@ -192,14 +194,6 @@ def watch(
                 return
     except KeyboardInterrupt:
         session.screen.aside(f"resume with --after {watching.position}")
-
-
-def _require_types(patterns: Iterable[str]) -> None:
-    """Refuse a pattern that means no event of this version, before anything is asked for."""
-    try:
-        matching_types(patterns, EventType)
-    except PatternUnknownError as error:
-        raise CommandFailed(Exit.USAGE, f"{error.what}. {error.hint}", "grace watch 'run.*'") from error
 
 
 def _show(session: Session, document: dict[str, JsonValue]) -> None:
