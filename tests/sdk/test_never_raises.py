@@ -132,7 +132,7 @@ def _hang() -> str:
         {"dsn": b"http://x"},
         {"spool": 5},
         {"hooks": 5},
-        {"hooks": [[]]},
+        {"hooks": [5]},
         {"buffer_size": "many"},
         {"labels": 3},
     ],
