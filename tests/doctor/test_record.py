@@ -119,7 +119,7 @@ def _damage_engine(places: RecordPlaces) -> None:
     [
         (_lose_database, "record.ledger", "put the database back"),
         (_lose_witness, "record.ledger", "--adopt-ledger"),
-        (_cut, "record.ledger", "grace ledger verify"),
+        (_cut, "record.ledger", "docs/ledger.md"),
         (_show_key, "record.ledger", "mode 600"),
         (_lose_key, "record.ledger", "put the key file back"),
         (_fall_behind, "record.schema", "grace store upgrade"),
