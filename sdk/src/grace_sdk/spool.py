@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import shutil
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -58,6 +59,9 @@ class Spool:
     def __init__(self, folder: Path, session: str) -> None:
         """Make and lock the folder of this process; raise OSError where that cannot be done."""
         self._session = session
+        # Held while what others left is moved here, so that nothing of it goes with a folder that is being removed.
+        self._moving = threading.Lock()
+        self._is_closed = False
         self._own = folder / f"{time.time_ns():020d}-{session}"
         self._files = 0
         folder.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_FOLDER)
@@ -99,24 +103,27 @@ class Spool:
     def take_over(self) -> Legacy:
         """Move what dead processes left into the own folder, oldest first; what cannot be moved stays where it is."""
         legacy = Legacy([], [])
-        for folder in sorted(self._own.parent.iterdir()):
-            if folder == self._own or folder.name.startswith(_FRESH):
-                continue
-            lock = _locked(folder)
-            if lock is None:
-                continue
-            try:
-                self._inherit(folder, legacy)
-            finally:
-                os.close(lock)
+        with self._moving:
+            for folder in () if self._is_closed else sorted(self._own.parent.iterdir()):
+                if folder == self._own or folder.name.startswith(_FRESH):
+                    continue
+                lock = _locked(folder)
+                if lock is None:
+                    continue
+                try:
+                    self._inherit(folder, legacy)
+                finally:
+                    os.close(lock)
         return legacy
 
     def close(self) -> None:
         """Leave undelivered files to the next process; remove the folder when there are none."""
-        if not any(file for file in self._own.glob("*") if file.name != _LOCK):
-            forget_tally(self._session)
-            shutil.rmtree(self._own, ignore_errors=True)
-        self.abandon()
+        with self._moving:
+            self._is_closed = True
+            if not any(file for file in self._own.glob("*") if file.name != _LOCK):
+                forget_tally(self._session)
+                shutil.rmtree(self._own, ignore_errors=True)
+            self.abandon()
 
     def abandon(self) -> None:
         """Let go of the folder without touching it: in a forked child it is the parent's."""
