@@ -50,15 +50,15 @@ class Queue:
     restraints: Restraints
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
-    def waiting(self, most: int = _MOST) -> list[Waiting]:
-        """Return who waits and why, the longest waiting first."""
+    def waiting(self) -> tuple[list[Waiting], int]:
+        """Return who waits and why, the longest waiting first, and how many they are in all, of one moment."""
         with self.reader.read() as connection:
-            return self._waiting(connection, most)
+            return self._waiting(connection), _counted(connection)
 
     def count(self) -> int:
         """Count who waits."""
         with self.reader.read() as connection:
-            return int(connection.execute(_COUNT).scalar_one())
+            return _counted(connection)
 
     def place_of(self, incident_id: str) -> WaitingRun | None:
         """Return how one incident waits, None where it does not."""
@@ -74,11 +74,12 @@ class Queue:
     def begin(self) -> tuple[str, ...]:
         """Open a run for each that may have one now; return the ids of their incidents. Safe to call from anywhere."""
         with self._turn:
-            ready = [one.incident for one in self.waiting() if one.deferral is None]
+            with self.reader.read() as connection:
+                ready = [one.incident for one in self._waiting(connection) if one.deferral is None]
             return tuple(one.id for one in ready if isinstance(self.runs.heal(one, AUTOMATIC), Run))
 
-    def _waiting(self, connection: Connection, most: int) -> list[Waiting]:
-        found = [Incident.model_validate_json(row[0]) for row in connection.execute(_WAITING, {"most": most})]
+    def _waiting(self, connection: Connection) -> list[Waiting]:
+        found = [Incident.model_validate_json(row[0]) for row in connection.execute(_WAITING, {"most": _MOST})]
         full: dict[tuple[str, str], RunDeferred] = {}
         return [Waiting(one, self._deferral(connection, one, full)) for one in found]
 
@@ -94,6 +95,10 @@ class Queue:
         if deferral is not None and deferral.rule in _OF_SERVICE:
             full[place] = deferral
         return deferral
+
+
+def _counted(connection: Connection) -> int:
+    return int(connection.execute(_COUNT).scalar_one())
 
 
 def told(waiting: Sequence[Waiting]) -> tuple[WaitingRun, ...]:

@@ -225,9 +225,10 @@ class RestraintDesk:
 
     def standing(self) -> Restrained:
         """Return what waits, what flaps and which breakers are not closed."""
+        waiting, in_all = self.queue.waiting()
         return Restrained(
-            waiting=told(self.queue.waiting()),
-            waiting_in_all=self.queue.count(),
+            waiting=told(waiting),
+            waiting_in_all=in_all,
             flapping=tuple(self.restrainer.flapping()),
             breakers=tuple(_shown(*one) for one in self.restrainer.breakers()),
         )
