@@ -176,6 +176,17 @@ def test_a_subscriber_that_was_gone_is_enabled_and_rewound(place: Place) -> None
     assert len({got.headers["webhook-id"] for got in place.receiver.got}) == 1
 
 
+def test_a_replay_from_beyond_the_log_is_refused_with_the_last_index_and_moves_nothing(place: Place) -> None:
+    last = place.note("a")
+    assert comes(lambda: place.status()["behind"] == 0)
+    stood, entries = place.status()["delivered"], place.house.record.head().size
+    for beyond in (last + 1, 99999):
+        refused = place("mesh", "replay", "webhook:pager", "--from", str(beyond))
+        assert refused.code == Exit.REFUSED
+        assert f"no entry {beyond} to begin at: the last entry of the ledger is {last}" in refused.err
+    assert (place.status()["delivered"], place.house.record.head().size) == (stood, entries)
+
+
 def test_webhooks_are_listed_and_tested(place: Place) -> None:
     assert place("webhook", "list", role=Role.VIEWER).out.splitlines()[1].split()[:2] == ["pager", "step.*"]
     said = place("webhook", "test", "pager", role=Role.OPERATOR)

@@ -133,9 +133,13 @@ def list_subscribers(_viewer: Viewer, house: TheHouse) -> Page[SubscriberView]:
     return Page(items=[_subscriber(told, dead) for told, dead in house.mesh.progress()])
 
 
-@router.post("/api/mesh/subscribers/{name}/replay", responses=documented(HTTPStatus.NOT_FOUND))
+@router.post("/api/mesh/subscribers/{name}/replay", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))
 def replay(name: Name, asked: Replayed, operator: Operator, house: TheHouse) -> SubscriberView:
     """Deliver again to one subscriber from an index on; it must bear to see an entry twice."""
+    last = house.record.head().size - 1
+    if asked.from_index > last:
+        why = f"There is no entry {asked.from_index} to begin at: the last entry of the ledger is {last}."
+        raise ProblemError(HTTPStatus.CONFLICT, "beyond-the-log", why, f"Name an index up to {last}: grace mesh status")
     try:
         house.mesh.replay(name, asked.from_index, operator.name, asked.reason)
     except SubscriberUnknownError as error:
