@@ -5,7 +5,7 @@ import pytest
 
 from grace.api.house import House
 from grace.api.roles import Role
-from grace.model.events import EventType
+from grace.model.events import EventType, IncidentClosed
 from grace.model.settlement import Settlement, SettlementKind
 from grace.record.ledger.verification import verify_lines
 from tests.api.houses import (
@@ -135,6 +135,34 @@ def test_a_runs_story_is_told_from_the_ledger(client: httpx.Client, house: House
     assert [entry["type"] for entry in entries["items"]] == ["run.opened", "diagnosis.made", "plan.made"]
     rest = client.get(f"/api/runs/{RUN}/ledger", params={"cursor": entries["next_cursor"]}).json()
     assert (len(rest["items"]), rest["next_cursor"]) == (5, None)
+
+
+def test_a_runs_story_tells_the_time_that_its_incident_was_open_then_and_no_other(
+    client: httpx.Client, house: House
+) -> None:
+    incident = open_incident(house.record)
+    put(
+        house.record,
+        f"{INCIDENT}/closed/1",
+        EventType.INCIDENT_CLOSED,
+        IncidentClosed(incident_id=INCIDENT, by="ann", reason="over"),
+    )
+    again = incident.model_copy(update={"occurrence": 2})
+    put(house.record, f"{INCIDENT}/opened/2", EventType.INCIDENT_OPENED, again)
+    walk_a_run(house)
+    put(
+        house.record,
+        f"{INCIDENT}/closed/2",
+        EventType.INCIDENT_CLOSED,
+        IncidentClosed(incident_id=INCIDENT, by="ann", reason="over"),
+    )
+    third = incident.model_copy(update={"occurrence": 3})
+    put(house.record, f"{INCIDENT}/opened/3", EventType.INCIDENT_OPENED, third)
+    told = client.get(f"/api/runs/{RUN}/explain").json()["chapters"]
+    of_the_incident = [one["title"] for one in told if one["title"].startswith("incident")]
+    opened, closed = of_the_incident
+    assert "opened, occurrence 2" in opened
+    assert "closed" in closed
 
 
 def test_a_run_is_cancelled_undone_and_kept_by_name(client: httpx.Client, house: House, engine: Engine) -> None:

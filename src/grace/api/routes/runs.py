@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Annotated
 
@@ -18,6 +19,8 @@ from grace.api.routes.incidents import read_incident
 from grace.api.service_names import require_known
 from grace.api.texts import Identifier, Name, Reason
 from grace.api.views import Asked, EntryView, RunDetail, RunView
+from grace.model.events import EventType
+from grace.model.ledger_entry import LedgerEntry
 from grace.model.run import Run
 from grace.model.settlement import SettlementKind
 from grace.model.warrant import Refusal
@@ -91,12 +94,12 @@ def timeline(run_id: Identifier, _viewer: Viewer, house: TheHouse) -> Telling:
 
 @router.get("/{run_id}/explain", responses=documented(HTTPStatus.NOT_FOUND))
 def explain(run_id: Identifier, _viewer: Viewer, house: TheHouse) -> Telling:
-    """Tell the whole story: the run, and what was detected before it."""
+    """Tell the whole story: the run, and what was detected before it when its incident was open this time."""
     run = read_run(house, run_id)
     mine = {entry.index: entry for entry in house.record.entries(run_id=run_id)}
     if run.incident_id is not None:
-        before = house.record.entries(incident_id=run.incident_id)
-        mine |= {entry.index: entry for entry in before if entry.run_id in {None, run_id}}
+        around = _this_time(house.record.entries(incident_id=run.incident_id), min(mine))
+        mine |= {entry.index: entry for entry in around if entry.run_id in {None, run_id}}
     return tell(run_id, [mine[index] for index in sorted(mine)])
 
 
@@ -164,6 +167,18 @@ def run_document(connection: Connection, run_id: str) -> dict[str, JsonValue]:
 def plan_document(connection: Connection, digest: str | None) -> JsonValue:
     """Return the plan of a digest as it was recorded."""
     return connection.execute(select(plans.c.doc).where(plans.c.digest == digest)).scalar_one_or_none()
+
+
+def _this_time(entries: Iterable[LedgerEntry], begun: int) -> list[LedgerEntry]:
+    """Return what belongs to the occurrence of an incident that stood when the entry `begun` was written."""
+    told: list[LedgerEntry] = []
+    for entry in entries:
+        if entry.type is EventType.INCIDENT_OPENED:
+            if entry.index > begun:
+                break
+            told.clear()
+        told.append(entry)
+    return told
 
 
 def _opened(house: House, opened: Run | Refusal) -> RunDetail:
