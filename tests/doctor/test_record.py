@@ -88,6 +88,14 @@ def _cut(places: RecordPlaces) -> None:
     run(places.database, 'DELETE FROM ledger_entries WHERE "index" = 4')
 
 
+def _drop_entries(places: RecordPlaces) -> None:
+    run(places.database, "DROP TABLE ledger_entries")
+
+
+def _drop_tree(places: RecordPlaces) -> None:
+    run(places.database, "DROP TABLE ledger_tiles")
+
+
 def _show_key(places: RecordPlaces) -> None:
     places.key.chmod(0o644)
 
@@ -120,6 +128,8 @@ def _damage_engine(places: RecordPlaces) -> None:
         (_lose_database, "record.ledger", "put the database back"),
         (_lose_witness, "record.ledger", "--adopt-ledger"),
         (_cut, "record.ledger", "docs/ledger.md"),
+        (_drop_entries, "record.ledger", "docs/ledger.md"),
+        (_drop_tree, "record.ledger", "docs/ledger.md"),
         (_show_key, "record.ledger", "mode 600"),
         (_lose_key, "record.ledger", "put the key file back"),
         (_fall_behind, "record.schema", "grace store upgrade"),

@@ -170,8 +170,11 @@ def ledger(reader: LedgerReader, key: VerifierKey, witness: Path, clock: Clock) 
         newest = reader.entry(head.size - 1)
     except (LedgerUntrustedError, NoteInvalidError, TileMissingError) as error:
         return failed(_LEDGER, about, in_words(error), "read docs/ledger.md: a log that is not trusted")
-    except (OSError, *_NOT_WELL) as error:
+    except OSError as error:
         return not_known(_LEDGER, about, f"cannot be read: {in_words(error)}", f"ls -l {witness}")
+    except _NOT_WELL as error:
+        found = f"the log cannot be read: {in_words(error)}"
+        return failed(_LEDGER, about, found, "read docs/ledger.md: a log that is not trusted")
     ahead_s = 0.0 if newest is None else (newest.at - clock.now()).total_seconds()
     if newest is not None and ahead_s > LARGEST_SKEW_S:
         found = f"its newest entry is of {to_rfc3339(newest.at)}, {ahead_s:.1f} s ahead of now"
