@@ -6,17 +6,16 @@ One object at a time is prepared beside the target, under the one scratch name t
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from grace.kit.cuts import cut
 from grace.kit.filesystem import writing
-from grace.kit.filesystem.entries import Entry, Kind, Tree
+from grace.kit.filesystem.entries import Entry, Kind, Tree, depth_of
 from grace.kit.filesystem.paths import NotExactError, Rule, from_text, opened_folder
+from grace.kit.filesystem.places import is_taken, opened_place, stands_as_found
 from grace.kit.filesystem.use import is_written_elsewhere
 from grace.kit.filesystem.writing import Attributes
 
@@ -46,10 +45,10 @@ class Carrying:
         """Do it; raise OSError or NotExactError with every object whole, in one state or the other."""
         with opened_folder(self.root.parent) as beside:
             writing.clear_scratch(beside, self.root.name)
-            for path in sorted(self._going(), key=_depth, reverse=True):
+            for path in sorted(self._going(), key=depth_of, reverse=True):
                 self._remove(path)
                 cut(f"executor.{self.name}.removed")
-            for path in sorted((path for path, entry in self.change.items() if entry is not None), key=_depth):
+            for path in sorted((path for path, entry in self.change.items() if entry is not None), key=depth_of):
                 self._make(path, self.after[path], beside)
                 cut(f"executor.{self.name}.made")
 
@@ -60,7 +59,7 @@ class Carrying:
                 yield path
 
     def _remove(self, path: str) -> None:
-        with self._place(path) as (folder, name):
+        with opened_place(self._where(path)) as (folder, name):
             self._require_as_found(path, folder, name)
             if self.before[path].kind is Kind.FOLDER:
                 os.rmdir(name, dir_fd=folder)
@@ -69,7 +68,7 @@ class Carrying:
 
     def _make(self, path: str, entry: Entry, beside: int) -> None:
         standing = self.before.get(path)
-        with self._place(path) as (folder, name):
+        with opened_place(self._where(path)) as (folder, name):
             if entry.kind is Kind.FOLDER and standing is not None and standing.kind is Kind.FOLDER:
                 self._require_as_found(path, folder, name)
                 writing.give_folder_attributes(folder, name, _without_time(entry))
@@ -78,7 +77,7 @@ class Carrying:
             cut(f"executor.{self.name}.prepared")
             if standing is not None and standing.kind is not Kind.FOLDER and entry.kind is not Kind.FOLDER:
                 self._require_as_found(path, folder, name)
-            elif _lstat(folder, name) is not None:
+            elif is_taken(folder, name):
                 raise self._foreign(path)
             os.rename(writing.scratch_name(self.root.name), name, src_dir_fd=beside, dst_dir_fd=folder)
 
@@ -98,28 +97,12 @@ class Carrying:
                     raise NotExactError(Rule.SPECIAL, why, "Put GRACE's data folder on the same kind of file system.")
 
     def _require_as_found(self, path: str, folder: int, name: str) -> None:
-        found, status = self.before[path], _lstat(folder, name)
-        if status is None:
-            raise self._foreign(path)
-        is_same = (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (found.mode, found.uid, found.gid)
-        if found.kind is not Kind.FOLDER:
-            is_same = is_same and status.st_mtime_ns == found.mtime_ns
-        if found.kind is Kind.FILE:
-            is_same = is_same and status.st_size == found.size
-        if not is_same:
+        if not stands_as_found(folder, name, self.before[path]):
             raise self._foreign(path)
 
     def _foreign(self, path: str) -> NotExactError:
         why = f"{self._where(path)} was changed by somebody else while it was about to be written."
         return NotExactError(Rule.CHANGING, why, "Plan again with what is there now.")
-
-    @contextmanager
-    def _place(self, path: str) -> Generator[tuple[int, str]]:
-        """Open the folder that holds a path; what was renamed in it is durable when the block ends."""
-        place = self._where(path)
-        with opened_folder(place.parent) as folder:
-            yield folder, place.name
-            os.fsync(folder)
 
     def _where(self, path: str) -> Path:
         return self.root / from_text(path) if path else self.root
@@ -141,14 +124,3 @@ def _chunks(file: Path) -> Iterator[bytes]:
 
 def _without_time(entry: Entry) -> Attributes:
     return Attributes(entry.mode, entry.uid, entry.gid, None, entry.xattrs)
-
-
-def _lstat(folder: int, name: str) -> os.stat_result | None:
-    try:
-        return os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
-
-
-def _depth(path: str) -> tuple[int, str]:
-    return (0, "") if not path else (1 + path.count("/"), path)

@@ -6,17 +6,17 @@ It can be interrupted anywhere and done again: what was given back already is re
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grace.act.safehold.contents import Contents, KeptTree
 from grace.kit.cuts import cut
 from grace.kit.filesystem import writing
-from grace.kit.filesystem.entries import Entry, Kind, Tree, differing_fields, parent_of
+from grace.kit.filesystem.entries import Entry, Kind, Tree, depth_of, differing_fields, parent_of
 from grace.kit.filesystem.paths import NotExactError, from_text, opened_folder
+from grace.kit.filesystem.places import is_taken, opened_place, stands_as_found
 from grace.kit.filesystem.writing import Attributes
 
 
@@ -44,22 +44,22 @@ class GivingBack:
 
         Raise OSError or ForeignMeanwhileError with every object whole, in one state or the other.
         """
-        for path in sorted(paths, key=_depth, reverse=True):
+        for path in sorted(paths, key=depth_of, reverse=True):
             if path in self.now and path not in self.kept.entries:
                 self._remove(path)
-        wanted = [path for path in sorted(paths, key=_depth) if path in self.kept.entries]
+        wanted = [path for path in sorted(paths, key=depth_of) if path in self.kept.entries]
         built: set[str] = set()
         for path in wanted:
             if path not in built and not self._is_later_twin(path):
                 built |= self._make(path)
         for path in filter(self._is_later_twin, wanted):
             self._make_file(path, self.kept.entries[path])
-        for path in sorted(times.keys() | self._folders_around(paths), key=_depth, reverse=True):
+        for path in sorted(times.keys() | self._folders_around(paths), key=depth_of, reverse=True):
             self._finish_folder(path, times, is_given_back=path in paths)
 
     def _remove(self, path: str) -> None:
         """Remove what was not there before."""
-        with self._place(path) as (folder, name):
+        with opened_place(self._where(path)) as (folder, name):
             self._require_as_found(path, folder, name)
             if self.now[path].kind is Kind.FOLDER:
                 os.rmdir(name, dir_fd=folder)
@@ -76,7 +76,7 @@ class GivingBack:
             case Kind.FOLDER:
                 pass
             case Kind.SYMLINK:
-                with self._place(path) as (folder, name):
+                with opened_place(self._where(path)) as (folder, name):
                     writing.symlink_scratch(folder, name, was)
                     self._replace(path, folder, name)
             case Kind.FILE:
@@ -84,7 +84,7 @@ class GivingBack:
         return {path}
 
     def _make_file(self, path: str, was: Entry) -> None:
-        with self._place(path) as (folder, name):
+        with opened_place(self._where(path)) as (folder, name):
             if self._differs_in_mode_alone(path, was):
                 self._require_as_found(path, folder, name)
                 os.chmod(name, was.mode, dir_fd=folder)
@@ -96,22 +96,22 @@ class GivingBack:
     def _build_folder(self, top: str) -> set[str]:
         """Build a missing folder beside its place and let it appear whole."""
         below = [path for path in self.kept.entries if path.startswith(f"{top}/") or (not top and path)]
-        inside = [path for path in sorted(below, key=_depth) if not self._is_later_twin(path)]
+        inside = [path for path in sorted(below, key=depth_of) if not self._is_later_twin(path)]
         folders = [path for path in (top, *inside) if self.kept.entries[path].kind is Kind.FOLDER]
-        with self._place(top) as (folder, name):
+        with opened_place(self._where(top)) as (folder, name):
             writing.clear_scratch(folder, name)
             writing.make_folder(folder, writing.scratch_name(name))
         self._aside = top
         for path in inside:
             if path in folders:
-                with self._place(path) as (folder, name):
+                with opened_place(self._where(path)) as (folder, name):
                     writing.make_folder(folder, name)
             else:
                 self._make(path)
         for path in reversed(folders):
             self._give_folder(path, Attributes.of(self.kept.entries[path]))
         self._aside = None
-        with self._place(top) as (folder, name):
+        with opened_place(self._where(top)) as (folder, name):
             self._replace(top, folder, name)
         return {top, *inside}
 
@@ -119,7 +119,7 @@ class GivingBack:
         if was.twin in ("", path):
             writing.write_scratch(folder, name, self.contents.of(path), Attributes.of(was))
             return
-        with self._place(was.twin) as (first_folder, first_name):
+        with opened_place(self._where(was.twin)) as (first_folder, first_name):
             writing.link_scratch(folder, name, first_folder, first_name)
 
     def _replace(self, path: str, folder: int, name: str) -> None:
@@ -128,7 +128,7 @@ class GivingBack:
         standing = self._stands_as(path)
         if standing is not None:
             self._require_as_found(path, folder, name)
-        elif _lstat(folder, name) is not None:
+        elif is_taken(folder, name):
             raise ForeignMeanwhileError(path)
         if standing is not None and Kind.FOLDER in (standing, self.kept.entries[path].kind):
             self._trade(path, folder, name)
@@ -159,15 +159,7 @@ class GivingBack:
         return found is not None and not was.twin and differing_fields(was, found) == ("mode",)
 
     def _require_as_found(self, path: str, folder: int, name: str) -> None:
-        found, status = self.now[path], _lstat(folder, name)
-        if status is None:
-            raise ForeignMeanwhileError(path)
-        is_same = (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (found.mode, found.uid, found.gid)
-        if found.kind is not Kind.FOLDER:
-            is_same = is_same and status.st_mtime_ns == found.mtime_ns
-        if found.kind is Kind.FILE:
-            is_same = is_same and status.st_size == found.size
-        if not is_same:
+        if not stands_as_found(folder, name, self.now[path]):
             raise ForeignMeanwhileError(path)
 
     def _folders_around(self, paths: tuple[str, ...]) -> set[str]:
@@ -182,20 +174,12 @@ class GivingBack:
             cut("safehold.files.folder_finished")
 
     def _give_folder(self, path: str, attributes: Attributes) -> None:
-        with self._place(path) as (folder, name):
+        with opened_place(self._where(path)) as (folder, name):
             is_top = path == self._aside
             writing.give_folder_attributes(folder, writing.scratch_name(name) if is_top else name, attributes)
 
     def _is_later_twin(self, path: str) -> bool:
         return self.kept.entries[path].twin not in ("", path)
-
-    @contextmanager
-    def _place(self, path: str) -> Generator[tuple[int, str]]:
-        """Open the folder that holds a path; what was renamed in it is durable when the block ends."""
-        place = self._where(path)
-        with opened_folder(place.parent) as folder:
-            yield folder, place.name
-            os.fsync(folder)
 
     def _where(self, path: str) -> Path:
         place = self.root / from_text(path) if path else self.root
@@ -221,14 +205,3 @@ def _sweep_folder(folder: Path, left: set[str]) -> None:
     with opened_folder(folder) as opened:
         for name in left & set(os.listdir(opened)):  # noqa: PTH208 - of a descriptor, which no Path can be
             writing.remove(opened, name)
-
-
-def _lstat(folder: int, name: str) -> os.stat_result | None:
-    try:
-        return os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
-
-
-def _depth(path: str) -> tuple[int, str]:
-    return (0, "") if not path else (1 + path.count("/"), path)

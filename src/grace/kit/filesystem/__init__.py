@@ -5,5 +5,5 @@ owner, modification time, symlinks, extended attributes, entries of folders, har
 change times, inode numbers.
 
 `paths.py` names and opens, `entries.py` is the state as a value, `survey.py` and `scan.py` read it, `fitness.py`
-refuses what could not be given back, `writing.py` makes it so.
+refuses what could not be given back, `writing.py` makes it so, `places.py` holds the folder around while that is done.
 """

@@ -99,3 +99,8 @@ def parent_of(path: str) -> str | None:
 def joined(folder: str, name: str) -> str:
     """Return the path of a name inside a folder of a tree."""
     return f"{folder}/{name}" if folder else name
+
+
+def depth_of(path: str) -> tuple[int, str]:
+    """Return what sorts the paths of a tree from its root downwards, and by name where they lie equally deep."""
+    return (0, "") if not path else (1 + path.count("/"), path)
