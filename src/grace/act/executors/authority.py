@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from sqlalchemy import text
 
 from grace.model.decision import Decision
 from grace.model.events import ApprovalChanged
-from grace.model.noun import Noun
 from grace.model.plan import Plan, PlannedStep
 from grace.model.run import Run, RunKind
 from grace.model.warrant import Refusal, Warrant
 from grace.record import Reader
-
-N = TypeVar("N", bound=Noun)
+from grace.record.reading import noun_at
 
 
 class RecordedAuthority:
@@ -25,7 +21,7 @@ class RecordedAuthority:
 
     def refuses_deed(self, warrant: Warrant, plan: Plan, step: PlannedStep) -> Refusal | None:
         """Return why this step of this plan may not be executed now, or None."""
-        run = self._noun(f"{warrant.run_id}/opened", Run)
+        run = noun_at(self._reader.find, f"{warrant.run_id}/opened", Run)
         if run is None or run.kind is not RunKind.HEAL:
             return Refusal(rule="no-run", why=f"there is no healing run {warrant.run_id} on the record")
         return (
@@ -38,7 +34,7 @@ class RecordedAuthority:
 
     def refuses_way_back(self, warrant: Warrant, plan: Plan, step: PlannedStep) -> Refusal | None:
         """Return why this step may not be compensated now, or None. A halt is no reason."""
-        run = self._noun(f"{warrant.run_id}/opened", Run)
+        run = noun_at(self._reader.find, f"{warrant.run_id}/opened", Run)
         if run is None or run.kind is RunKind.KEEP:
             return Refusal(rule="no-run", why=f"there is no run {warrant.run_id} on the record that may undo")
         begun_by = run.of_run or run.id
@@ -46,7 +42,8 @@ class RecordedAuthority:
             return self._settled(warrant)
         if self._reader.find(f"{begun_by}/step/{step.id}/intended/1") is None:
             return Refusal(rule="not-begun", why=f"step {step.id} was never begun by {begun_by}")
-        if self._plan_of(begun_by) != plan.digest:
+        executed = noun_at(self._reader.find, f"{begun_by}/plan", Plan)
+        if executed is None or executed.digest != plan.digest:
             return Refusal(rule="digest", why=f"{begun_by} executed another plan")
         return self._out_of_scope(warrant, step)
 
@@ -56,14 +53,14 @@ class RecordedAuthority:
         return Refusal(rule="settled", why=f"{warrant.run_id} is settled, and a settlement is final")
 
     def _undecided(self, warrant: Warrant, plan: Plan) -> Refusal | None:
-        decision = self._noun(f"{warrant.run_id}/decision", Decision)
+        decision = noun_at(self._reader.find, f"{warrant.run_id}/decision", Decision)
         if decision is None or decision.plan_digest != plan.digest:
             return Refusal(rule="no-decision", why=f"no decision on {plan.digest} stands for {warrant.run_id}")
         if not decision.allows:
             return Refusal(rule="denied", why=f"rule {decision.rule} does not allow it: {decision.reason}")
         if not decision.asks:
             return None
-        used = self._noun(f"{warrant.run_id}/approval.used", ApprovalChanged)
+        used = noun_at(self._reader.find, f"{warrant.run_id}/approval.used", ApprovalChanged)
         if used is None or used.plan_digest != plan.digest:
             return Refusal(
                 rule="no-approval",
@@ -97,11 +94,3 @@ class RecordedAuthority:
         if self._reader.find(f"{warrant.run_id}/step/{step.id}/intended/1") is None:
             return Refusal(rule="intent", why=f"no intent for step {step.id} is on the record")
         return None
-
-    def _plan_of(self, run_id: str) -> str | None:
-        entry = self._reader.find(f"{run_id}/plan")
-        return None if entry is None or entry.payload is None else Plan.from_json(entry.payload).digest
-
-    def _noun(self, key: str, noun: type[N]) -> N | None:
-        entry = self._reader.find(key)
-        return None if entry is None or entry.payload is None else noun.from_json(entry.payload)

@@ -26,6 +26,7 @@ from grace.model.service import Service
 from grace.model.settlement import SettlementKind
 from grace.model.warrant import Refusal
 from grace.record import Reader
+from grace.record.reading import noun_at
 from grace.think.playbooks.by_hand import recipe_of
 from grace.think.playbooks.saving import Done, SavedPlaybook, save
 
@@ -91,7 +92,9 @@ class HandDesk:
 
     def playbook(self, run_id: str, name: str, cause: str | None = None) -> SavedPlaybook | Refusal:
         """Write what a committed run did by hand as a playbook; `cause` where the incident had no known one."""
-        run, diagnosis, plan = self.runs.run(run_id), self._found(run_id), self._plan(run_id)
+        run = self.runs.run(run_id)
+        diagnosis = noun_at(self.reader.find, f"{run_id}/diagnosis", Diagnosis)
+        plan = noun_at(self.reader.find, f"{run_id}/plan", Plan)
         if run is None or run.by_hand is None:
             return Refusal(rule="not-by-hand", why=f"{run_id} was not done by hand", next="grace runs")
         settled = self.runs.settlement(run_id)
@@ -107,14 +110,6 @@ class HandDesk:
         labels = self.thinker.thinker.incident_of(run).labels
         done = Done(plan, run.by_hand.recipe, service, labels)
         return save(done, name, cause or diagnosis.cause, shelf.means.catalogue, shelf.knowledge.causes)
-
-    def _found(self, run_id: str) -> Diagnosis | None:
-        entry = self.reader.find(f"{run_id}/diagnosis")
-        return None if entry is None or entry.payload is None else Diagnosis.from_json(entry.payload)
-
-    def _plan(self, run_id: str) -> Plan | None:
-        entry = self.reader.find(f"{run_id}/plan")
-        return None if entry is None or entry.payload is None else Plan.from_json(entry.payload)
 
     def _ready(self, asked: AskedByHand, by: str, incident: Incident | None) -> _Ready | Refusal:
         service = self._service(asked)

@@ -30,6 +30,7 @@ from grace.model.run import Run
 from grace.model.settlement import Settlement, SettlementKind
 from grace.model.verdict import Verdict
 from grace.record import Journal, Reader
+from grace.record.reading import noun_at
 
 SUBSCRIBER: Final = "onlooking"
 FOLLOWED: Final = (EventType.RUN_SETTLED, EventType.INCIDENT_CLOSED)
@@ -176,16 +177,14 @@ class Onlooker:
 
     def _watched(self, run_id: str) -> _Watched | None:
         """Return a run with its plan; None where a payload of it was erased: then there is nothing to judge."""
-        found = [self._reader.find(f"{run_id}/{stage}") for stage in ("opened", "plan", "settled")]
-        run, plan, settled = (entry.payload if entry else None for entry in found)
-        if run is None or plan is None or settled is None:
-            return None
-        return _Watched(Run.from_json(run), Plan.from_json(plan), Settlement.from_json(settled).at)
+        run = noun_at(self._reader.find, f"{run_id}/opened", Run)
+        plan = noun_at(self._reader.find, f"{run_id}/plan", Plan)
+        settled = noun_at(self._reader.find, f"{run_id}/settled", Settlement)
+        return None if run is None or plan is None or settled is None else _Watched(run, plan, settled.at)
 
     def _closing_of(self, watched: _Watched) -> IncidentClosed | None:
         run = watched.run
-        entry = self._reader.find(f"{run.incident_id}/closed/{run.occurrence}")
-        return IncidentClosed.from_json(entry.payload) if entry and entry.payload else None
+        return noun_at(self._reader.find, f"{run.incident_id}/closed/{run.occurrence}", IncidentClosed)
 
 
 def _is_same(found: Found, value: JsonValue) -> bool:

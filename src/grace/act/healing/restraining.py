@@ -34,6 +34,7 @@ from grace.model.service import DRILL_ENVIRONMENT, Mode
 from grace.model.warrant import Refusal
 from grace.record import Journal, Reader
 from grace.record.mesh.delivery import Mesh
+from grace.record.reading import noun_at
 
 SUBSCRIBER: Final = "restraint"
 _NOBODY: Final = "nobody"
@@ -145,11 +146,8 @@ class Restrainer:
         self.journal.append(_about_incident(key, EventType.INCIDENT_FLAPPING_STARTED, changed))
 
     def _look_at_breakers(self, run_id: str) -> None:
-        opened = self.reader.find(f"{run_id}/opened")
-        if opened is None or opened.payload is None:
-            return
-        run = Run.from_json(opened.payload)
-        if run.environment != DRILL_ENVIRONMENT:
+        run = noun_at(self.reader.find, f"{run_id}/opened", Run)
+        if run is not None and run.environment != DRILL_ENVIRONMENT:
             rule = self.restraints.rule(run.service, run.environment)
             with self.reader.read() as connection:
                 subjects = _subjects(connection, run)

@@ -25,6 +25,7 @@ from grace.model.run import Run, RunKind
 from grace.model.settlement import Settlement, SettlementKind
 from grace.model.warrant import Refusal
 from grace.record import Journal, Reader, Transaction
+from grace.record.reading import noun_at
 
 _UNDOABLE = frozenset({SettlementKind.COMMITTED, SettlementKind.HELD, SettlementKind.NOT_RESTORED})
 _KEEPABLE = frozenset({SettlementKind.HELD, SettlementKind.NOT_RESTORED})
@@ -125,13 +126,11 @@ class Runs:
 
     def run(self, run_id: str) -> Run | None:
         """Return what was opened."""
-        entry = self.reader.find(f"{run_id}/opened")
-        return None if entry is None or entry.payload is None else Run.from_json(entry.payload)
+        return noun_at(self.reader.find, f"{run_id}/opened", Run)
 
     def settlement(self, run_id: str) -> Settlement | None:
         """Return how a run ended, None while it is open."""
-        entry = self.reader.find(f"{run_id}/settled")
-        return None if entry is None or entry.payload is None else Settlement.from_json(entry.payload)
+        return noun_at(self.reader.find, f"{run_id}/settled", Settlement)
 
     def recover(self) -> tuple[str, ...]:
         """Hand every open run of the ledger to the engine, whatever the engine remembers; return their ids."""

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final
 
 from grace.model.approval import Answer, Approval, ApprovalState
-from grace.model.ledger_entry import LedgerEntry
-from grace.model.noun import Noun
-
-N = TypeVar("N", bound=Noun)
+from grace.record.reading import Find, noun_at
 
 RUN_PREFIX: Final = "run_"
 APPROVAL_PREFIX: Final = "apr_"
@@ -21,8 +17,6 @@ _ENDS: Final = (
     ("rejected", ApprovalState.REJECTED),
     ("granted", ApprovalState.GRANTED),
 )
-
-Find = Callable[[str], LedgerEntry | None]
 
 
 def approval_id_of(run_id: str) -> str:
@@ -42,7 +36,7 @@ def key_of(run_id: str, stage: str) -> str:
 
 def read_question(find: Find, run_id: str, now: datetime) -> Approval | None:
     """Fold a run's entries into its question; past its time or its run's end, an unused one reads as expired."""
-    asked = _noun(find(key_of(run_id, "requested")), Approval)
+    asked = noun_at(find, key_of(run_id, "requested"), Approval)
     if asked is None:
         return None
     state = next((state for stage, state in _ENDS if find(key_of(run_id, stage)) is not None), ApprovalState.WAITING)
@@ -53,11 +47,6 @@ def read_question(find: Find, run_id: str, now: datetime) -> Approval | None:
 
 def _answers(find: Find, run_id: str) -> tuple[Answer, ...]:
     answers: list[Answer] = []
-    while (answer := _noun(find(key_of(run_id, f"answered/{len(answers) + 1}")), Answer)) is not None:
+    while (answer := noun_at(find, key_of(run_id, f"answered/{len(answers) + 1}"), Answer)) is not None:
         answers.append(answer)
     return tuple(answers)
-
-
-def _noun(entry: LedgerEntry | None, noun: type[N]) -> N | None:
-    """Read an entry; an erased one counts as absent, so that it can only take a permission away."""
-    return None if entry is None or entry.payload is None else noun.from_json(entry.payload)
