@@ -1,3 +1,4 @@
+import io
 import json
 import math
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grace.kit.canonical import Json, JsonInvalidError, NotCanonicalError, canonical, parse_json
-from grace.kit.digests import digest_of, digest_of_bytes, digest_of_chunks, digest_of_file, is_digest, sha256_hex
+from grace.kit.digests import digest_of, digest_of_bytes, digest_of_stream, sha256_hex
 
 INTEGERS = st.integers(min_value=-(2**53) + 1, max_value=2**53 - 1)
 SCALARS = st.none() | st.booleans() | INTEGERS | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -104,16 +105,11 @@ def test_the_order_of_keys_does_not_change_a_digest(value: Mapping[str, Json]) -
     assert digest_of({key: value[key] for key in reversed(list(value))}) == digest_of(value)
 
 
-def test_digests_name_their_algorithm(tmp_path: pytest.TempPathFactory) -> None:
+def test_digests_name_their_algorithm() -> None:
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     assert sha256_hex(b"") == empty
-    assert digest_of_bytes(b"") == digest_of_chunks([]) == f"sha256:{empty}"
-    assert is_digest(digest_of({}))
-    assert not is_digest(empty)
-    assert not is_digest("sha256:" + empty.upper())
+    assert digest_of_bytes(b"") == f"sha256:{empty}"
 
 
-def test_a_file_has_the_digest_of_its_bytes(tmp_path_factory: pytest.TempPathFactory) -> None:
-    path = tmp_path_factory.mktemp("digest") / "file"
-    path.write_bytes(b"x" * 3_000_000)
-    assert digest_of_file(path) == digest_of_bytes(b"x" * 3_000_000)
+def test_a_stream_has_the_digest_of_its_bytes() -> None:
+    assert digest_of_stream(io.BytesIO(b"x" * 3_000_000)) == digest_of_bytes(b"x" * 3_000_000)

@@ -4,8 +4,7 @@ import os
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from grace.kit.clock import Clock, SystemClock
@@ -13,7 +12,6 @@ from grace.kit.clock import Clock, SystemClock
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _RANDOM_BITS: Final = 80
 _ULID_LENGTH: Final = 26
-_ID: Final = re.compile(rf"([a-z][a-z0-9]{{0,15}})_([0-7][{_CROCKFORD}]{{25}})")
 _PREFIX: Final = re.compile(r"[a-z][a-z0-9]{0,15}")
 _ID_BEGINNING: Final = re.compile(rf"[a-z][a-z0-9]{{0,15}}(_[{_CROCKFORD}]{{0,26}})?")
 
@@ -29,13 +27,6 @@ class IdInvalidError(ValueError):
     def __init__(self, text: str) -> None:
         self.text = text
         super().__init__(f"Not an id: {text!r}. An id looks like run_{'0' * _ULID_LENGTH}; `grace runs` lists them.")
-
-
-@dataclass(frozen=True, slots=True)
-class ParsedId:
-    prefix: str
-    made_at: datetime
-    ulid: str
 
 
 class IdMint:
@@ -69,27 +60,9 @@ def new_id(prefix: str, mint: IdMint | None = None) -> str:
     return (mint or _process_mint).mint(prefix)
 
 
-def parse_id(text: str, prefix: str | None = None) -> ParsedId:
-    """Take an id apart, or raise IdInvalidError; with a prefix, only an id of that kind passes."""
-    match = _ID.fullmatch(text)
-    if match is None or (prefix is not None and match[1] != prefix):
-        raise IdInvalidError(text)
-    milliseconds = _decode(match[2]) >> _RANDOM_BITS
-    try:
-        made_at = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    except (ValueError, OverflowError) as error:
-        raise IdInvalidError(text) from error
-    return ParsedId(prefix=match[1], made_at=made_at, ulid=match[2])
-
-
 def beginning_at(prefix: str, moment: datetime) -> str:
     """Return what every id of a kind that is made at this moment or later sorts behind."""
     return f"{prefix}_{_encode(int(moment.timestamp() * 1000) << _RANDOM_BITS)}"
-
-
-def is_id(text: str, prefix: str | None = None) -> bool:
-    match = _ID.fullmatch(text)
-    return match is not None and (prefix is None or match[1] == prefix)
 
 
 def normal_beginning(text: str) -> str:
@@ -106,13 +79,6 @@ _MISREADINGS: Final = str.maketrans({"O": "0", "I": "1", "L": "1"})
 
 def _encode(number: int) -> str:
     return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))
-
-
-def _decode(ulid: str) -> int:
-    number = 0
-    for letter in ulid:
-        number = number << 5 | _CROCKFORD.index(letter)
-    return number
 
 
 _process_mint: Final = IdMint(SystemClock())

@@ -49,8 +49,3 @@ class Examination(Noun):
     version: str
     place: str
     results: tuple[CheckResult, ...]
-
-    @property
-    def has_failed(self) -> bool:
-        """Tell whether anything failed; warnings and what is unknown are no failures."""
-        return any(result.health is Health.FAILED for result in self.results)
