@@ -210,10 +210,13 @@ def furnish(rooms: Rooms) -> Furnished:
         session_lifetime=timedelta(seconds=settings.session_lifetime),
         body_limit_bytes=settings.body_limit_bytes,
     )
-    sampler = Sampler(plugged.eyes, clock)
+    return Furnished(house, runs, drills, _onlooker(rooms, plugged, mind), restraint)
+
+
+def _onlooker(rooms: Rooms, plugged: _Plugged, mind: _Mind) -> Onlooker:
+    record, clock, settings = rooms.record, rooms.clock, rooms.settings
     patience = Patience(settings.observe_every, settings.observe_for)
-    onlooker = Onlooker(record, record, sampler, mind.looker, clock, patience)
-    return Furnished(house, runs, drills, onlooker, restraint)
+    return Onlooker(record, record, Sampler(plugged.eyes, clock), mind.looker, clock, patience)
 
 
 def _doctor(rooms: Rooms, plugged: _Plugged, mind: _Mind, halts: HaltSwitch, tokens: TokenStore) -> HouseDoctor:

@@ -111,6 +111,34 @@ P = TypeVar("P", bound=ProbeParameters)
 W = TypeVar("W", Locked, Share)
 _IDENTITY: Final = ("pid", "started_at")
 
+_ALIVE: Final = ProbeSpec("process.alive", "Whether it still runs.", Named, Answers.BOOLEAN)
+_LOCK_HOLDER: Final = ProbeSpec(
+    "process.lock_holder",
+    "The process that holds the write lock of a file or SQLite database.",
+    Locked,
+    Answers.OBJECT,
+    shape=Holder,
+    identity=_IDENTITY,
+)
+_LISTENER: Final = ProbeSpec(
+    "process.listener",
+    "The process that listens on a TCP port.",
+    Listening,
+    Answers.OBJECT,
+    shape=Listener,
+    identity=_IDENTITY,
+)
+_FROM_PID_FILE: Final = ProbeSpec(
+    "process.from_pid_file",
+    "The process whose pid a file holds.",
+    PidFile,
+    Answers.OBJECT,
+    shape=Written,
+    identity=_IDENTITY,
+)
+_RSS_BYTES: Final = ProbeSpec("process.rss_bytes", "Its resident memory.", Named, Answers.NUMBER, unit="bytes")
+_CPU_SHARE: Final = ProbeSpec("process.cpu_share", "Its share of one core, over a moment.", Share, Answers.NUMBER)
+
 
 class ProcessCollector:
     """`process.alive`, `.lock_holder`, `.listener`, `.from_pid_file`, `.rss_bytes` and `.cpu_share`."""
@@ -122,53 +150,12 @@ class ProcessCollector:
     def probes(self) -> Mapping[str, Probe]:
         return by_name(
             [
-                _probe(ProbeSpec("process.alive", "Whether it still runs.", Named, Answers.BOOLEAN), Named, _alive),
-                self._watching(
-                    ProbeSpec(
-                        "process.lock_holder",
-                        "The process that holds the write lock of a file or SQLite database.",
-                        Locked,
-                        Answers.OBJECT,
-                        shape=Holder,
-                        identity=_IDENTITY,
-                    ),
-                    Locked,
-                    self._lock_holder,
-                ),
-                _probe(
-                    ProbeSpec(
-                        "process.listener",
-                        "The process that listens on a TCP port.",
-                        Listening,
-                        Answers.OBJECT,
-                        shape=Listener,
-                        identity=_IDENTITY,
-                    ),
-                    Listening,
-                    _listener,
-                ),
-                _probe(
-                    ProbeSpec(
-                        "process.from_pid_file",
-                        "The process whose pid a file holds.",
-                        PidFile,
-                        Answers.OBJECT,
-                        shape=Written,
-                        identity=_IDENTITY,
-                    ),
-                    PidFile,
-                    _from_pid_file,
-                ),
-                _probe(
-                    ProbeSpec("process.rss_bytes", "Its resident memory.", Named, Answers.NUMBER, unit="bytes"),
-                    Named,
-                    _rss,
-                ),
-                self._watching(
-                    ProbeSpec("process.cpu_share", "Its share of one core, over a moment.", Share, Answers.NUMBER),
-                    Share,
-                    self._cpu_share,
-                ),
+                _probe(_ALIVE, Named, _alive),
+                self._watching(_LOCK_HOLDER, Locked, self._lock_holder),
+                _probe(_LISTENER, Listening, _listener),
+                _probe(_FROM_PID_FILE, PidFile, _from_pid_file),
+                _probe(_RSS_BYTES, Named, _rss),
+                self._watching(_CPU_SHARE, Share, self._cpu_share),
             ]
         )
 
