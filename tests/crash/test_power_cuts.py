@@ -11,7 +11,7 @@ import pytest
 
 from tests.crash import power
 from tests.powercut import Directories, build_shim
-from tests.powercut.cases import ROOT, observe_cases, run_cases
+from tests.powercut.cases import ROOT, assert_survived, observe_cases
 
 _MAKE_TEMPLATE = """
 import sys
@@ -29,7 +29,7 @@ def shim(tmp_path_factory: pytest.TempPathFactory, require_tool: Callable[[str],
 
 @pytest.mark.parametrize("directories", [Directories.JOURNALED, Directories.STRICT])
 def test_what_was_accepted_survives_a_power_cut(shim: Path, ground: Path, directories: Directories) -> None:
-    outcomes = run_cases(
+    outcomes = assert_survived(
         shim,
         ground / f"kept-{directories}",
         power.take_in,
@@ -44,7 +44,7 @@ def test_what_was_accepted_survives_a_power_cut(shim: Path, ground: Path, direct
 
 @pytest.mark.parametrize("directories", [Directories.JOURNALED, Directories.STRICT])
 def test_a_first_start_may_lose_its_power_anywhere(shim: Path, ground: Path, directories: Directories) -> None:
-    run_cases(
+    assert_survived(
         shim,
         ground / f"first-{directories}",
         power.take_in,
@@ -85,7 +85,7 @@ def healing(ground: Path) -> Path:
 
 
 def test_a_heal_that_loses_its_power_ends_once_and_well(shim: Path, healing: Path) -> None:
-    run_cases(
+    assert_survived(
         shim,
         healing,
         power.heal_well,
@@ -98,7 +98,7 @@ def test_a_heal_that_loses_its_power_ends_once_and_well(shim: Path, healing: Pat
 
 
 def test_an_undo_that_loses_its_power_ends_once_and_exactly(shim: Path, healing: Path) -> None:
-    run_cases(
+    assert_survived(
         shim,
         healing,
         power.heal_harmfully,

@@ -14,8 +14,13 @@ def _disarmed() -> Iterator[None]:
     disarm()
 
 
-def test_a_cut_does_nothing_by_default() -> None:
-    cut("nobody.armed.this")
+def test_a_cut_does_nothing_by_default_nor_when_it_is_disarmed() -> None:
+    done: list[str] = []
+    cut("here")
+    arm("here", 1, lambda: done.append("cut"))
+    disarm()
+    cut("here")
+    assert done == []
 
 
 def test_the_nth_pass_does_the_deed_and_only_that_one() -> None:

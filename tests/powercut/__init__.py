@@ -1,6 +1,6 @@
 """Power cuts for one process: a preloaded library takes away what was not synced, then kills.
 
-`build_shim` compiles the library, `environment` starts a program that loses power, and `run_cases` (in
+`build_shim` compiles the library, `environment` starts a program that loses power, and `assert_survived` (in
 `tests.powercut.cases`) runs hundreds of cuts from a warmed-up process. What survives is chosen by the seed alone:
 the same seed and the same operations leave the same files. `cut.c` says which states are possible.
 """

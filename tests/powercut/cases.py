@@ -1,4 +1,4 @@
-"""Many power cuts of one workload, each checked afterwards: `run_cases`."""
+"""Many power cuts of one workload, each checked afterwards: `assert_survived`."""
 
 import json
 import os
@@ -61,7 +61,7 @@ class Request:
     timeout_s: float
 
 
-def run_cases(
+def assert_survived(
     shim: Path,
     folder: Path,
     workload: Workload,

@@ -1,4 +1,4 @@
-"""The fork server behind `run_cases`: one process per cut and one per check, from a warmed-up interpreter."""
+"""The fork server behind `assert_survived`: one process per cut and one per check, from a warmed-up interpreter."""
 
 import ctypes
 import json

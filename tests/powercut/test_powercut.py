@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.powercut import Directories, build_shim, environment, workloads
-from tests.powercut.cases import ROOT, Case, Outcome, observe_cases, run_cases
+from tests.powercut.cases import ROOT, Case, Outcome, assert_survived, observe_cases
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +40,7 @@ def test_wal_with_normal_sync_loses_acknowledged_commits(shim: Path, tmp_path: P
 
 
 def test_wal_with_full_sync_loses_none_in_300_cuts(shim: Path, tmp_path: Path) -> None:
-    outcomes = run_cases(
+    outcomes = assert_survived(
         shim,
         tmp_path,
         workloads.commit_with_full,
@@ -66,7 +66,7 @@ def test_an_unsynced_write_is_sometimes_lost_and_sometimes_torn(shim: Path, tmp_
 
 
 def test_a_synced_write_is_never_lost(shim: Path, tmp_path: Path) -> None:
-    run_cases(
+    assert_survived(
         shim,
         tmp_path,
         workloads.write_and_sync,
@@ -78,7 +78,7 @@ def test_a_synced_write_is_never_lost(shim: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("directories", Directories)
 def test_a_replacement_with_both_syncs_is_atomic_and_kept(shim: Path, tmp_path: Path, directories: Directories) -> None:
-    run_cases(
+    assert_survived(
         shim,
         tmp_path,
         workloads.replace_safely,
@@ -110,7 +110,7 @@ def test_a_replacement_that_forgets_one_sync_is_found_out(
 
 @pytest.mark.parametrize("directories", Directories)
 def test_every_kind_of_change_can_be_taken_away(shim: Path, tmp_path: Path, directories: Directories) -> None:
-    run_cases(
+    assert_survived(
         shim,
         tmp_path,
         workloads.churn,
@@ -123,12 +123,12 @@ def test_every_kind_of_change_can_be_taken_away(shim: Path, tmp_path: Path, dire
 
 def test_a_broken_workload_is_said_to_be_broken_before_any_cut(shim: Path, tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="does not even run with power"):
-        run_cases(shim, tmp_path, workloads.fail, workloads.accept_anything)
+        assert_survived(shim, tmp_path, workloads.fail, workloads.accept_anything)
 
 
 def test_a_broken_workload_is_a_failure_with_its_traceback(shim: Path, tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="the workload itself is broken"):
-        run_cases(shim, tmp_path, workloads.fail, workloads.accept_anything, only=[Case(seed=1, cut_at=1)])
+        assert_survived(shim, tmp_path, workloads.fail, workloads.accept_anything, only=[Case(seed=1, cut_at=1)])
 
 
 CHURN = """

@@ -37,9 +37,10 @@ def ask(server: subprocess.Popen[str], request: Mapping[str, object]) -> int:
     return int(server.stdout.readline())
 
 
-def undo_dying_at(
+def assert_undone_after(
     folder: Path, server: subprocess.Popen[str], seed: int, cut: str | None, nth: int
 ) -> list[tuple[str, int]]:
+    """Require that an undo which died there is made exact by the next one; without a cut, return all that it passes."""
     folder.mkdir()
     bench, chance = Bench(folder), random.Random(seed)
     provider, tree = FilesProvider(bench.surroundings), bench.world / "tree"
@@ -66,6 +67,7 @@ def undo_dying_at(
 def test_an_undo_of_a_tree_that_dies_anywhere_is_finished_by_the_next(
     tmp_path: Path, server: subprocess.Popen[str], seed: int
 ) -> None:
-    cuts = undo_dying_at(tmp_path / "whole", server, seed, None, 1)
+    cuts = assert_undone_after(tmp_path / "whole", server, seed, None, 1)
+    assert cuts, "an undo passes fault points"
     for number, (cut, nth) in enumerate(cuts):
-        undo_dying_at(tmp_path / str(number), server, seed, cut, nth)
+        assert_undone_after(tmp_path / str(number), server, seed, cut, nth)

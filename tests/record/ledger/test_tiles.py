@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from grace.record.ledger.tiles import RightEdge, StoredNodes, TileMissingError
 from grace.record.ledger.tree import (
     CompactRange,
+    ProofInvalidError,
     TreeHead,
     consistency_proof,
     inclusion_proof,
@@ -87,8 +88,13 @@ def test_proofs_hold_at_every_size_that_the_tree_ever_had(
     old = data.draw(st.integers(1, size))
     index = data.draw(st.integers(0, size - 1))
     nodes = StoredNodes(tiles.driver)
-    verify_inclusion(index, leaf(index), size, inclusion_proof(nodes, index, size), roots[size])
-    verify_consistency(TreeHead(old, roots[old]), TreeHead(size, roots[size]), consistency_proof(nodes, old, size))
+    inclusion, consistency = inclusion_proof(nodes, index, size), consistency_proof(nodes, old, size)
+    verify_inclusion(index, leaf(index), size, inclusion, roots[size])
+    verify_consistency(TreeHead(old, roots[old]), TreeHead(size, roots[size]), consistency)
+    with pytest.raises(ProofInvalidError):
+        verify_inclusion(index, leaf(size), size, inclusion, roots[size])
+    with pytest.raises(ProofInvalidError):
+        verify_consistency(TreeHead(old, leaf(old)), TreeHead(size, roots[size]), consistency)
 
 
 def test_the_edge_of_a_large_tree_is_a_row_a_level_at_most(tiles: Tiles) -> None:
