@@ -88,6 +88,10 @@ def _cut(places: RecordPlaces) -> None:
     run(places.database, 'DELETE FROM ledger_entries WHERE "index" = 4')
 
 
+def _cut_witness(places: RecordPlaces) -> None:
+    places.witness.write_bytes(places.witness.read_bytes()[:300])
+
+
 def _drop_entries(places: RecordPlaces) -> None:
     run(places.database, "DROP TABLE ledger_entries")
 
@@ -128,6 +132,7 @@ def _damage_engine(places: RecordPlaces) -> None:
         (_lose_database, "record.ledger", "put the database back"),
         (_lose_witness, "record.ledger", "--adopt-ledger"),
         (_cut, "record.ledger", "docs/ledger.md"),
+        (_cut_witness, "record.ledger", "docs/ledger.md"),
         (_drop_entries, "record.ledger", "docs/ledger.md"),
         (_drop_tree, "record.ledger", "docs/ledger.md"),
         (_show_key, "record.ledger", "mode 600"),

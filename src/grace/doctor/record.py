@@ -25,8 +25,8 @@ from grace.model.examination import CheckResult
 from grace.record.ledger.note import KeyUnusableError, NoteInvalidError, VerifierKey, load_signer, open_checkpoint
 from grace.record.ledger.reading import LedgerReader
 from grace.record.ledger.tiles import TileMissingError
-from grace.record.ledger.witness import FileWitness, LedgerUntrustedError, require_continuation
-from grace.record.opening import RecordPlaces
+from grace.record.ledger.witness import FileWitness, LedgerUntrustedError, require_all_kept, require_continuation
+from grace.record.opening import RecordPlaces, handed_to_witness
 from grace.record.store.schema import RevisionState, revision_state
 from grace.record.store.tables import meta, tokens
 
@@ -76,8 +76,8 @@ class RecordOnDisk:
             return None
 
     def _none_yet(self) -> CheckResult:
-        database = self.places.database
-        if FileWitness(self.places.witness).newest() is not None:
+        database, witness = self.places.database, self.places.witness
+        if witness.exists() and witness.stat().st_size:
             what = "is not there, and its witness holds checkpoints of it"
             return failed(_LEDGER, str(database), what, "put the database back, or name another witness file")
         return well(_SCHEMA, str(database), "is not there yet: the first start makes it")
@@ -167,6 +167,7 @@ def ledger(reader: LedgerReader, key: VerifierKey, witness: Path, clock: Clock) 
             return _unwitnessed(about, head.size)
         kept = open_checkpoint(note, key).head
         require_continuation(reader, kept, head)
+        require_all_kept(kept.size, handed_to_witness(reader), FileWitness(witness).end())
         newest = reader.entry(head.size - 1)
     except (LedgerUntrustedError, NoteInvalidError, TileMissingError) as error:
         return failed(_LEDGER, about, in_words(error), "read docs/ledger.md: a log that is not trusted")

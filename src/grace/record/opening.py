@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
-from sqlalchemy import Connection, Engine, insert, inspect, select
+from sqlalchemy import Connection, Engine, insert, inspect, select, update
+from sqlalchemy.exc import DBAPIError
 
 from grace.kit.canonical import canonical
 from grace.kit.clock import Clock, SystemClock
@@ -36,6 +37,8 @@ from grace.record.ledger.witness import (
     FileWitness,
     LedgerUntrustedError,
     Witness,
+    WitnessCutError,
+    require_all_kept,
     require_continuation,
 )
 from grace.record.store import Added
@@ -50,6 +53,7 @@ from grace.record.store.writer import Writer
 T = TypeVar("T")
 WITNESS_INTERVAL_S: Final = 1.0
 _ORIGIN: Final = "ledger.origin"
+_HANDED: Final = "ledger.witnessed"
 _OF_THE_LOG: Final = (ledger_entries, ledger_payloads, ledger_tiles, meta)
 
 
@@ -167,6 +171,8 @@ class Record:
         """Write what waits, witness it, and let go of the files."""
         self.writer.close()
         self.checkpointer.close()
+        with suppress(DBAPIError, OSError):  # A disk that is full at the end: the next start remembers it.
+            _remember_handed(self._engines[0], self.checkpointer.kept.size)
         for engine in self._engines:
             engine.dispose()
 
@@ -215,7 +221,7 @@ def open_record(
         _require_witnessed(reader, signer.key, witness, adopt=adopt)
         _require_no_stray_payload(reader)
         checkpointer = Checkpointer(reader, signer, witness, clock, witness_interval_s)
-        checkpointer.witness_now()
+        _remember_handed(engines[0], checkpointer.witness_now().head.size)
         writer = Writer(engines[0], LedgerLog(clock, projections))
         writer.on_commit(checkpointer.notice)
         checkpointer.start()
@@ -266,18 +272,36 @@ def _signer(places: RecordPlaces, origin: str, witness: Witness) -> Signer:
     return load_signer(places.key, origin)
 
 
+def handed_to_witness(reader: LedgerReader) -> int:
+    """Return of how many entries a checkpoint is known to have been kept by the witness."""
+    with reader.read() as connection:
+        return int(connection.execute(select(meta.c.value).where(meta.c.key == _HANDED)).scalar_one_or_none() or 0)
+
+
+def _remember_handed(engine: Engine, size: int) -> None:
+    """Write down what the witness holds by now, so that a witness that was cut is found out at the next start."""
+    with engine.begin() as connection:
+        changed = update(meta).where(meta.c.key == _HANDED).values(value=str(size))
+        if connection.execute(changed).rowcount == 0:
+            connection.execute(insert(meta).values(key=_HANDED, value=str(size)))
+
+
 def _require_witnessed(reader: LedgerReader, key: VerifierKey, witness: Witness, *, adopt: bool) -> None:
     """Check the log against the newest checkpoint that is held outside; O(log n) rows."""
     note, head = witness.newest(), reader.head()
     _require_newest_entry(reader, head.size)
     if note is None:
+        if head.size > 0 and (torn := witness.torn()):
+            raise WitnessCutError(witness.end(), len(torn))
         if head.size > 0 and not adopt:
             what = f"it has {head.size} entries, but the witness holds no checkpoint"
             raise LedgerUntrustedError(
                 what, "Put the witness file back; after a planned move start once with `grace serve --adopt-ledger`."
             )
         return
-    require_continuation(reader, _witnessed(note, key).head, head)
+    kept = _witnessed(note, key).head
+    require_continuation(reader, kept, head)
+    require_all_kept(kept.size, handed_to_witness(reader), witness.end())
 
 
 def _require_newest_entry(reader: LedgerReader, size: int) -> None:

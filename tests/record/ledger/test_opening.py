@@ -190,6 +190,12 @@ class FullWitness:
     def newest(self) -> str | None:
         return self.notes[-1] if self.notes else None
 
+    def torn(self) -> bytes:
+        return b""
+
+    def end(self) -> str:
+        return f"note {len(self.notes)}"
+
     def keep(self, note: str) -> None:
         if self.is_full:
             message = "No space left on device"
@@ -242,6 +248,62 @@ def test_a_torn_note_is_neither_believed_nor_kept(record: Record, tmp_path: Path
         assert witness.newest() == notes[1]
         witness.keep(notes[2])
         assert witness.path.read_bytes() == whole
+
+
+def test_what_a_new_note_is_written_over_is_kept_beside_it(record: Record, tmp_path: Path) -> None:
+    witness = FileWitness(tmp_path / "witness")
+    witness.keep(record.checkpoint())
+    with witness.path.open("ab") as file:
+        file.write(b"half a note")
+    record.append(draft("a"))
+    witness.keep(record.checkpoint())
+    assert (tmp_path / "witness.torn").read_bytes() == b"half a note\n"
+    assert b"half a note" not in witness.path.read_bytes()
+
+
+@pytest.mark.parametrize("left", [50, 120, 231, 233, 300, 464, 470])
+@pytest.mark.parametrize("adopt", [False, True])
+def test_a_cut_witness_is_told_apart_from_a_new_one_and_stays_as_it_is(
+    places: RecordPlaces, left: int, adopt: bool
+) -> None:
+    for number in range(3):
+        with open_record(places, clock=VirtualClock()) as record:
+            record.append_all(drafts(100, f"life-{number}"))
+    cut = places.witness.read_bytes()[:left]
+    places.witness.write_bytes(cut)
+    with pytest.raises(LedgerUntrustedError, match="the file was cut"):
+        open_record(places, adopt=adopt)
+    assert places.witness.read_bytes() == cut
+
+
+def test_a_cut_witness_is_told_with_its_file_and_line(filled: RecordPlaces) -> None:
+    whole = filled.witness.read_bytes()
+    filled.witness.write_bytes(whole[:300])
+    with pytest.raises(LedgerUntrustedError) as caught:
+        open_record(filled)
+    assert f"{filled.witness}, line 6: the newest checkpoint there is of 0 entries, but one of 300" in str(caught.value)
+    filled.witness.write_bytes(whole[240:400])
+    with pytest.raises(LedgerUntrustedError) as caught:
+        open_record(filled)
+    assert f"{filled.witness}, line 1: 160 bytes stand there and no whole checkpoint" in str(caught.value)
+
+
+def test_a_database_that_was_lost_beside_a_cut_witness_does_not_begin_a_new_log_over_it(filled: RecordPlaces) -> None:
+    cut = filled.witness.read_bytes()[:300]
+    filled.witness.write_bytes(cut)
+    _lose_the_database(filled)
+    with pytest.raises(LedgerUntrustedError, match="database is new"):
+        open_record(filled)
+    assert filled.witness.read_bytes() == cut
+
+
+def test_a_first_note_that_a_power_cut_tore_is_written_again(places: RecordPlaces) -> None:
+    open_record(places).close()
+    whole = places.witness.read_bytes()
+    for torn in (b"", whole[:20], whole[:60], whole[:-1], b"\0" * 40):
+        places.witness.write_bytes(torn)
+        open_record(places).close()
+        assert places.witness.read_bytes() == whole
 
 
 def test_the_newest_note_is_found_without_reading_the_whole_file(record: Record, tmp_path: Path) -> None:

@@ -18,13 +18,27 @@ from grace.record.ledger.tree import EMPTY_ROOT, ProofInvalidError, TreeHead, ve
 _TAIL_SIZE: Final = 64 * 1024
 _END_OF_NOTE: Final = re.compile("\n\n(?:— [^\n]+\n)+\n".encode())
 _WITNESS_MODE: Final = 0o644
+_NEWLINE: Final = b"\n"
+_LINE_OF_SIZE: Final = 2
+PUT_WITNESS_BACK: Final = (
+    "Nothing was written. Put the whole witness file back; where there is none, move this one aside as evidence and "
+    "start once with `grace serve --adopt-ledger`."
+)
 
 
 class Witness(Protocol):
     """Keep signed checkpoints where the log cannot change them."""
 
     def newest(self) -> str | None:
-        """Return the newest note that was kept whole; None when there is none."""
+        """Return the newest note that was kept whole; None when none was ever kept; WitnessCutError when it was cut."""
+        ...
+
+    def torn(self) -> bytes:
+        """Return what stands behind the newest whole note."""
+        ...
+
+    def end(self) -> str:
+        """Say, for people, where the newest whole note ends."""
         ...
 
     def keep(self, note: str) -> None:
@@ -42,16 +56,27 @@ class FileWitness:
         tail = self._tail()
         ends = [match.end() for match in _END_OF_NOTE.finditer(tail)]
         if not ends:
+            if not _may_be_a_first_note(tail):
+                raise WitnessCutError(self.end(), len(tail))
             return None
         start = ends[-2] if len(ends) > 1 else 0
         return tail[start : ends[-1] - 1].decode()
 
+    def end(self) -> str:
+        if not self.path.exists():
+            return f"{self.path} is not there"
+        whole = self.path.read_bytes()
+        ends = [match.end() for match in _END_OF_NOTE.finditer(whole)]
+        return f"{self.path}, line {whole.count(_NEWLINE, 0, ends[-1]) if ends else 1}"
+
     def keep(self, note: str) -> None:
         is_new = not self.path.exists()
+        if torn := self.torn():
+            self._set_aside(torn)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, _WITNESS_MODE)
         with os.fdopen(descriptor, "r+b") as file:
             # What a power cut tore was never acknowledged; the next note begins where the last whole one ended.
-            end = file.seek(0, os.SEEK_END) - self._torn()
+            end = file.seek(0, os.SEEK_END) - len(torn)
             file.seek(end)
             file.write(f"{note}\n".encode())
             file.truncate()
@@ -60,10 +85,17 @@ class FileWitness:
         if is_new:
             sync_folder(self.path.parent)
 
-    def _torn(self) -> int:
+    def torn(self) -> bytes:
         tail = self._tail()
         ends = [match.end() for match in _END_OF_NOTE.finditer(tail)]
-        return len(tail) - (ends[-1] if ends else 0)
+        return tail[ends[-1] if ends else 0 :]
+
+    def _set_aside(self, torn: bytes) -> None:
+        """Keep what is about to be written over: it may be all that is left of a file that somebody cut."""
+        with self.path.with_name(f"{self.path.name}.torn").open("ab") as file:
+            file.write(torn + _NEWLINE)
+            file.flush()
+            os.fsync(file.fileno())
 
     def _tail(self) -> bytes:
         if not self.path.exists():
@@ -80,6 +112,14 @@ class LedgerUntrustedError(RuntimeError):
     def __init__(self, what: str, what_next: str) -> None:
         self.what = what
         super().__init__(f"The ledger is not what its witness saw: {what}. {what_next}")
+
+
+class WitnessCutError(LedgerUntrustedError):
+    """The witness file holds something, and no whole checkpoint: it was cut or changed, which no power cut does."""
+
+    def __init__(self, end: str, size: int) -> None:
+        what = f"{end}: {size} bytes stand there and no whole checkpoint, so the file was cut or changed"
+        super().__init__(what, PUT_WITNESS_BACK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +248,22 @@ def require_continuation(reader: LedgerReader, old: TreeHead, new: TreeHead) -> 
     except ProofInvalidError as error:
         what = f"its first {old.size} entries are not those of the newest witnessed checkpoint: they were changed"
         raise LedgerUntrustedError(what, _PUT_BACK) from error
+
+
+def require_all_kept(size: int, handed: int, end: str) -> None:
+    """Check that the witness still holds what it was handed, or raise LedgerUntrustedError."""
+    if size < handed:
+        what = (
+            f"{end}: the newest checkpoint there is of {size} entries, but one of {handed} was kept there, so the file "
+            "was cut or an older copy of it put back"
+        )
+        raise LedgerUntrustedError(what, PUT_WITNESS_BACK)
+
+
+def _may_be_a_first_note(tail: bytes) -> bool:
+    """Tell whether a power cut can have left this: nothing yet, or part of the note of an empty log."""
+    lines = tail.rstrip(b"\0").split(_NEWLINE)
+    return len(lines) <= _LINE_OF_SIZE or lines[_LINE_OF_SIZE - 1] == b"0"
 
 
 def _last_head(witness: Witness, signer: Signer) -> TreeHead | None:
