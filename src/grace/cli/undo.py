@@ -98,7 +98,7 @@ def _rehearse(session: Session, run_id: str) -> None:
                 one.state,
                 short_digest(one.before),
                 short_digest(one.ours or "-"),
-                short_digest(one.now or "absent"),
+                short_digest(one.now or "unknown"),
             )
             for one in rehearsal.restorations
         ),

@@ -130,6 +130,40 @@ def test_every_kind_of_change_comes_back_exactly(
     assert provider.restore(snapshot, None, journal.changes, bench.vault).state is RestoreState.UNTOUCHED
 
 
+def test_a_rehearsal_shows_each_row_as_it_is_now_beside_what_would_be_put_back(
+    bench: Bench, hands: SqliteExecutor, provider: SqliteProvider, database: Path
+) -> None:
+    snapshot, journal = kept(provider, bench, database), bench.journal()
+    for total in (50, 99):
+        assert (
+            execute(hands, journal, database, f"UPDATE orders SET total = {total} WHERE id = 1").state is StepState.DONE
+        )
+    execute(hands, journal, database, "INSERT INTO loose VALUES ('b', 2)")
+    rehearsed = provider.restore(snapshot, None, journal.changes, bench.vault, rehearse=True)
+    assert rehearsed.now == provider.digest(target(database))
+    assert rehearsed.difference.splitlines() == [
+        "rows that would be put back: 2 (now → what would be put back)",
+        'loose name="b": name "b" → absent, v 2 → absent',
+        "orders id=1: total 99.0 → 10.5",
+    ]
+    run(database, "UPDATE orders SET total = 7 WHERE id = 1")
+    foreign = provider.restore(snapshot, None, journal.changes, bench.vault, rehearse=True)
+    assert (foreign.state, foreign.now) == (RestoreState.FOREIGN, provider.digest(target(database)))
+    assert "(before → as the run left it → now)" in foreign.difference
+    assert "total 50.0 → 99.0 → 7.0" in foreign.difference
+
+
+def test_a_rehearsal_that_cannot_read_what_is_there_says_that_it_does_not_know(
+    bench: Bench, hands: SqliteExecutor, provider: SqliteProvider, database: Path
+) -> None:
+    snapshot, journal = kept(provider, bench, database), bench.journal()
+    execute(hands, journal, database, "UPDATE orders SET total = 99 WHERE id = 1")
+    database.unlink()
+    rehearsed = provider.restore(snapshot, None, journal.changes, bench.vault, rehearse=True)
+    assert (rehearsed.state, rehearsed.now) == (RestoreState.FAILED, None)
+    assert rehearsed.difference
+
+
 def test_several_steps_come_back_newest_first(
     bench: Bench, hands: SqliteExecutor, provider: SqliteProvider, database: Path
 ) -> None:

@@ -79,7 +79,8 @@ def undo(request: Request) -> JsonValue:
     """Take changes back, newest first, and answer `{state, why, rows}`.
 
     `state` is `equal` (each row reads as before, nothing else changed, committed), `untouched` (no change had been
-    committed) or `foreign` (rolled back; `rows` shows whose rows differ). With `rehearse` all is rolled back.
+    committed) or `foreign` (rolled back; `rows` shows whose rows differ). With `rehearse` all is rolled back, and `rows` shows beside `equal` how each
+    row that would change reads now.
     """
     changes = [_Change.from_json(one) for one in cast("list[JsonValue]", request.arguments["changes"])]
     commit = request.arguments.get("rehearse") is not True
@@ -87,11 +88,12 @@ def undo(request: Request) -> JsonValue:
         prepare(database, foreign_keys=False)
         try:
             with transaction(database, commit=commit):
+                shown = [] if commit else _would_change(database, changes)
                 is_back = _reads_as_before_all(database, changes)
                 taken_back = [] if is_back else [_take_back(database, change) for change in changes]
         except _ForeignError as foreign:
             return {"state": "foreign", "why": str(foreign), "rows": foreign.difference}
-    return {"state": "equal" if any(taken_back) else "untouched", "why": "", "rows": []}
+    return {"state": "equal" if any(taken_back) else "untouched", "why": "", "rows": shown}
 
 
 def facts(request: Request) -> JsonValue:
@@ -113,6 +115,17 @@ def _reads_as_before_all(database: Database, changes: list[_Change]) -> bool:
     return all(
         Table.read(database, row.table.name) == row.table and row.now(database) == row.before for row in oldest.values()
     )
+
+
+def _would_change(database: Database, changes: list[_Change]) -> list[JsonValue]:
+    """Return each row that would be put back: how it read before all of the changes, and how it reads now."""
+    oldest = {(row.table.name, row.key): row for change in changes for row in change.rows}
+    found = ((row, row.now(database)) for row in oldest.values() if Table.read(database, row.table.name) == row.table)
+    return [_shown(row, now) for row, now in found if now != row.before]
+
+
+def _shown(row: RowChange, now: Image) -> JsonValue:
+    return {**cast("dict[str, JsonValue]", row.to_json()), "now": _now(row, now)}
 
 
 def _take_back(database: Database, change: _Change) -> bool:
@@ -156,7 +169,7 @@ def _foreign_rows(database: Database, change: _Change) -> _ForeignError:
     for row in change.rows:
         now = row.now(database)
         if now not in (row.after, row.before) or now != row.after:
-            shown.append({**cast("dict[str, JsonValue]", row.to_json()), "now": _now(row, now)})
+            shown.append(_shown(row, now))
     why = f"{len(shown)} of {len(change.rows)} rows are no longer as the plan left them."
     return _ForeignError(shown[:_MOST_SHOWN], why)
 

@@ -31,6 +31,8 @@ _TIMEOUT_S: Final = 15.0
 _UNDO_TIMEOUT_S: Final = 30.0
 _LARGEST_DIGEST_BYTES: Final = 64 * 1024 * 1024
 """Of a larger database the digest covers the schema alone: reading every row would hold its readers' lock too long."""
+_MOST_SHOWN: Final = 20
+_WOULD_CHANGE: Final = "rows that would be put back: {} (now → what would be put back)"
 
 
 class SqliteProvider:
@@ -75,14 +77,22 @@ class SqliteProvider:
         except (VaultCorrupt, ValueError) as error:
             return end(RestoreState.FAILED, f"nothing was touched: {error}")
         if not recorded:
-            return end(RestoreState.UNTOUCHED)
+            return end(RestoreState.UNTOUCHED, now=self._now(taken.target) if rehearse else None)
         cut("safehold.sqlite.before_undo")
         try:
             found = self._undo(taken.target, recorded, rehearse=rehearse)
         except SqliteFault as fault:
             return end(RestoreState.FAILED, fault.why)
         cut("safehold.sqlite.after_undo")
-        return end(RestoreState(cast("str", found["state"])), _in_words(found))
+        state = RestoreState(cast("str", found["state"]))
+        if not rehearse:
+            return end(state, _in_words(found))
+        return end(state, _in_words(found, is_rehearsed=True), self._now(taken.target))
+
+    def _now(self, target: Target) -> str | None:
+        """Return the digest now for a rehearsal to show; None where it cannot be read."""
+        digest = self.digest(target)
+        return None if isinstance(digest, Unknown) else digest
 
     def _undo(self, target: Target, recorded: list[JsonValue], *, rehearse: bool) -> dict[str, JsonValue]:
         arguments: dict[str, JsonValue] = {
@@ -110,22 +120,27 @@ class _Ending:
         self._taken = taken
         self._ours = ours
 
-    def __call__(self, state: RestoreState, why: str = "") -> Restoration:
+    def __call__(self, state: RestoreState, why: str = "", now: str | None = None) -> Restoration:
         return Restoration(
             target=self._taken.target,
             provider=NAME,
             state=state,
             before=self._taken.digest,
             ours=self._ours,
-            now=None,
+            now=now,
             difference=why,
         )
 
 
-def _in_words(found: dict[str, JsonValue]) -> str:
+def _in_words(found: dict[str, JsonValue], *, is_rehearsed: bool = False) -> str:
     rows = cast("list[dict[str, JsonValue]]", found["rows"])
+    if is_rehearsed and rows and found["state"] == RestoreState.EQUAL:
+        lines = recording.in_words(rows[:_MOST_SHOWN], ("now", "before"))
+        more = [f"… {len(rows) - _MOST_SHOWN} more rows"] if len(rows) > _MOST_SHOWN else []
+        return bounded("\n".join([_WOULD_CHANGE.format(len(rows)), *lines, *more]))
     lines = recording.in_words(rows, ("before", "after", "now"))
-    return bounded("\n".join([cast("str", found["why"]), *lines]).strip())
+    why = f"{found['why']} (before → as the run left it → now)" if rows else str(found["why"])
+    return bounded("\n".join([why, *lines]).strip())
 
 
 def build(surroundings: Surroundings) -> SqliteProvider:
