@@ -10,7 +10,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grace.kit.canonical import Json, JsonInvalidError, NotCanonicalError, canonical, parse_json
+from grace.kit.canonical import Json, JsonInvalidError, NotCanonicalError, canonical, canonical_each, parse_json
 from grace.kit.digests import digest_of, digest_of_bytes, digest_of_stream, sha256_hex
 
 INTEGERS = st.integers(min_value=-(2**53) + 1, max_value=2**53 - 1)
@@ -37,6 +37,19 @@ def test_plain_values_take_the_fast_way_to_the_same_bytes(value: dict[str, str |
 @given(st.lists(st.floats(-1e16, 1e16) | st.floats(-1, 1) | st.floats(-1e-3, 1e-3) | INTEGERS.map(float)))
 def test_numbers_with_a_point_take_the_fast_way_to_the_same_bytes(value: list[float]) -> None:
     assert canonical({"n": value}) == rfc8785.dumps({"n": [*value]})
+
+
+@given(st.lists(st.dictionaries(st.text(), SCALARS) | st.dictionaries(st.text("ab"), VALUES), max_size=4))
+def test_many_at_once_are_written_as_each_alone(objects: list[dict[str, Json]]) -> None:
+    assert canonical_each(objects) == [canonical(one) for one in objects]
+
+
+@pytest.mark.parametrize(
+    "bad", [{"a": math.nan}, {"a": 2**53}, {"a": "\ud800"}, {"\ud800": 1}, {1: 2}, {"a": b"bytes"}]
+)
+def test_one_among_many_that_has_no_canonical_form_is_refused(bad: dict[str, Json]) -> None:
+    with pytest.raises(NotCanonicalError):
+        canonical_each([{"a": 1}, bad])
 
 
 @given(VALUES)

@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from itertools import count
 from operator import itemgetter
 from typing import Final, overload
 
@@ -121,6 +120,7 @@ class LedgerPage:
         self._fresh_keys = fresh_keys
         self._placed: list[Prepared] = []
         self._places: dict[str, int] = {}
+        self._fresh: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._placed)
@@ -143,12 +143,11 @@ class LedgerPage:
         return entry
 
     def append_fresh(self, prepared: Sequence[Prepared]) -> Sequence[LedgerEntry]:
-        first = len(self._placed)
-        places = dict(zip(map(_KEY, prepared), count(first), strict=False))
-        if len(places) < len(prepared) or not self._places.keys().isdisjoint(places):
+        first, keys = len(self._placed), set(map(_KEY, prepared))
+        if len(keys) < len(prepared) or not self._fresh.isdisjoint(keys):
             raise KeyStandsError
         self._placed += prepared
-        self._places |= places
+        self._fresh |= keys
         return FreshEntries(prepared, self._base + first, self._at)
 
     def find(self, key: str) -> LedgerEntry | None:

@@ -11,6 +11,8 @@ from typing import Final, Protocol
 
 HASH_SIZE: Final = 32
 EMPTY_ROOT: Final = sha256(b"").digest()
+LEAF_PREFIX: Final = b"\x00"
+NODE_PREFIX: Final = b"\x01"
 
 
 class Nodes(Protocol):
@@ -38,11 +40,11 @@ class ProofImpossibleError(ValueError):
 
 
 def leaf_hash(leaf: bytes) -> bytes:
-    return sha256(b"\x00" + leaf).digest()
+    return sha256(LEAF_PREFIX + leaf).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    return sha256(b"\x01" + left + right).digest()
+    return sha256(NODE_PREFIX + left + right).digest()
 
 
 def root(nodes: Nodes, size: int) -> bytes:
