@@ -79,8 +79,8 @@ def undo(request: Request) -> JsonValue:
     """Take changes back, newest first, and answer `{state, why, rows}`.
 
     `state` is `equal` (each row reads as before, nothing else changed, committed), `untouched` (no change had been
-    committed) or `foreign` (rolled back; `rows` shows whose rows differ). With `rehearse` all is rolled back, and `rows` shows beside `equal` how each
-    row that would change reads now.
+    committed) or `foreign` (rolled back; `rows` shows whose rows differ). With `rehearse` all is rolled back, and
+    beside `equal` the `rows` show how each row that would change reads now.
     """
     changes = [_Change.from_json(one) for one in cast("list[JsonValue]", request.arguments["changes"])]
     commit = request.arguments.get("rehearse") is not True
