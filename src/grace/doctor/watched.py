@@ -47,6 +47,8 @@ class Services:
             for allowed in service.targets:
                 yield from target(service.name, allowed)
             yield from main_process(service)
+            yield from evidence(service)
+            yield from unwatched(service)
         yield from self._probes()
 
     def _probes(self) -> Iterator[CheckResult]:
@@ -191,6 +193,31 @@ def main_process(service: Service) -> Iterator[CheckResult]:
         yield failed(check, about, "holds no pid", f"mend `pid_file` of {service.name} in grace.yaml")
         return
     yield process(check, about, int(written))
+
+
+def evidence(service: Service) -> Iterator[CheckResult]:
+    """Look whether what is to be kept before the first write can be read; nothing is read now."""
+    for written in service.evidence:
+        check, about, path = "service.evidence", f"{service.name}: {written}", Path(written)
+        advice = f"mend `evidence` of {service.name} in grace.yaml, or let user {os.geteuid()} read it"
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            yield doubtful(check, about, "is not there: nothing of it could be kept", advice)
+        except OSError as error:
+            yield failed(check, about, str(error.strerror), advice)
+        else:
+            if _may(path, os.R_OK):
+                yield well(check, about, f"user {os.geteuid()} may read it", float(status.st_size), "bytes")
+            else:
+                yield failed(check, about, f"user {os.geteuid()} may not read it", advice)
+
+
+def unwatched(service: Service) -> Iterator[CheckResult]:
+    """Say of a service that nothing of it is measured: nobody can tell whether it is well."""
+    if not (service.indicators or service.benchmarks or service.pid_file):
+        why = "nothing of it is measured: no indicator, no benchmark, no pid file"
+        yield not_known("service.watched", service.name, why, f"give {service.name} an indicator: docs/probes.md")
 
 
 def process(check: str, about: str, pid: int) -> CheckResult:

@@ -73,8 +73,8 @@ def test_containers_are_asked_for_by_one_get(socket_path: Path) -> None:
     assert asked == ["GET /containers/json?all=1"]
     assert isinstance(found, tuple)
     old, store = found
-    assert (old.name, old.is_running, old.endpoints) == ("old", False, ())
-    assert (store.id, store.image, store.is_running) == (ID, "redis:7", True)
+    assert (old.name, old.is_at_work, old.endpoints) == ("old", False, ())
+    assert (store.id, store.image, store.is_at_work) == (ID, "redis:7", True)
     assert [(str(at.address), at.port) for at in store.endpoints] == [("0.0.0.0", 16379)]
 
 

@@ -16,6 +16,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from grace.kit.procfs import Endpoint
+from grace.sense.discovery.databases import database_in
 from grace.sense.discovery.findings import Unseen
 
 DOCKER_SOCKET: Final = Path("/var/run/docker.sock")
@@ -23,19 +24,23 @@ _TIMEOUT_S: Final = 3.0
 _OK: Final = 200
 _LONGEST_BODY_BYTES: Final = 16 * 1024 * 1024
 _MAY_ASK: Final = "Run it as root or as a member of the group docker."
+_AT_WORK: Final = frozenset({"running", "paused", "restarting"})
 _ID_IN_GROUP: Final = re.compile(r"(?:docker|libpod|cri-containerd)[-/]([0-9a-f]{64})")
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One container: its id, name, image, whether it runs, and where its ports are on this machine."""
+    """One container: its id, name, image, whether it is at work, and where its ports are on this machine."""
 
     id: str
     name: str
     image: str
-    is_running: bool
+    is_at_work: bool
+    """It runs, is paused, or is started again and again."""
     status: str
     endpoints: tuple[Endpoint, ...] = ()
+    database: str = ""
+    """Which database server it is, if any."""
 
 
 class _Wire(BaseModel):
@@ -52,6 +57,7 @@ class _WireContainer(_Wire):
     id: str = Field(alias="Id")
     names: tuple[str, ...] = Field(alias="Names", default=())
     image: str = Field(alias="Image", default="")
+    command: str = Field(alias="Command", default="")
     state: str = Field(alias="State", default="")
     status: str = Field(alias="Status", default="")
     ports: tuple[_WirePort, ...] | None = Field(alias="Ports", default=())
@@ -129,7 +135,8 @@ def _container(wire: _WireContainer) -> Container:
         id=wire.id,
         name=name,
         image=wire.image,
-        is_running=wire.state == "running",
+        is_at_work=wire.state in _AT_WORK,
         status=wire.status,
         endpoints=tuple(sorted(endpoints, key=lambda one: (one.port, one.address.version, int(one.address)))),
+        database=database_in(wire.image, wire.command),
     )

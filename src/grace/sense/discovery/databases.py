@@ -10,7 +10,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from grace.sense.discovery.findings import Traced, Unseen
@@ -38,11 +38,31 @@ SERVERS: Final = {
     "rabbitmq-server": "RabbitMQ",
 }
 """Programs that keep data for others: they are told apart by name and never asked a question over their port."""
+_IMAGES: Final = {
+    "postgres": "PostgreSQL",
+    "mysql": "MySQL",
+    "mariadb": "MariaDB",
+    "redis": "Redis",
+    "valkey": "Valkey",
+    "mongo": "MongoDB",
+    "memcached": "memcached",
+    "clickhouse": "ClickHouse",
+    "etcd": "etcd",
+    "rabbitmq": "RabbitMQ",
+}
+"""The usual images of the same; a database inside a container may be seen by nothing else."""
 
 
 def database_server(argv: Sequence[str]) -> str:
     """Return which database a process is, by its program; else nothing."""
     return SERVERS.get(program_of(argv), "")
+
+
+def database_in(image: str, command: str) -> str:
+    """Return which database a container is, by the programs in its command, else by its image; else nothing."""
+    programs = (SERVERS.get(PurePosixPath(word).name, "") for word in command.split())
+    named = _IMAGES.get(PurePosixPath(image.partition("@")[0]).name.partition(":")[0], "")
+    return next(filter(None, programs), named)
 
 
 def sqlite_files(family: Iterable[SeenProcess]) -> tuple[tuple[Traced, ...], tuple[Unseen, ...]]:
@@ -53,7 +73,7 @@ def sqlite_files(family: Iterable[SeenProcess]) -> tuple[tuple[Traced, ...], tup
         if path in found:
             continue
         try:
-            is_database = _is_sqlite(path)
+            is_database = first_bytes(path, len(_MAGIC)) == _MAGIC
         except FileNotFoundError:
             continue
         except OSError as error:
@@ -106,7 +126,8 @@ def _beside(cwd: str) -> list[str]:
     return sorted(found)
 
 
-def _is_sqlite(path: str) -> bool:
+def first_bytes(path: str, size: int) -> bytes | None:
+    """Return how a regular file begins, read without a trace; None where it is no regular file; raise OSError."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags | os.O_NOATIME)
@@ -114,7 +135,7 @@ def _is_sqlite(path: str) -> bool:
         descriptor = os.open(path, flags)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return False
-        return os.pread(descriptor, len(_MAGIC), 0) == _MAGIC
+            return None
+        return os.pread(descriptor, size, 0)
     finally:
         os.close(descriptor)

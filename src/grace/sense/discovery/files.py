@@ -13,6 +13,7 @@ from grace.sense.discovery.processes import SeenProcess
 
 _CONFIGURATIONS: Final = frozenset({".yaml", ".yml", ".toml", ".json", ".ini", ".conf", ".cfg", ".properties"})
 _MOST_BYTES: Final = 64
+_RUN: Final = Path("/run")
 
 
 def configurations_of(process: SeenProcess) -> tuple[Traced, ...]:
@@ -38,6 +39,8 @@ def _pid_files(process: SeenProcess, name: str, told: str) -> Iterator[tuple[str
     if told:
         yield told, "named by its unit"
     for path in (f"/run/{name}.pid", f"/run/{name}/{name}.pid", f"/run/{name}/pid"):
+        yield path, "found in /run"
+    for path in sorted(str(one) for pattern in ("*.pid", "*/*.pid") for one in _RUN.glob(pattern)):
         yield path, "found in /run"
     if process.cwd != "/":
         for path in _sorted_pid_files(process.cwd):

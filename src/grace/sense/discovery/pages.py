@@ -28,6 +28,9 @@ _OF_THE_TOOLS: Final = re.compile(r"(?:promhttp|prometheus|go|python|process|scr
 """Counters that count the metrics page itself."""
 _FAILURES: Final = re.compile(r"(.*?)_?(?:errors?|failures?|failed)(?:_(?:requests?|calls?))?_total")
 _BUILD: Final = "prometheus_build_info"
+_COUNTS_NOTHING: Final = "has no counter of requests by status (yet: some begin with the first request)"
+_COUNTS_PAGES: Final = "counts the reading of its own pages among its requests"
+_HEALTH_OF_PROMETHEUS: Final = "/-/healthy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class Pages:
     is_prometheus: bool = False
     targets: tuple[str, ...] = ()
     """The pages that this Prometheus reads."""
+    down: tuple[str, ...] = ()
+    """Those that do not answer it, each with its reason."""
 
 
 SILENT: Final = Pages(speaks_http=False)
@@ -118,8 +123,11 @@ def _with_metrics(base: str, path: str, health: str, viewpoint: Viewpoint) -> Pa
         case Scrape(samples=samples):
             told = [(one.name, one.labels) for one in samples]
     rate = error_rate(url, told)
-    why = "" if rate else f"{url} has no counter of requests by status (yet: some begin with the first request)"
     is_prometheus = any(name == _BUILD for name, _ in told) and _is_prometheus(base, viewpoint)
+    why = "" if rate else f"{url} {_COUNTS_PAGES if is_prometheus else _COUNTS_NOTHING}"
+    targets = _targets(base, viewpoint) if is_prometheus else ()
+    if is_prometheus and _answers(f"{base}{_HEALTH_OF_PROMETHEUS}", viewpoint):
+        health = f"{base}{_HEALTH_OF_PROMETHEUS}"
     return Pages(
         speaks_http=True,
         metrics=url,
@@ -127,7 +135,8 @@ def _with_metrics(base: str, path: str, health: str, viewpoint: Viewpoint) -> Pa
         why_no_rate=why,
         health=health,
         is_prometheus=is_prometheus,
-        targets=tuple(_targets(base, viewpoint)) if is_prometheus else (),
+        targets=tuple(sorted({one.url for one in targets})),
+        down=tuple(sorted({f"{one.url} ({one.error})" for one in targets if one.health == "down"})),
     )
 
 
@@ -149,6 +158,8 @@ class _Wire(BaseModel):
 
 class _WireTarget(_Wire):
     url: str = Field(alias="scrapeUrl")
+    health: str = "unknown"
+    error: str = Field(alias="lastError", default="")
 
 
 class _WireTargets(_Wire):
@@ -168,9 +179,9 @@ def _is_prometheus(base: str, viewpoint: Viewpoint) -> bool:
     return found is not None and found.status == "success"
 
 
-def _targets(base: str, viewpoint: Viewpoint) -> Iterator[str]:
+def _targets(base: str, viewpoint: Viewpoint) -> tuple[_WireTarget, ...]:
     found = _ask(f"{base}/api/v1/targets?state=active", viewpoint)
-    yield from sorted({one.url for one in found.data.active} if found else set())
+    return found.data.active if found else ()
 
 
 def _ask(url: str, viewpoint: Viewpoint) -> _WireAnswer | None:

@@ -21,7 +21,11 @@ from grace.kit.procfs import (
     tcp_sockets,
 )
 
+_WITH_A_PATH: Final = 8
+"""So many words has the line of a local socket that has a path."""
 _GONE: Final = " (deleted)"
+_ACCEPTS: Final = 0x10000
+"""In the flags of a local socket: somebody listens at it."""
 _NOT_FILES: Final = ("/dev/", "/proc/", "/sys/", "/memfd:", "/anon_")
 
 
@@ -66,6 +70,8 @@ class SeenProcess:
     endpoints: tuple[Endpoint, ...] = ()
     """Where it listens."""
     talks_to: tuple[Endpoint, ...] = ()
+    local: tuple[str, ...] = ()
+    """The sockets in the file system at which it listens."""
     files: tuple[OpenFile, ...] = ()
 
     @property
@@ -110,6 +116,7 @@ def see_processes(proc: Path = PROC) -> Processes:
     try:
         pids = all_pids(proc)
         sockets = {one.inode: one for one in tcp_sockets(proc)}
+        local = _local_listeners(proc)
     except OSError as error:
         message = f"{error.filename or proc} cannot be read: {error.strerror}"
         raise Unlisted(message) from error
@@ -118,7 +125,7 @@ def see_processes(proc: Path = PROC) -> Processes:
     taken: set[str] = set()
     for pid in pids:
         try:
-            found = _look_at(pid, sockets, proc)
+            found = _look_at(pid, sockets, local, proc)
         except PermissionError:
             hidden.append(pid)
         except (FileNotFoundError, ProcessLookupError):
@@ -139,7 +146,19 @@ def owner_of(pid: int, proc: Path = PROC) -> int | None:
         return None
 
 
-def _look_at(pid: int, sockets: Mapping[str, TcpSocket], proc: Path) -> tuple[SeenProcess, set[str]] | None:
+def _local_listeners(proc: Path) -> dict[str, str]:
+    """Return the path of each socket in the file system at which somebody listens, by its inode."""
+    try:
+        lines = (proc / "net" / "unix").read_text(errors="replace").splitlines()[1:]
+    except FileNotFoundError:  # a system without local sockets
+        return {}
+    named = (words for line in lines if len(words := line.split(maxsplit=7)) == _WITH_A_PATH)
+    return {one[6]: one[7] for one in named if int(one[3], 16) & _ACCEPTS and one[7].startswith("/")}
+
+
+def _look_at(
+    pid: int, sockets: Mapping[str, TcpSocket], local: Mapping[str, str], proc: Path
+) -> tuple[SeenProcess, set[str]] | None:
     """Return a process and the sockets it has open; None for a kernel thread or one that is gone."""
     stat, argv = process_stat(pid, proc), argv_of(pid, proc)
     if stat is None or not stat.is_alive or not argv:
@@ -149,7 +168,9 @@ def _look_at(pid: int, sockets: Mapping[str, TcpSocket], proc: Path) -> tuple[Se
     cwd = str(at.readlink())
     inodes = {link[len("socket:[") : -1] for _, link in links if link.startswith("socket:[")}
     files = tuple(_files(pid, links, proc))
-    process = SeenProcess(stat, argv, cwd if _same(at, Path(cwd)) else "", _cgroups(pid, proc), files=files)
+    places = tuple(sorted({local[inode] for inode in inodes if inode in local}))
+    here = cwd if _same(at, Path(cwd)) else ""
+    process = SeenProcess(stat, argv, here, _cgroups(pid, proc), local=places, files=files)
     return _with_sockets(process, [sockets[inode] for inode in inodes if inode in sockets]), inodes
 
 

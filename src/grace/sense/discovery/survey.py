@@ -86,29 +86,52 @@ def _candidates(
     mains = {one.pid: one for one in seen.mains()}
     units = {pid: name for pid, one in seen.by_pid.items() if (name := unit_of(one.cgroups))}
     known = {name: read_unit(name, ground.unit_folders) for name in sorted(set(units.values()))}
-    for pid in _unheard_units(seen, mains, units, known) | (narrowing.pids & seen.by_pid.keys()):
-        mains.setdefault(pid, seen.by_pid[pid])
     by_id = {one.id: one for one in containers}
+    inside = _in_containers(seen, mains, by_id)
+    unheard = _unheard_units(seen, mains, units, known) | _local_databases(seen) | set(inside.values())
+    for pid in unheard | (narrowing.pids & seen.by_pid.keys()):
+        mains.setdefault(pid, seen.by_pid[pid])
     system: list[str] = []
     found: list[Candidate] = []
     own = 0
     for pid, one in sorted(mains.items()):
         if is_own(one.argv):
             own += 1
-        elif is_system(one.argv, one.stat.name) and pid not in narrowing.pids:
+            continue
+        container = by_id.get(container_of(one.cgroups))
+        if container is None and is_system(one.argv, one.stat.name) and pid not in narrowing.pids:
             system.append(program_of(one.argv))
-        else:
-            unit, container = known.get(units.get(pid, "")), by_id.get(container_of(one.cgroups))
-            found.append(
-                Candidate(_name(one, unit, container), one, one.endpoints, seen.family(pid, mains), unit, container)
-            )
+            continue
+        unit = known.get(units.get(pid, ""))
+        endpoints = one.endpoints
+        if container is not None and inside.get(container.id) == pid:
+            endpoints = tuple(dict.fromkeys((*endpoints, *container.endpoints)))
+        found.append(Candidate(_name(one, unit, container), one, endpoints, seen.family(pid, mains), unit, container))
     taken = {one.container.id for one in found if one.container}
     found += [
         Candidate(as_name(one.name), None, one.endpoints, container=one)
         for one in containers
-        if one.is_running and one.id not in taken
+        if one.is_at_work and one.id not in taken
     ]
     return sorted(found, key=lambda one: one.order), LeftOut(tuple(sorted(system)), own)
+
+
+def _in_containers(
+    seen: Processes, mains: Mapping[int, SeenProcess], containers: Mapping[str, Container]
+) -> dict[str, int]:
+    """Return of each container whose processes we may see the one that its ports lead to: a listener, or the eldest."""
+    found: dict[str, int] = {}
+    for one in sorted(seen.by_pid.values(), key=lambda one: (one.pid not in mains, one.stat.started_at, one.pid)):
+        container = container_of(one.cgroups)
+        if container in containers:
+            found.setdefault(container, one.pid)
+    return found
+
+
+def _local_databases(seen: Processes) -> set[int]:
+    """Return the databases that listen at a socket in the file system, of each family the eldest."""
+    servers = {one.pid: one for one in seen.by_pid.values() if one.local and database_server(one.argv)}
+    return {pid for pid, one in servers.items() if one.stat.parent not in servers}
 
 
 def _unheard_units(
@@ -168,8 +191,7 @@ def _pages(chosen: Sequence[Candidate], viewpoint: Viewpoint) -> dict[str, Pages
     bases: dict[str, str] = {
         one.name: base
         for one in chosen
-        if not (one.process and database_server(one.process.argv))
-        and (base := next((url for at in one.endpoints if (url := base_url(at))), None))
+        if not one.database and (base := next((url for at in one.endpoints if (url := base_url(at))), None))
     }
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = pool.map(partial(read_pages, viewpoint=viewpoint), bases.values())
