@@ -45,6 +45,7 @@ services:
     mode: auto
     labels: {note: NOTE}
     targets: [{kind: file, id: NOTE}]
+    restraint: {runs_per_hour: 1000}
 """
 _PLAYBOOK: Final = """\
 format: 1
