@@ -165,6 +165,30 @@ def test_a_plan_is_shown_and_nothing_is_opened(grace: Grace, world: HandWorld) -
     assert grace("runs", "--json", *world.as_("ann")).json["items"] == runs
 
 
+def test_a_clause_that_must_hold_for_longer_than_asked_says_why(grace: Grace, world: HandWorld) -> None:
+    planned = do(grace, world, *writing(world), *WELL, "--for", "100ms", "--plan", *sed(world, "9"))
+    why = "it is measured every 0.05 s, and a verdict rests on at least 5 samples"
+    assert f"service.error_rate must hold for 0.2 s, not 0.1 s: {why}" in planned.out
+    as_asked = do(grace, world, *writing(world), *WELL, "--for", "300ms", "--plan", *sed(world, "9"))
+    assert "for 0.3 s, every 0.05 s" in as_asked.out
+    assert "a verdict rests on" not in as_asked.out
+
+
+def test_a_plan_tells_for_what_its_run_would_be_aborted(grace: Grace, world: HandWorld) -> None:
+    elsewhere = world.folder / "elsewhere"
+    elsewhere.hardlink_to(world.config)
+    planned = do(grace, world, *writing(world), *WELL, "--plan", *sed(world, "9"))
+    done = do(grace, world, *writing(world), *WELL, *sed(world, "9"))
+    elsewhere.unlink()
+    objection = "1 hard link(s) outside of what would be kept"
+    assert (planned.code, done.code) == (Exit.REFUSED, Exit.ROLLED_BACK)
+    assert "it would stop before the first write: " in planned.out
+    assert str(world.config) in planned.out.partition("it would stop")[2]
+    assert objection in planned.out
+    assert objection in done.out, "the run stops for what its plan told"
+    assert "next: mend what would stop it" in planned.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
@@ -183,6 +207,13 @@ def test_a_plan_is_shown_and_nothing_is_opened(grace: Grace, world: HandWorld) -
         (("--writes", "CONFIG", "--undo", "echo 'open", "--", "true"), Exit.USAGE, "--undo"),
         (("--writes", "CONFIG", "--timeout", "soon", "--", "true"), Exit.USAGE, "--timeout: not a duration"),
         (("--writes", "CONFIG", "--for", "a while", "--", "true"), Exit.USAGE, "--for: not a duration"),
+        (("--writes", "CONFIG", "--for", "0s", "--", "true"), Exit.USAGE, "--for: '0s' is no time at all"),
+        (("--writes", "CONFIG", "--for", "2d", "--", "true"), Exit.USAGE, "--for: '2d' is too long; 1d at most"),
+        (
+            ("--writes", "CONFIG", "--timeout", "2h", "--", "true"),
+            Exit.USAGE,
+            "--timeout: '2h' is too long; 1h at most",
+        ),
         (("--save", "Bad Name!"), Exit.USAGE, "no name of a playbook"),
         (("--writes", "CONFIG", "--incident", "inc_01", "--", "true"), Exit.USAGE, "inc_01"),
         (("--writes", "CONFIG", "--", "echo", "${{ inputs.x }}"), Exit.REFUSED, "inputs"),

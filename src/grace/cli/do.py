@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
@@ -14,6 +14,7 @@ import typer
 from grace_sdk.client import ApiProblem, Json
 
 from grace.cli.calls import LAST, CommandFailed, JsonObject, Session, View
+from grace.cli.durations import read_duration
 from grace.cli.exits import Exit
 from grace.cli.expecting import read_expectation
 from grace.cli.following import Follower
@@ -25,8 +26,9 @@ from grace.cli.views import RunDetail, RunView
 from grace.cli.visiting import command_file, online
 from grace.kit.clock import SystemClock
 from grace.kit.ids import new_id
+from grace.model.contract import MINIMUM_SAMPLES, Phase
 from grace.model.handwork import BY_HAND
-from grace.model.quantities import duration_s
+from grace.model.plan import Plan
 from grace.settings import load_settings
 
 app = command_file()
@@ -43,6 +45,7 @@ class Foreseen(View):
 
     draft: Draft
     unwatched: dict[str, str]
+    objections: tuple[str, ...] = ()
 
 
 class Begun(View):
@@ -122,9 +125,9 @@ def do(  # noqa: PLR0913 - an option is a parameter
         "creates": [_absolute(path) for path in creates or ()],
         "undo": _words("--undo", undo),
         "expect": [read_expectation(one) for one in expect or ()],
-        "within": _duration("--within", within),
-        "lasting": _duration("--for", lasting),
-        "timeout": _duration("--timeout", timeout),
+        "within": read_duration("--within", within, "--within 30s", most="1d", may_be_nothing=True),
+        "lasting": read_duration("--for", lasting, "--for 5s", most="1d"),
+        "timeout": read_duration("--timeout", timeout, "--timeout 60s", most="1h"),
         "cwd": _absolute(cwd),
         "reason": reason,
         **({"environment": environment} if environment else {}),
@@ -149,15 +152,6 @@ def _absolute(path: str) -> str:
     return os.path.abspath(path)  # noqa: PTH100 - a Path would keep `..`, and nothing is to be looked up
 
 
-def _duration(option: str, written: str) -> str:
-    """Return a duration as it was written; fail with the name of the option where it is none."""
-    try:
-        duration_s(written)
-    except ValueError as error:
-        raise CommandFailed(Exit.USAGE, f"{option}: {error}", f"{option} 30s") from error
-    return written
-
-
 def _require_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         sentence = f"{name!r} is no name of a playbook: small letters, digits and dashes, 63 at most"
@@ -168,7 +162,7 @@ def _do(session: Session, asked: JsonObject, *, wait: bool) -> None:
     document = session.post("/api/do", {**asked, "key": new_id("do")})
     begun = session.read(Begun, document)
     if not session.screen.as_json and begun.foreseen is not None:
-        _show(session, begun.foreseen)
+        _show(session, begun.foreseen, asked)
         session.screen.line()
     if not wait:
         if session.screen.as_json:
@@ -193,21 +187,40 @@ def _foresee(session: Session, asked: JsonObject) -> None:
     if session.screen.as_json:
         session.screen.data(document)
     else:
-        _show(session, foreseen)
+        _show(session, foreseen, asked)
         session.screen.line()
         session.screen.line("Nothing was changed.")
-        session.screen.line("next: the same without --plan")
+        next_step = "mend what would stop it, then the same again" if foreseen.objections else "the same without --plan"
+        session.screen.line(f"next: {next_step}")
     decision = foreseen.draft.decision
-    if decision is not None and not decision.ruling.tier:
+    if foreseen.objections or (decision is not None and not decision.ruling.tier):
         raise typer.Exit(Exit.REFUSED)
 
 
-def _show(session: Session, foreseen: Foreseen) -> None:
+def _show(session: Session, foreseen: Foreseen, asked: JsonObject) -> None:
     if foreseen.draft.plan is not None:
         show_plan(session.screen, foreseen.draft.plan)
+        session.screen.bullets(_longer_than_asked(foreseen.draft.plan, asked))
     if foreseen.draft.decision is not None:
         show_decision(session.screen, foreseen.draft.decision)
+    session.screen.bullets(f"it would stop before the first write: {why}" for why in foreseen.objections)
     session.screen.bullets(f"not watched: {name} is unknown now, {why}" for name, why in foreseen.unwatched.items())
+
+
+def _longer_than_asked(plan: Plan, asked: JsonObject) -> Iterator[str]:
+    """Say which clauses must hold for longer than --for, and why."""
+    lasting, expected = asked["lasting"], asked["expect"]
+    if not isinstance(lasting, float) or not isinstance(expected, list):
+        return
+    with_their_own = {
+        str(one.get("metric", one.get("probe"))) for one in expected if isinstance(one, dict) and "for" in one
+    }
+    for clause in plan.contract.of(Phase.AFTER):
+        if clause.for_s > lasting and clause.name not in with_their_own:
+            yield (
+                f"{clause.name} must hold for {clause.for_s:g} s, not {lasting:g} s: it is measured every "
+                f"{clause.every_s:g} s, and a verdict rests on at least {MINIMUM_SAMPLES} samples"
+            )
 
 
 def _words(option: str, written: str) -> list[Json]:

@@ -200,7 +200,9 @@ def furnish(rooms: Rooms) -> Furnished:
         declared=_Declared(plugged.directory, mind.shelf),
         knowledge=ReferenceDesk(mind.shelf.knowledge),
         drills=drills,
-        by_hand=HandDesk(record, runs, mint, HandThinker(mind.thinker), Watcher(plugged.eyes, clock)),
+        by_hand=HandDesk(
+            record, runs, mint, HandThinker(mind.thinker), Watcher(plugged.eyes, clock), plugged.providers
+        ),
         restraint=restraint,
         doctor=_doctor(rooms, plugged, mind, halts, tokens),
         mesh=rooms.mesh,

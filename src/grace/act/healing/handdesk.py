@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -13,6 +13,8 @@ from grace.act.healing.beginning import standing_by_hand
 from grace.act.healing.handthinking import HandThinker
 from grace.act.healing.runs import Runs
 from grace.act.healing.worst import Watcher
+from grace.act.safehold import Provider
+from grace.act.safehold.objections import objections
 from grace.kit.digests import digest_of
 from grace.kit.ids import IdMint
 from grace.kit.redaction import Limits, redact, redact_text
@@ -41,6 +43,8 @@ class Foreseen:
 
     draft: DryPlan
     unwatched: Mapping[str, str]
+    objections: tuple[str, ...] = ()
+    """Why the state of a target could not be kept now, so that the run would be aborted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +73,14 @@ class HandDesk:
     mint: IdMint
     thinker: HandThinker
     watcher: Watcher
+    providers: Mapping[str, Provider]
 
     def foresee(self, asked: AskedByHand, by: str, incident: Incident | None = None) -> Foreseen | Refusal:
         """Return diagnosis, plan and decision; change nothing, open nothing."""
         ready = self._ready(asked, by, incident)
-        return ready if isinstance(ready, Refusal) else ready.foreseen
+        if isinstance(ready, Refusal) or ready.foreseen.draft.plan is None:
+            return ready if isinstance(ready, Refusal) else ready.foreseen
+        return replace(ready.foreseen, objections=objections(ready.foreseen.draft.plan, self.providers))
 
     def begin(self, asked: AskedByHand, by: str, *, incident: Incident | None = None, key: str = "") -> Begun | Refusal:
         """Open the run; asked again under the same key, with the same command, return the run that stands."""

@@ -60,6 +60,8 @@ class ForeseenView(View):
     draft: DryPlan
     unwatched: dict[str, str]
     """Indicators that are unknown now, so that nothing will watch them, and why."""
+    objections: tuple[str, ...] = ()
+    """Why the state of a target could not be kept now, so that the run would be aborted; told when only foreseen."""
 
 
 class BegunView(View):
@@ -107,7 +109,7 @@ def _asked(body: WantedByHand) -> AskedByHand:
 
 
 def _told(foreseen: Foreseen) -> ForeseenView:
-    return ForeseenView(draft=foreseen.draft, unwatched=dict(foreseen.unwatched))
+    return ForeseenView(draft=foreseen.draft, unwatched=dict(foreseen.unwatched), objections=foreseen.objections)
 
 
 def _refused(house: House, body: WantedByHand, refusal: Refusal) -> ProblemError:
