@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from grace.cli.calls import Session, View
+from grace.cli.durations import read_duration
 from grace.cli.screen import marked
 from grace.cli.visiting import command_file, online
 from grace.cli.wording import counted
@@ -70,6 +71,7 @@ def report(
     service: Annotated[str, typer.Option("--service", metavar="NAME", help="Only those of one service.")] = "",
 ) -> None:
     """List what GRACE would have done, what was done, the minutes between, and whether the contract came to hold."""
+    read_duration("--since", since, "grace report --since 30d", most="366d")
     document = session.get("/api/report", {"since": since, **({"service": service} if service else {})})
     if session.screen.as_json:
         session.screen.data(document)
