@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from grace.doctor.watched import Services, main_process, reading, target
+from grace.doctor.watched import Services, evidence, main_process, reading, target, unwatched
 from grace.kit.clock import SystemClock
 from grace.model.examination import CheckResult, Health
 from grace.model.reading import Known, Unknown
@@ -185,3 +185,20 @@ def test_a_probe_that_answers_with_words_is_well_and_has_no_number() -> None:
     one = reading("shop", "state", "process.state", Known(value="running"), 0.002)
     assert (one.health, one.value) == (Health.OK, None)
     assert one.found == "known running in 2 ms"
+
+
+def test_evidence_that_is_not_there_is_told_and_none_of_it_is_read(tmp_path: Path) -> None:
+    log = tmp_path / "shop.log"
+    log.write_text("started\n")
+    there, absent = evidence(Service(name="shop", evidence=(str(log), str(tmp_path / "none.log"))))
+    assert (there.health, there.value, there.unit) == (Health.OK, 8, "bytes")
+    assert absent.health is Health.WARNING
+    assert absent.next
+    assert list(evidence(Service(name="shop"))) == []
+
+
+def test_a_service_of_which_nothing_is_measured_is_unknown(tmp_path: Path) -> None:
+    (told,) = unwatched(Service(name="shop"))
+    assert (told.health, told.about) == (Health.UNKNOWN, "shop")
+    assert list(unwatched(Service(name="shop", pid_file=str(tmp_path / "shop.pid")))) == []
+    assert list(unwatched(shop("host.disk_free_share", {"path": "/"}))) == []

@@ -152,7 +152,7 @@ def start_exporter(machine: Machine, port: int = 9100) -> Part:
 
 def start_postgres(machine: Machine, listens: str = "127.0.0.1") -> Part:
     """Start a PostgreSQL with its socket at the usual place; an empty `listens` leaves TCP out."""
-    programs = max(Path("/usr/lib/postgresql").glob("*/bin/postgres")).parent
+    programs = max(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda one: float(one.parts[4])).parent
     as_postgres = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]
     machine.call(["install", "-d", "-o", "postgres", "/run/postgresql", "/run/pg"])
     made = machine.call(

@@ -18,6 +18,7 @@ class Recorded:
     """Writes processes and sockets below a folder."""
 
     proc: Path
+    _unix: list[str] = field(default_factory=list[str])
     _tcp: dict[str, list[str]] = field(default_factory=lambda: {"tcp": [], "tcp6": []})
 
     def process(
@@ -51,6 +52,9 @@ class Recorded:
     def listens(self, inode: int, address: str, port: int, uid: int = 1000) -> None:
         self._socket(inode, (address, port), ("::" if ":" in address else "0.0.0.0", 0), LISTENING, uid)
 
+    def listens_locally(self, inode: int, path: str) -> None:
+        self._unix.append(f"0000000000000000: 00000002 00000000 00010000 0001 01 {inode} {path}")
+
     def connected(self, inode: int, address: str, port: int) -> None:
         self._socket(inode, ("127.0.0.1", 50_000 + inode % 1000), (address, port), CONNECTED, 1000)
 
@@ -58,6 +62,8 @@ class Recorded:
         (self.proc / "net").mkdir(parents=True, exist_ok=True)
         for name, lines in self._tcp.items():
             (self.proc / "net" / name).write_text("\n".join(["  sl  local_address rem_address   st", *lines, ""]))
+        head = "Num       RefCount Protocol Flags    Type St Inode Path"
+        (self.proc / "net" / "unix").write_text("\n".join([head, *self._unix, ""]))
 
     def _socket(self, inode: int, local: tuple[str, int], remote: tuple[str, int], state: str, uid: int) -> None:
         name = "tcp6" if ":" in local[0] else "tcp"

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from grace.sense.discovery.containers import container_of, see_containers
+from grace.sense.discovery.databases import database_in
 from grace.sense.discovery.findings import Unseen
 
 ID = "3f" * 32
@@ -103,3 +104,17 @@ def test_no_daemon_is_no_containers_and_a_dead_socket_is_unknown(socket_path: Pa
 )
 def test_a_process_tells_its_container(groups: tuple[str, ...], expected: str) -> None:
     assert container_of(groups) == expected
+
+
+@pytest.mark.parametrize(
+    ("image", "command", "expected"),
+    [
+        ("postgres:15", "docker-entrypoint.sh postgres", "PostgreSQL"),
+        ("registry.example.com:5000/team/redis@sha256:00", "/start", "Redis"),
+        ("team/storage", "/usr/bin/tini -- /usr/bin/redis-server *:6379", "Redis"),
+        ("team/redis-ui:2", "node server.js", ""),
+        ("", "", ""),
+    ],
+)
+def test_a_database_is_known_by_its_command_or_else_by_its_image(image: str, command: str, expected: str) -> None:
+    assert database_in(image, command) == expected

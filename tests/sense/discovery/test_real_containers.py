@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,8 @@ SECOND_NS = 1_000_000_000
 
 
 @pytest.fixture
-def docker(tmp_path: Path) -> Generator[Docker]:
+def docker(tmp_path: Path, require_tool: Callable[[str], Path]) -> Generator[Docker]:
+    require_tool("busybox")
     with open_machine(tmp_path) as machine:
         yield start_docker(machine)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -39,6 +39,7 @@ JOBS: Final = {
     "prometheus": ["127.0.0.1:9090"],
     "gone": ["127.0.0.1:9"],
 }
+TOOLS: Final = ("busybox", "pg_createcluster", "prometheus", "prometheus-node-exporter")
 AS_NOBODY: Final = """
 import os, sys
 from grace.cli.program import run
@@ -92,7 +93,9 @@ def _start_bookings(machine: Machine) -> Part:
 
 
 @pytest.fixture(scope="module")
-def proposed(tmp_path_factory: pytest.TempPathFactory) -> Generator[Proposed]:
+def proposed(tmp_path_factory: pytest.TempPathFactory, require_tool: Callable[[str], Path]) -> Generator[Proposed]:
+    for tool in TOOLS:
+        require_tool(tool)
     with open_machine(tmp_path_factory.mktemp("machine")) as machine:
         docker = start_docker(machine)
         health = {"Test": HEALTH, "Interval": SECOND_NS, "Timeout": SECOND_NS}
@@ -213,7 +216,8 @@ def test_the_doctor_proves_each_part_and_says_which_one_is_gone(proposed: Propos
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Generator[Machine]:
+def machine(tmp_path: Path, require_tool: Callable[[str], Path]) -> Generator[Machine]:
+    require_tool("pg_createcluster")
     with open_machine(tmp_path) as opened:
         yield opened
 

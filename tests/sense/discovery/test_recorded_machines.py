@@ -260,3 +260,38 @@ def test_what_a_service_is_connected_to_is_what_it_depends_on(machine: Recorded,
 def test_a_machine_without_proc_says_so(tmp_path: Path) -> None:
     with pytest.raises(Unlisted, match="cannot be read"):
         see_processes(tmp_path / "nothing")
+
+
+def test_a_write_ahead_log_is_no_log_and_neither_is_what_a_database_appends_to(
+    machine: Recorded, look: Look, tmp_path: Path
+) -> None:
+    written = {
+        "00000000": b"\x01\x00\x20\x00\x00\x00",
+        "app": b"started\n",
+        "coloured": b"\x1b[32mstarted\n",
+        "new": b"",
+    }
+    for name, content in written.items():
+        (tmp_path / name).write_bytes(content)
+    machine.listens(71, "127.0.0.1", 8001)
+    machine.process(100, ["/srv/notes/notesd"], sockets=[71], files={str(tmp_path / name): APPEND for name in written})
+    appended = {name: tmp_path / name for name in ("appendonly.aof", "redis.log")}
+    for file in appended.values():
+        file.write_text("*2\r\n$6\r\nSELECT\r\n")
+    machine.listens(72, "127.0.0.1", 6379)
+    machine.process(101, ["redis-server *:6379"], sockets=[72], files={str(one): APPEND for one in appended.values()})
+    notes, redis = look().services
+    assert [Path(one.value).name for one in notes.logs] == ["app", "coloured", "new"]
+    assert [Path(one.value).name for one in redis.logs] == ["redis.log"]
+
+
+def test_a_database_is_found_at_its_socket_and_other_local_listeners_are_not(machine: Recorded, look: Look) -> None:
+    machine.listens_locally(71, "/run/postgresql/.s.PGSQL.5432")
+    machine.listens_locally(72, "/run/agent.sock")
+    machine.listens_locally(73, "@abstract")
+    machine.process(100, ["/usr/lib/postgresql/15/bin/postgres", "-D", "/data"], sockets=[71, 73])
+    machine.process(101, ["postgres: checkpointer "], parent=100, sockets=[71])
+    machine.process(102, ["/srv/agent"], sockets=[72])
+    service = _only(look())
+    assert (service.name, service.main_pid, service.endpoints) == ("postgresql", 100, ())
+    assert service.source.endswith("listens at /run/postgresql/.s.PGSQL.5432")
