@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import grace_sdk
 import pytest
@@ -114,6 +115,19 @@ def test_delivery_says_once_that_it_stopped_and_once_that_it_goes_on(
     assert grace_sdk.flush(20.0)
     assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
     assert "503" in caplog.messages[0]
+    assert (
+        "they wait in memory alone and are sent later; what is not sent when this process ends is lost" in caplog.text
+    )
+
+
+def test_what_is_on_disk_is_said_to_be_kept(sink: Sink, caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    sink.status = 503
+    grace_sdk.init(sink.dsn(), spool=tmp_path / "spool")
+    grace_sdk.capture(message="x")
+    grace_sdk.flush(0.2)
+    assert "they are kept in the spool and sent later" in caplog.text
+    sink.status = 202
+    assert grace_sdk.flush(20.0)
 
 
 def test_captures_of_many_threads_all_arrive(sink: Sink) -> None:

@@ -24,6 +24,11 @@ _FIRST_RETRY_S: Final = 0.2
 _LAST_RETRY_S: Final = 30.0
 _LOOK_AROUND_S: Final = 5.0
 
+_ON_DISK: Final = "are kept in the spool and sent later"
+_IN_MEMORY: Final = (
+    "wait in memory alone and are sent later; what is not sent when this process ends is lost, which a spool prevents"
+)
+
 _log: Final = logging.getLogger("grace_sdk")
 
 
@@ -111,7 +116,8 @@ class Sender:
 
     def _note_postponed(self, parcel: Parcel, outcome: Postponed) -> None:
         if not self.problem:
-            _log.warning("GRACE does not take signals (%s); they are kept and sent later.", outcome.why)
+            where = _IN_MEMORY if parcel.file is None else _ON_DISK
+            _log.warning("GRACE does not take signals (%s); they %s.", outcome.why, where)
         self.problem = outcome.why
         self._outbox.put_back(parcel)
 
