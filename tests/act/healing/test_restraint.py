@@ -284,7 +284,13 @@ def test_an_incident_that_keeps_coming_back_is_told_once_and_people_are_asked(sh
     asked = shop.decides("a")
     assert (asked.ruling, asked.mode, asked.quorum) == (Ruling.ACT_WITH_APPROVAL, Mode.SUGGEST, 1)
     assert "flapping" in asked.reason
-    assert shop.desk.on("inc_a").flapping is not None
+    by_now = shop.desk.on("inc_a").flapping
+    assert by_now is not None
+    assert (FlappingChanged.model_validate(told).reopenings, by_now.reopenings) == (3, 4)
+    assert "it came back 4 times" in by_now.why
+    shop.opens(occurrence=6)
+    assert [one.reopenings for one in shop.desk.standing().flapping] == [5]
+    shop.clock.advance(60)
     shop.clock.advance(RULE.flap_quiet)
     shop.restrainer.tell_who_is_steady()
     shop.restrainer.tell_who_is_steady()

@@ -12,6 +12,7 @@ from grace.act.healing.queue import Queue, told
 from grace.govern.policy import PolicyEngine, Question
 from grace.govern.restraint import history
 from grace.govern.restraint.breaker import Breaker, Position
+from grace.govern.restraint.flapping import Flapping
 from grace.govern.restraint.restraints import Restraints, Standing, breaker_of, is_incident, open_in_words
 from grace.kit.clock import to_rfc3339
 from grace.kit.ids import IdMint
@@ -85,14 +86,15 @@ class Restrainer:
         """Say of each incident that flapped and flaps no more that it is steady again."""
         for began in self._told_flapping():
             key = f"{began.incident_id}/flapping_ended/{to_rfc3339(began.since)}"
-            if self.reader.find(key) is None and not self._flaps(began):
+            if self.reader.find(key) is None and self._flaps(began) is None:
                 why = "it stayed away long enough, or a person said so"
                 ended = began.model_copy(update={"why": why})
                 self.journal.append(_about_incident(key, EventType.INCIDENT_FLAPPING_ENDED, ended))
 
     def flapping(self) -> list[FlappingChanged]:
-        """Return the incidents that flap now, as they were told when it began."""
-        return [one for one in self._told_flapping() if self._flaps(one)]
+        """Return the incidents that flap now, and how often each has come back by now."""
+        found = ((began, self._flaps(began)) for began in self._told_flapping())
+        return [_by_now(began, flaps) for began, flaps in found if flaps is not None]
 
     def breakers(self) -> list[tuple[BreakerChanged, Breaker]]:
         """Return the breakers that are not closed now, each with the entry that opened it first or again."""
@@ -202,12 +204,10 @@ class Restrainer:
             newest.setdefault(began.incident_id, began)
         return list(newest.values())
 
-    def _flaps(self, began: FlappingChanged) -> bool:
+    def _flaps(self, began: FlappingChanged) -> Flapping | None:
         rule = self.restraints.rule(began.service, began.environment)
         with self.reader.read() as connection:
-            return (
-                self.restraints.flapping(connection, began.incident_id, rule, self.restraints.clock.now()) is not None
-            )
+            return self.restraints.flapping(connection, began.incident_id, rule, self.restraints.clock.now())
 
     def _owner(self, service: str, environment: str) -> str:
         declared = self.restraints.directory.service(service, environment)
@@ -280,6 +280,12 @@ def _subjects(connection: Connection, run: Run) -> tuple[str, ...]:
     locked = history.locked_by(connection, run.id)
     targets = () if locked is None else LocksTaken.model_validate_json(locked).targets
     return (*((run.incident_id,) if run.incident_id else ()), *targets)
+
+
+def _by_now(began: FlappingChanged, flaps: Flapping) -> FlappingChanged:
+    """Return what was told when the flapping began, with what has come since."""
+    why = f"it came back {flaps.reopenings} times, last at {to_rfc3339(flaps.last)}; a person is asked"
+    return began.model_copy(update={"reopenings": flaps.reopenings, "why": why})
 
 
 def _about_incident(key: str, type_: EventType, changed: FlappingChanged) -> Draft:
