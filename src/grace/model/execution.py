@@ -90,6 +90,6 @@ class Undoing(Noun):
     @property
     def is_complete(self) -> bool:
         """Tell whether every object is equal again and every other write verifiably compensated."""
-        equal = all(item.state in {"equal", "untouched"} for item in self.restorations)
+        equal = all(item.is_back for item in self.restorations)
         compensated = all(item.state is StepState.DONE for item in self.compensations)
         return equal and compensated and not self.unrecoverable

@@ -66,3 +66,8 @@ class Restoration(Noun):
     ours: str | None
     now: str | None
     difference: str = ""
+
+    @property
+    def is_back(self) -> bool:
+        """Tell whether the object is what it was before."""
+        return self.state in {RestoreState.EQUAL, RestoreState.UNTOUCHED}

@@ -13,7 +13,7 @@ from grace.act.healing.story import Stop, Stopped, Story
 from grace.model.approval import Approval, ApprovalState
 from grace.model.decision import Decision
 from grace.model.plan import Plan
-from grace.model.settlement import SettlementKind
+from grace.model.settlement import AbortReason, SettlementKind
 
 TOPIC = "approval"
 """What a waiting run listens to."""
@@ -57,7 +57,7 @@ class Asking:
     def _state(self, story: Story) -> dict[str, JsonValue]:
         approval = self._approvals.of(story.run.id)
         stop = self._safe_points.read(story)
-        if stop is not None and stop.reason == "cancelled":
+        if stop is not None and stop.reason is AbortReason.CANCELLED:
             return {"state": "cancelled", "stop": stop.to_json()}
         if approval is None:
             missing = Stop(kind=SettlementKind.DENIED, sentence="the question is not on the record")

@@ -10,7 +10,7 @@ from grace.act.healing.story import Stop, Story
 from grace.model.decision import Decision
 from grace.model.escalation import Escalation
 from grace.model.events import EventType, IncidentClosed, TargetChanged
-from grace.model.execution import Execution, Undoing
+from grace.model.execution import Execution, StepState, Undoing
 from grace.model.ledger_entry import Draft
 from grace.model.plan import Plan, Remedy, Reversibility
 from grace.model.run import Run, RunKind
@@ -134,17 +134,13 @@ def undone(plan: Plan, why: str, undoing: Undoing) -> Stop:
         *(
             f"{item.target.id}: {item.state} {item.difference}".strip()
             for item in undoing.restorations
-            if not _is_back(item.state)
+            if not item.is_back
         ),
         *(
             f"undo of {item.id}: {item.state} {item.why}".strip()
             for item in undoing.compensations
-            if item.state != "done"
+            if item.state is not StepState.DONE
         ),
     ]
     prefix = "it cannot be undone" if plan.reversibility is Reversibility.IRREVERSIBLE else "not everything is back"
     return Stop(kind=SettlementKind.NOT_RESTORED, sentence=f"{why}; {prefix}: " + "; ".join(missing))
-
-
-def _is_back(state: str) -> bool:
-    return state in {"equal", "untouched"}

@@ -8,7 +8,7 @@ from datetime import datetime
 from grace.act.healing.telling_restraint import RESTRAINT_TELLERS, Payload, Told
 from grace.kit.wording import written_fact, written_members
 from grace.model.approval import Answer, Approval
-from grace.model.contract import Clause, Comparator
+from grace.model.contract import Clause, Comparator, Phase
 from grace.model.decision import Decision
 from grace.model.diagnosis import Diagnosis
 from grace.model.escalation import Escalation
@@ -304,7 +304,7 @@ def expects(clause: Clause) -> str:
         value = f"{value:.0%}"
     window = (
         f" within {clause.within_s:g} s for {clause.for_s:g} s, every {clause.every_s:g} s"
-        if clause.phase == "after"
+        if clause.phase is Phase.AFTER
         else ""
     )
     return f"{clause.name} {_COMPARED[clause.comparator]} {written_fact(value)}{window}"

@@ -151,7 +151,7 @@ class Undoer:
         return tuple([await self._confirmed(item) for item in restorations])
 
     async def _confirmed(self, item: Restoration) -> Restoration:
-        if item.state not in {RestoreState.EQUAL, RestoreState.UNTOUCHED} or not item.before.startswith("sha256:"):
+        if not item.is_back or not item.before.startswith("sha256:"):
             return item
         provider = self._providers[item.provider]
         if not provider.confirms_by_digest:

@@ -27,6 +27,7 @@ from grace.model.observation import Difference, Mark, MarkWord, Observation
 from grace.model.plan import Plan
 from grace.model.quantities import duration_s
 from grace.model.settlement import SettlementKind
+from grace.model.verdict import Finding
 from grace.record.store.tables import incidents, runs
 
 router = APIRouter(prefix="/api", tags=["report"])
@@ -170,7 +171,7 @@ def _line(house: House, row: RowMapping, plan: Plan | None) -> WouldHave:
         would_have=_would_have(document.get("decision")),
         steps=_steps(plan) if plan else [],
         contract=seen.finding.value if seen else _WATCHING,
-        minutes=round(seen.after_s / _MINUTE_S, 1) if seen and seen.finding.value == "met" else None,
+        minutes=round(seen.after_s / _MINUTE_S, 1) if seen and seen.finding is Finding.MET else None,
         was_done=_was_done(seen) if seen else [],
         marks=list(newest.values()),
     )
