@@ -27,19 +27,7 @@ from grace.kit.filesystem.survey import Scope
 from grace.model.execution import Outcome, StepState
 from tests.act.workbench import Bench
 from tests.conformance.hands import RULES, found_actions
-
-SEEDS: Final = 200
-PART: Final = 40
-FEW: Final = 6
-
-
-def parts() -> list[Any]:
-    """Run a few seeds always, and all of them, in parts, where slow tests run."""
-    slow = [
-        pytest.param(range(start, min(start + PART, SEEDS)), id=f"from-{start}", marks=pytest.mark.slow)
-        for start in range(FEW, SEEDS, PART)
-    ]
-    return [pytest.param(range(FEW), id="few"), *slow]
+from tests.conformance.seeds import in_parts
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +129,7 @@ def world(bench: Bench) -> Iterator[Callable[[], Path]]:
     shutil.rmtree(place, ignore_errors=True)
 
 
-@pytest.mark.parametrize("seeds", parts())
+@pytest.mark.parametrize("seeds", in_parts(few=6, part=40))
 def test_a_command_spares_the_changes_of_others_and_is_taken_back_exactly_or_said_not_to_be(
     bench: Bench, world: Callable[[], Path], seeds: range
 ) -> None:
@@ -249,7 +237,7 @@ def request_pair(documents: Documents, chance: random.Random) -> tuple[Pair, str
     return Pair(deed, undo, is_honest=chance.random() < 0.7), path
 
 
-@pytest.mark.parametrize("seeds", parts())
+@pytest.mark.parametrize("seeds", in_parts(few=6, part=40))
 def test_a_request_spares_the_changes_of_others_and_is_taken_back_exactly_or_said_not_to_be(
     bench: Bench, documents: Documents, seeds: range
 ) -> None:

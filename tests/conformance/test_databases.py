@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
 
 import pytest
 
@@ -26,19 +25,7 @@ from grace.model.target import Target
 from grace.model.warrant import Refusal
 from tests.act.workbench import HOST, Bench, KeptJournal, taken
 from tests.conformance.databases import FORBIDDEN, Content, Part, attempted, content, make, statement
-
-SEEDS: Final = 200
-PART: Final = 50
-FEW: Final = 8
-
-
-def parts() -> list[Any]:
-    """Run a few seeds always, and all of them, in parts, where slow tests run."""
-    slow = [
-        pytest.param(range(start, min(start + PART, SEEDS)), id=f"from-{start}", marks=pytest.mark.slow)
-        for start in range(FEW, SEEDS, PART)
-    ]
-    return [pytest.param(range(FEW), id="few"), *slow]
+from tests.conformance.seeds import in_parts
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +76,7 @@ def tried(bench: Bench, name: str, seed: int) -> Tried:
     return Tried(bench, path, tables, sql, chance, before, kept, journal, outcome)
 
 
-@pytest.mark.parametrize("seeds", parts())
+@pytest.mark.parametrize("seeds", in_parts(few=8, part=50))
 def test_a_change_of_a_mean_database_is_taken_back_exactly_or_never_made(bench: Bench, seeds: range) -> None:
     ends: Counter[StepState] = Counter()
     for seed in seeds:
@@ -105,7 +92,7 @@ def test_a_change_of_a_mean_database_is_taken_back_exactly_or_never_made(bench: 
     assert ends[StepState.DONE] >= len(seeds) / 3, "too few of the changes were made for this to say anything"
 
 
-@pytest.mark.parametrize("seeds", parts())
+@pytest.mark.parametrize("seeds", in_parts(few=8, part=50))
 def test_what_others_did_to_a_mean_database_stays_or_stops_the_undo(bench: Bench, seeds: range) -> None:
     foreign = 0
     number = seeds.start * 10

@@ -24,10 +24,8 @@ from grace.model.execution import Outcome, StepState
 from grace.model.plan import Reversibility
 from tests.act.workbench import Bench
 from tests.conformance.hands import RULES, found_actions
+from tests.conformance.seeds import in_parts
 
-SEEDS: Final = 200
-PART: Final = 50
-FEW: Final = 6
 SIGNALS: Final = ("HUP", "USR1", "USR2")
 ZOO: Final = """
 import fcntl, os, signal, socket, sys
@@ -59,15 +57,6 @@ for line in sys.stdin:
     print(pid, flush=True)
 """
 """Forks a process for each line: it locks a file, listens, writes its pid, and counts what it is sent."""
-
-
-def parts() -> list[Any]:
-    """Run a few seeds always, and all of them, in parts, where slow tests run."""
-    slow = [
-        pytest.param(range(start, min(start + PART, SEEDS)), id=f"from-{start}", marks=pytest.mark.slow)
-        for start in range(FEW, SEEDS, PART)
-    ]
-    return [pytest.param(range(FEW), id="few"), *slow]
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +163,7 @@ def test_neither_claims_a_way_back_that_it_has_not(bench: Bench) -> None:
     assert {actions[f"process.{verb}"].spec.provider for verb in ("terminate", "signal")} == {None}
 
 
-@pytest.mark.parametrize("seeds", parts())
+@pytest.mark.parametrize("seeds", in_parts(few=6, part=50))
 def test_a_signal_and_its_undo_each_reach_the_process_once(bench: Bench, zoo: Zoo, seeds: range) -> None:
     one, other = zoo.animal(), zoo.animal()
     sent = [0, 0, 0]
@@ -192,7 +181,7 @@ def test_a_signal_and_its_undo_each_reach_the_process_once(bench: Bench, zoo: Zo
     assert other.seen() == (0, 0, 0)
 
 
-@pytest.mark.parametrize("seeds", parts())
+@pytest.mark.parametrize("seeds", in_parts(few=6, part=50))
 def test_a_process_is_ended_and_no_other(bench: Bench, zoo: Zoo, seeds: range) -> None:
     spared = zoo.animal()
     for seed in seeds:
@@ -209,7 +198,7 @@ def test_a_process_is_ended_and_no_other(bench: Bench, zoo: Zoo, seeds: range) -
 
 
 @pytest.mark.parametrize("verb", ["terminate", "signal"])
-@pytest.mark.parametrize("seeds", parts())
+@pytest.mark.parametrize("seeds", in_parts(few=6, part=50))
 def test_a_process_that_others_changed_is_spared(bench: Bench, zoo: Zoo, verb: str, seeds: range) -> None:
     one, other, idle = zoo.animal(), zoo.animal(), zoo.animal()
     idle.lets_go()
