@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 import grace_sdk
 import pytest
-from grace_sdk import blocks, names, phrases
+from grace_sdk import blocks, letters, names, phrases
 from grace_sdk.redaction import REDACTED, is_secret_name, redact, redact_labels, redact_text
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grace.kit import secret_blocks, secret_names, secret_phrases
+from grace.kit import secret_blocks, secret_letters, secret_names, secret_phrases
 from tests.sdk.sink import Sink
 
 _CORPUS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "redaction_corpus.json").read_text())
@@ -42,10 +42,50 @@ def test_what_looks_like_a_file_is_redacted_once_for_all(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ours", "the_servers"), [(blocks, secret_blocks), (names, secret_names), (phrases, secret_phrases)]
+    ("ours", "the_servers"),
+    [(blocks, secret_blocks), (letters, secret_letters), (names, secret_names), (phrases, secret_phrases)],
 )
 def test_server_and_sdk_see_the_same_secrets(ours: ModuleType, the_servers: ModuleType) -> None:
     assert inspect.getsource(ours) == inspect.getsource(the_servers)
+
+
+_ALIKE = (
+    "p\u0430ssword",
+    "pass\u200bword",
+    "t\u043eken",
+    "\uff1d",
+    "=",
+    ":",
+    " ",
+    "\n",
+    '"',
+    "\u200d",
+    "\ufb01x",
+    "w\u00f6rt",
+    "hunter2",
+)
+
+
+@given(st.lists(st.sampled_from(_ALIKE), max_size=15).map("".join))
+def test_what_only_an_eye_sees_is_hidden_as_if_it_were_written_and_nothing_is_added(text: str) -> None:
+    once = redact_text(text)
+    assert redact_text(once) == once
+    as_written, as_seen = redact_text(letters.plain(text)), letters.plain(once)
+    assert as_seen.count("hunter2") <= as_written.count("hunter2")
+    rest = iter(text)
+    assert all(letter in rest for part in once.split(REDACTED) for letter in part), "what is kept stood there"
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "stays"),
+    [
+        ("\u0430=12 b\u00f6", "a=[redacted] bo", "\u0430=[redacted] b\u00f6"),
+        ("\u0430=1,2,3, b", "a=[redacted],[redacted] b", "\u0430=[redacted] b"),
+        ("\u0430=1", "something else", "something else"),
+    ],
+)
+def test_a_mask_that_could_be_in_two_places_covers_both(text: str, found: str, stays: str) -> None:
+    assert letters.masked(text, found, REDACTED) == stays
 
 
 @pytest.mark.parametrize("name", _CORPUS["keys"]["secret"])

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from grace_sdk.blocks import hide_flows, hide_lines
+from grace_sdk.letters import masked, plain
 from grace_sdk.names import introduces_credentials, names_credentials
 from grace_sdk.phrases import hide_elements, hide_named, hide_phrases, may_hold_a_phrase
 
@@ -132,7 +133,16 @@ def redact_labels(labels: dict[str, str]) -> dict[str, str]:
 
 
 def redact_text(text: str) -> str:
-    """Return a text with every secret replaced that a pattern knows."""
+    """Return a text with every secret replaced that a pattern knows, also one that only an eye sees."""
+    redacted = _redact_written(text)
+    if redacted.isascii():
+        return redacted
+    shown = plain(redacted)
+    found = _redact_written(shown)
+    return redacted if found == shown else masked(redacted, found, REDACTED)
+
+
+def _redact_written(text: str) -> str:
     if len(text) < _SHORTEST_BARE_SECRET and text.isalnum():
         return text
     if "-----BEGIN" in text:
@@ -154,12 +164,14 @@ def _redact_short(name: str) -> str:
 @lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
     """Tell whether a key or header of this name holds a secret; whole words count, so `author` does not."""
+    name = plain(name)
     return is_telling_name(name) or not _SECRET_AS_KEYS.isdisjoint(_words(name)) or names_credentials(name)
 
 
 @lru_cache(maxsize=4096)
 def is_telling_name(name: str) -> bool:
     """Tell whether what follows this name even in a sentence is a secret."""
+    name = plain(name)
     words = _words(name)
     joined = "".join(words)
     return (

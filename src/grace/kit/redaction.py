@@ -10,6 +10,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from grace.kit.secret_blocks import hide_flows, hide_lines
+from grace.kit.secret_letters import masked, plain
 from grace.kit.secret_phrases import hide_elements, hide_named, hide_phrases
 from grace.kit.secrets import CUT, EMAIL, MARK, SHAPES, Shape, introduces_a_secret, may_hold_a_secret, names_a_secret
 
@@ -97,6 +98,8 @@ class _Walk:
             return text
         cut = self._cut(text)
         redacted = self._searched(cut) if not is_usual or may_hold_a_secret(cut.lower()) else cut
+        if not redacted.isascii():
+            redacted = self._without_look_alikes(redacted)
         if is_usual and redacted == cut:
             _clean.add(cut)
         # A mark may be longer than what it replaced.
@@ -117,6 +120,14 @@ class _Walk:
             redacted, found = hide(redacted, introduces_a_secret, _MARKS)
             self.count += found
         return redacted
+
+    def _without_look_alikes(self, text: str) -> str:
+        """Hide what is a secret to an eye alone; the rest stays as it was written."""
+        shown = plain(text)
+        if shown == text or (self._is_usual and not may_hold_a_secret(shown.lower())):
+            return text
+        found = self._searched(shown)
+        return text if found == shown else masked(text, found, MARK)
 
     def _members(self, value: dict[str, JsonValue], depth: int) -> JsonValue:
         named = not value.keys().isdisjoint(_NAMES) and self._is_named_secret(value)

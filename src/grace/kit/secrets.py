@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from grace.kit.secret_letters import plain
 from grace.kit.secret_names import counts_tokens, introduces_credentials, names_credentials
 from grace.kit.secret_phrases import may_hold_a_phrase
 
@@ -39,12 +40,13 @@ _NOT_LETTERS: Final = re.compile(r"[^a-z0-9]+")
 @lru_cache(maxsize=4_096)
 def names_a_secret(name: str) -> bool:
     """Say whether what stands under this name is to be kept silent: `DB_PASSWORD`, `accessToken`, `Set-Cookie`."""
-    plain = _NOT_LETTERS.sub("", name.lower())
+    shown = plain(name)
+    letters = _NOT_LETTERS.sub("", shown.lower())
     return (
-        plain in _NAMES
-        or plain.endswith(_NAME_ENDS)
-        or any(part in plain for part in _NAME_PARTS)
-        or names_credentials(name)
+        letters in _NAMES
+        or letters.endswith(_NAME_ENDS)
+        or any(part in letters for part in _NAME_PARTS)
+        or names_credentials(shown)
     )
 
 
