@@ -7,7 +7,8 @@ import signal
 import sqlite3
 import subprocess
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from types import FrameType
 from typing import Final
 
@@ -60,24 +61,32 @@ def play(page: Page, *, keep: bool = False, scenes: Sequence[Scene] = SCENES) ->
 
     With `keep` the server and the service stay up when all was true. When a line was false, the files stay.
     """
-    with _stops_raise():
+    with _first_stop_raises() as stops:
         children = Children.take_on()
         wish = janitor.KEEP_FILES
         try:
-            ground = prepare(children.folder)
-            clock = SystemClock()
-            cast = Cast(ground, children, clock, Report(page, clock), clock.now())
-            code = _play(cast, scenes, keep=keep)
+            stops.arm()
+            code = _on_ground(page, children, scenes, keep=keep)
             wish = _wish(code, keep=keep)
-            ground.close()
+            stops.are_armed = False
         except StoppedByPersonError as stopped:
-            page.line()
-            page.line(f"Stopped by {stopped}: everything is ended and removed.")
-            wish = ""
-            code = _STOPPED + stopped.number
+            # The wish comes first: whatever becomes of the sentence, nothing is left behind.
+            wish, code = "", _STOPPED + stopped.number
+            with suppress(OSError):  # Who reads the sentence may have been ended by the same signal.
+                page.line()
+                page.line(f"Stopped by {stopped}: everything is ended and removed.")
         finally:
-            with _stops_wait():
-                children.close(wish)
+            stops.are_armed = False
+            children.close(wish)
+    return code
+
+
+def _on_ground(page: Page, children: Children, scenes: Sequence[Scene], *, keep: bool) -> int:
+    ground = prepare(children.folder)
+    clock = SystemClock()
+    cast = Cast(ground, children, clock, Report(page, clock), clock.now())
+    code = _play(cast, scenes, keep=keep)
+    ground.close()
     return code
 
 
@@ -130,27 +139,35 @@ def _wish(code: int, *, keep: bool) -> str:
     return janitor.GUARD if keep else ""
 
 
+@dataclass(slots=True)
+class _Stops:
+    """Whether a stop raises. One does: those that come while the demo is ending change nothing."""
+
+    are_armed: bool = False
+    early: int | None = None
+    """A stop that came before anything was there to be cleaned up by."""
+
+    def arm(self) -> None:
+        """Let the next stop raise, and one that came already at once."""
+        if self.early is not None:
+            raise StoppedByPersonError(self.early)
+        self.are_armed = True
+
+    def hear(self, number: int, _frame: FrameType | None) -> None:
+        """Raise for the first stop, and let nothing interrupt the cleaning up after it; it takes seconds at most."""
+        if self.are_armed:
+            self.are_armed = False
+            raise StoppedByPersonError(number)
+        self.early = self.early or number
+
+
 @contextmanager
-def _stops_raise() -> Generator[None]:
-    """Turn what ends a program into an exception, so that cleaning up is reached."""
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        raise StoppedByPersonError(number)
-
-    before = {number: signal.signal(number, stop) for number in _STOPS}
+def _first_stop_raises() -> Generator[_Stops]:
+    """Turn what ends a program into one exception, so that cleaning up is reached and done in peace."""
+    stops = _Stops()
+    before = {number: signal.signal(number, stops.hear) for number in _STOPS}
     try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _stops_wait() -> Generator[None]:
-    """Let nothing interrupt the cleaning up; it takes seconds at most."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in _STOPS}
-    try:
-        yield
+        yield stops
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
