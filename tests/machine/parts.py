@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import json
 import socket
+import sys
 import tarfile
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +30,20 @@ address = "/run/containerd/containerd.sock"
 [plugins."io.containerd.internal.v1.opt"]
 path = "/run/containerd-opt"
 """
+_BECOME_SYSTEMD: Final = """
+import os, pathlib, sys
+for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines():
+    words = line.split()
+    kind, options = words[words.index("-") + 1], words[-1]
+    if kind == "cgroup2" or (kind == "cgroup" and "name=systemd" in options):
+        group = pathlib.Path(words[4]) / sys.argv[1]
+        group.mkdir(exist_ok=True)
+        (group / "cgroup.procs").write_text("0")
+environment = {"PATH": os.environ["PATH"], "container": "other", "SYSTEMD_UNIT_PATH": "/etc/systemd/system"}
+as_first = ["unshare", "--pid", "--fork", "--kill-child", "--mount", "--mount-proc"]
+os.execvpe("unshare", [*as_first, "/lib/systemd/systemd", "--system", "--log-target=console"], environment)
+"""
+"""systemd wants to be the first process, and the control group it is in becomes the root of all its units."""
 _GET: Final = "import sys, urllib.request as u; sys.stdout.write(u.urlopen(sys.argv[1], timeout=5).read().decode())"
 
 
@@ -121,7 +136,7 @@ def _image() -> bytes:
 
 def get(machine: Machine, url: str) -> str | None:
     """Return a page as the machine itself sees it; None where there is none."""
-    found = machine.call(["python3", "-I", "-c", _GET, url])
+    found = machine.call([sys.executable, "-I", "-c", _GET, url])
     return found.stdout if found.returncode == 0 else None
 
 
@@ -166,3 +181,24 @@ def start_postgres(machine: Machine, listens: str = "127.0.0.1") -> Part:
     part = machine.start("postgres", [str(programs / "postgres"), *flags], user="postgres")
     machine.wait_for(part, lambda: True if machine.inside("/run/postgresql/.s.PGSQL.5432").is_socket() else None)
     return part
+
+
+def start_systemd(machine: Machine, units: Mapping[str, str], wanted: Sequence[str]) -> tuple[Part, Machine]:
+    """Start a real systemd that knows these unit files alone, in the administrator's folder, and starts those wanted.
+
+    Returned with it is the machine as it is from inside, where systemd is the first process.
+    """
+    for folder in ("/etc/systemd/system", "/run/systemd/system"):
+        machine.call(["mkdir", "-p", folder])
+    machine.call(["mount", "-t", "tmpfs", "units", "/etc/systemd/system"])
+    target = f"[Unit]\nDefaultDependencies=no\nWants={' '.join(wanted)}\n"
+    for name, content in {**units, "default.target": target}.items():
+        machine.inside(f"/etc/systemd/system/{name}").write_text(content)
+    part = machine.start("systemd", [sys.executable, "-I", "-c", _BECOME_SYSTEMD, machine.name])
+    outside = machine.wait_for(part, lambda: _only_child(part.process.pid))  # `nsenter` has become `unshare`
+    return part, replace(machine, first=machine.wait_for(part, lambda: _only_child(outside)))
+
+
+def _only_child(pid: int) -> int | None:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(children[0]) if children else None
