@@ -11,12 +11,13 @@ from sqlalchemy import select
 
 from grace.act.healing.telling import Telling, tell
 from grace.api.access import Operator, TheHouse, Viewer
-from grace.api.house import DryPlan, House
+from grace.api.house import House
 from grace.api.paging import AskedPage, Page, rows_of
 from grace.api.problems import documented, not_found, refused
 from grace.api.service_names import require_known
 from grace.api.texts import Identifier, Name, Reason
 from grace.api.views import Asked, IncidentView, RunView, SignalView
+from grace.model.dry_plan import DryPlan
 from grace.model.incident import Incident, IncidentState
 from grace.model.restraint import HeldBack
 from grace.model.warrant import Refusal
