@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 from fastapi import FastAPI
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from grace.api.house import House
@@ -176,6 +177,17 @@ def test_what_is_no_subscription_is_refused_with_the_reason(
     assert code == 1008
     assert why in reason
     assert len(reason.encode()) <= 123
+
+
+@pytest.mark.parametrize("pattern", ["nope.x", "run.setled", "run.set*"])
+def test_a_type_that_there_is_not_is_refused_before_anything_is_said_to_be_subscribed(
+    address: str, tokens: dict[Role, str], pattern: str
+) -> None:
+    with follow(address, tokens[Role.VIEWER], patterns=["run.*", pattern]) as follower:
+        with pytest.raises(ConnectionClosed) as closed:
+            follower.hear()
+        assert closed.value.rcvd is not None
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason[:18]) == (1008, "unknown event type")
 
 
 @pytest.mark.usefixtures("quick")

@@ -92,6 +92,9 @@ def test_one_run_is_watched(place: Place) -> None:
         (("watch", "run.setled", "--count", "1"), Exit.USAGE, "Did you mean run.settled"),
         (("watch", "--after", "99999", "--count", "1"), Exit.REFUSED, "is this another log?"),
         (("mesh", "requeue", "webhook:pager"), Exit.USAGE, "name indexes, or say --all"),
+        (("mesh", "requeue", "webhook:pager", "9999"), Exit.USAGE, "no dead letter 9999"),
+        (("mesh", "requeue", "webhook:nobody", "9999"), Exit.USAGE, "There are: webhook:pager"),
+        (("mesh", "discard", "webhook:pager", "9999", "--reason", "x"), Exit.USAGE, "no dead letter 9999"),
         (("mesh", "requeue", "webhook:nobody", "--all"), Exit.USAGE, "There are: webhook:pager"),
         (("mesh", "enable", "webhook:pager"), Exit.REFUSED, "is not disabled"),
         (("webhook", "test", "nobody"), Exit.USAGE, "There are: pager"),
@@ -148,6 +151,8 @@ def test_dead_letters_are_seen_requeued_and_discarded(place: Place) -> None:
     assert comes(lambda: place.status()["dead_letters"] == 3)
     assert "HTTP 500" in place("mesh", "letters").out
     assert "next: grace mesh letters webhook:pager" in place("mesh", "status").out
+    partly = place("mesh", "requeue", "webhook:pager", str(second), "9999")
+    assert (partly.code, "no dead letter 9999; nothing was moved" in partly.err) == (Exit.USAGE, True)
     place.receiver.answer = with_status(204)
     assert place("mesh", "requeue", "webhook:pager", str(second), role=Role.OPERATOR).code == 0
     assert comes(lambda: place.status()["dead_letters"] == 2)
@@ -158,6 +163,8 @@ def test_dead_letters_are_seen_requeued_and_discarded(place: Place) -> None:
     assert place("mesh", "requeue", "webhook:pager", "--all", "--json").json["indexes"] == [third]
     assert comes(lambda: place.status()["dead_letters"] == 0)
     assert place("mesh", "letters", "webhook:pager", "--json").json["items"] == []
+    none_left = place("mesh", "requeue", "webhook:pager", "--all")
+    assert (none_left.code, "0 dead letters" in none_left.out) == (0, True)
 
 
 def test_a_subscriber_that_was_gone_is_enabled_and_rewound(place: Place) -> None:

@@ -24,9 +24,10 @@ from grace.api.roles import Identity, Role
 from grace.kit.canonical import JsonObject, canonical
 from grace.kit.clock import to_rfc3339
 from grace.kit.wording import in_words
+from grace.model.events import EventType
 from grace.model.ledger_entry import LedgerEntry
 from grace.record.mesh.delivery import Narrowing, Passed
-from grace.record.mesh.patterns import PatternUnknownError
+from grace.record.mesh.patterns import PatternUnknownError, matching_types
 
 PATH: Final = "/api/events/live"
 LARGEST_MESSAGE_BYTES: Final = 64 * 1024
@@ -176,12 +177,10 @@ class Live:
         position = head if asked.after is None else asked.after
         beat_s = self.limits.heartbeat_s
         narrowing = Narrowing(asked.run_id, asked.incident_id)
-        try:
-            await self._send(follower, position, {"type": "subscribed", **self._where(position, head)})
-            async with aclosing(mesh.watch(asked.patterns, position, narrowing, beat_s)) as seen:
-                await self._pass_on(follower, position, seen)
-        except PatternUnknownError as error:
-            raise _Ended(NOT_ALLOWED, f"unknown event type. {error.hint}") from None
+        _require_known(asked.patterns)
+        await self._send(follower, position, {"type": "subscribed", **self._where(position, head)})
+        async with aclosing(mesh.watch(asked.patterns, position, narrowing, beat_s)) as seen:
+            await self._pass_on(follower, position, seen)
 
     async def _pass_on(self, follower: _Follower, position: int, seen: AsyncGenerator[LedgerEntry | Passed]) -> None:
         async for each in seen:
@@ -223,6 +222,14 @@ class Live:
                 await socket.close(ended.code, reason)
         except (TimeoutError, WebSocketDisconnect):
             return  # They do not listen any more: what they saw last is what they resume from.
+
+
+def _require_known(patterns: list[str]) -> None:
+    """Raise _Ended for a pattern that means no type: before it is said that anything is subscribed."""
+    try:
+        matching_types(patterns, EventType)
+    except PatternUnknownError as error:
+        raise _Ended(NOT_ALLOWED, f"unknown event type. {error.hint}") from None
 
 
 async def _text_from(socket: WebSocket) -> str:

@@ -24,6 +24,7 @@ router = APIRouter(tags=["mesh"])
 
 _MOST_LETTERS: Final = 500
 _LARGEST_INDEX: Final = 2**53
+_SHOWN: Final = 20
 _NAME: Final = r"^[a-z0-9][a-z0-9_:-]{0,63}$"
 
 Name = Annotated[str, Path(max_length=64, pattern=_NAME)]
@@ -174,17 +175,17 @@ def list_dead_letters(
 
 @router.post("/api/mesh/dead-letters/requeue", responses=documented(HTTPStatus.NOT_FOUND))
 def requeue(asked: RequeuedLetters, operator: Operator, house: TheHouse) -> Moved:
-    """Offer dead letters to their subscriber again; those that fail again come back here."""
-    try:
-        moved = house.mesh.requeue(asked.subscriber, asked.indexes, operator.name, asked.reason)
-    except SubscriberUnknownError as error:
-        _unknown(error)
+    """Offer dead letters to their subscriber again, all that are named or none; those that fail come back here."""
+    _require_subscriber(house, asked.subscriber)
+    _require_letters(house, asked)
+    moved = house.mesh.requeue(asked.subscriber, asked.indexes, operator.name, asked.reason)
     return Moved(subscriber=asked.subscriber, indexes=moved)
 
 
-@router.post("/api/mesh/dead-letters/discard")
+@router.post("/api/mesh/dead-letters/discard", responses=documented(HTTPStatus.NOT_FOUND))
 def discard(asked: DiscardedLetters, admin: Admin, house: TheHouse) -> Moved:
     """Give dead letters up for good, with a reason that goes on the record; the entries themselves stay."""
+    _require_letters(house, asked)
     moved = house.mesh.discard(asked.subscriber, asked.indexes, admin.name, asked.reason)
     return Moved(subscriber=asked.subscriber, indexes=moved)
 
@@ -211,6 +212,21 @@ def test_webhook(name: Name, operator: Operator, house: TheHouse) -> TestedView:
         why=tested.why,
         took_s=tested.took_s,
     )
+
+
+def _require_subscriber(house: House, name: str) -> None:
+    known = {told.name for told, _ in house.mesh.progress()}
+    if name not in known:
+        _unknown(SubscriberUnknownError(name, known))
+
+
+def _require_letters(house: House, asked: _Letters) -> None:
+    """Raise a 404 problem where an entry is named that is no dead letter of the subscriber; then nothing is moved."""
+    missing = set(asked.indexes or ()) - {letter.index for letter in house.mesh.dead_letters(asked.subscriber)}
+    if missing:
+        named = ", ".join(map(str, sorted(missing)[:_SHOWN]))
+        why = f"{asked.subscriber} has no dead letter {named}; nothing was moved."
+        raise ProblemError(HTTPStatus.NOT_FOUND, "no-dead-letter", why, f"grace mesh letters {asked.subscriber}")
 
 
 def _unknown(error: SubscriberUnknownError) -> NoReturn:
