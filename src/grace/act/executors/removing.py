@@ -15,6 +15,7 @@ from grace.act.executors.workplace import Workplace, failed, own, refusal, refus
 from grace.kit.cuts import cut
 from grace.kit.filesystem import writing
 from grace.kit.filesystem.entries import NOTHING, Kind, Tree, tree_digest
+from grace.kit.filesystem.fixed import require_removable
 from grace.kit.filesystem.paths import NotExactError, Rule, canonical_path, from_text, opened_folder
 from grace.kit.filesystem.scan import scan, settled_scan
 from grace.kit.filesystem.survey import Scope
@@ -104,6 +105,7 @@ class FileRemove:
         if len(found) > 1 and not parameters.recursive:
             why = f"{path} is a folder that is not empty."
             raise NotExactError(Rule.TOO_MANY, why, "Say `recursive: true` if all in it is to go.")
+        require_removable(path)
         return found
 
     def _require_unused(self, path: Path, found: Tree) -> None:
@@ -121,8 +123,7 @@ class FileRemove:
         )
         with opened_folder(path.parent) as folder:
             if not found:
-                writing.clear_scratch(folder, path.name)
-                return done
+                return _finish(folder, path, done)
             journal.note(handle_of(found, NOTHING))
             cut("executor.file.remove.before_rename")
             if scan(path, self._scope) != found:
@@ -131,17 +132,19 @@ class FileRemove:
             writing.clear_scratch(folder, path.name)
             os.rename(path.name, writing.scratch_name(path.name), src_dir_fd=folder, dst_dir_fd=folder)
             cut("executor.file.remove.after_rename")
-            return _finish(folder, path.name, done)
+            return _finish(folder, path, done)
 
 
-def _finish(folder: int, name: str, done: Outcome) -> Outcome:
+def _finish(folder: int, path: Path, done: Outcome) -> Outcome:
     try:
         os.fsync(folder)
-        writing.clear_scratch(folder, name)
+        writing.clear_scratch(folder, path.name)
         cut("executor.file.remove.cleared")
         os.fsync(folder)
     except OSError as error:
-        return unknown(f"removed, but not for good: {error.strerror}")
+        rest = path.with_name(writing.scratch_name(path.name))
+        said = f"{path} is gone from its place, but not all of it can be deleted"
+        return unknown(f"{said}: {error.strerror} ({error.filename}); the rest lies at {rest}")
     return done
 
 

@@ -23,6 +23,7 @@ class Rule(StrEnum):
     DATABASE = "files.database"
     IN_USE = "files.in_use"
     HARD_LINK = "files.hard_link"
+    MARKED = "files.marked"
     MOUNT = "files.mount"
     OWNER = "files.owner"
     PATH_FOLDER = "path.folder"

@@ -12,11 +12,13 @@ from grace.act.safehold.contents import Contents, KeptTree, Packing, facts_of
 from grace.act.safehold.difference import describe
 from grace.act.safehold.giving_back import ForeignMeanwhileError, GivingBack, sweep
 from grace.act.safehold.providers import Surroundings
+from grace.act.safehold.taking_back import aside_of, take_back
 from grace.act.safehold.three_way import ThreeWay, compare, folder_times
 from grace.kit.cuts import cut
 from grace.kit.filesystem.changes import applied, difference, recorded
 from grace.kit.filesystem.entries import Kind, Tree, tree_digest
 from grace.kit.filesystem.fitness import require_outside
+from grace.kit.filesystem.fixed import require_changeable
 from grace.kit.filesystem.paths import NotExactError
 from grace.kit.filesystem.scan import ChangedMeanwhileError, scan, settled_scan
 from grace.kit.filesystem.survey import Scope
@@ -39,6 +41,8 @@ class _Undo:
     ours: Tree | None
     now: Tree
     vault: Vault
+    is_taken_back: bool = False
+    """What a removal had moved aside was put back just now."""
 
     @property
     def root(self) -> Path:
@@ -92,9 +96,9 @@ class FilesProvider:
         try:
             undo = self._prepare(taken, ours, changes, vault, rehearse=rehearse)
         except (VaultCorrupt, NotExactError, ValueError, OSError) as error:
-            return _failed(taken, ours, f"nothing was touched: {error}")
+            return _failed(taken, ours, _not_begun(Path(taken.target.id), error))
         if tree_digest(undo.now) == taken.digest:
-            return undo.ends(RestoreState.UNTOUCHED, undo.now)
+            return undo.ends(RestoreState.EQUAL if undo.is_taken_back else RestoreState.UNTOUCHED, undo.now)
         if undo.ours is None:
             return undo.ends(RestoreState.FOREIGN, undo.now, self._foreign(undo, None))
         return self._settle(undo, undo.ours, rehearse=rehearse)
@@ -134,6 +138,7 @@ class FilesProvider:
         with vault.stage() as stage:
             packing = Packing(stage)
             entries = scan(root, self._scope, packing.take)
+            require_changeable(root)
             cut("safehold.files.read")
             return entries, packing.finish(entries)
 
@@ -143,13 +148,15 @@ class FilesProvider:
         kept = KeptTree.fetch(taken.content, taken.digest, vault)
         root = Path(taken.target.id)
         require_outside(root, self._scope.forbidden)
+        is_back = False
         if not rehearse:
+            is_back = take_back(root, kept.entries, self._scope)
             sweep(root, kept.entries)
         now = settled_scan(root, self._scope)
         if changes:
             texts = (vault.get(text).decode() if text.startswith("vault:") else text for text in changes)
-            return _Undo(taken, kept, applied(kept.entries, texts), now, vault)
-        return _Undo(taken, kept, now if tree_digest(now) == ours else None, now, vault)
+            return _Undo(taken, kept, applied(kept.entries, texts), now, vault, is_back)
+        return _Undo(taken, kept, now if tree_digest(now) == ours else None, now, vault, is_back)
 
     def _give_back(self, undo: _Undo, ours: Tree, check: ThreeWay, times: Mapping[str, int]) -> Restoration:
         contents = Contents(undo.kept, undo.vault)
@@ -204,6 +211,14 @@ def _late(now: Tree, times: Mapping[str, int]) -> list[str]:
 
 def _beside(check: ThreeWay) -> str:
     return f"left as others made it: {', '.join(check.beside[:20])}" if check.beside else ""
+
+
+def _not_begun(root: Path, error: Exception) -> str:
+    """Say that nothing was given back, and where what is missing from its place lies."""
+    aside = aside_of(root)
+    if aside is None:
+        return f"nothing was touched: {error}"
+    return f"nothing was given back: {error}; what was moved away from {root} and could not be deleted lies at {aside}"
 
 
 def _failed(taken: SnapshotObject, ours: str | None, why: str) -> Restoration:
