@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from grace.act.executors.finding import ActionsFlawedError
+from grace.act.healing.engine_file import EngineUnusableError
 from grace.act.healing.shelf import ShelfFlawedError
 from grace.act.safehold.vault import VaultKeyUnsafe
 from grace.govern.policy.rules import PolicyInvalidError
@@ -19,7 +20,14 @@ from grace.sense.directory import ServicesFlawedError
 
 FLAWED: Final = (ActionsFlawedError, ServicesFlawedError, ShelfFlawedError, PolicyInvalidError, WebhooksFlawedError)
 """A file that a person wrote."""
-UNUSABLE: Final = (SchemaMismatchError, StoreUnusableError, KeyUnusableError, VaultKeyUnsafe, WriteFailedError)
+UNUSABLE: Final = (
+    SchemaMismatchError,
+    StoreUnusableError,
+    EngineUnusableError,
+    KeyUnusableError,
+    VaultKeyUnsafe,
+    WriteFailedError,
+)
 """The data folder."""
 UNTRUSTED: Final = (LedgerUntrustedError, TileMissingError)
 """The ledger."""

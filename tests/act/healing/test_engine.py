@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import random
+import sqlite3
+import subprocess
 import threading
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +16,7 @@ from dbos import DBOS
 from sqlalchemy import create_engine, text
 
 from grace.act.healing.engine import DurableEngine, DurableSteps, JsonSerializer
+from grace.act.healing.engine_file import EngineUnusableError
 
 LIMIT_S = 30.0
 
@@ -196,3 +201,82 @@ def test_a_run_that_falls_over_rests_before_it_is_carried_on_again(tmp_path: Pat
     finally:
         made.close()
     assert lives == ["run_1"], "the second life is a second away"
+
+
+def used(folder: Path) -> Path:
+    """Return the file of an engine that has carried a run to its end."""
+    file, walks = folder / "engine.db", Walks()
+    with engine(file, walks) as made:
+        made.start("run_0")
+        assert walks.began.wait(LIMIT_S)
+        made.ring("run_0", "bell")
+        assert walks.over.wait(LIMIT_S)
+    return file
+
+
+def as_text(_whole: bytes) -> bytes:
+    return b"this is no database\n" * 1000
+
+
+def cut_short(whole: bytes) -> bytes:
+    return whole[: len(whole) // 2 + 100]
+
+
+def scrambled(whole: bytes) -> bytes:
+    return random.Random(7).randbytes(len(whole))
+
+
+def scrambled_inside(whole: bytes) -> bytes:
+    return whole[:4096] + random.Random(7).randbytes(len(whole) - 4096)
+
+
+@pytest.mark.parametrize("damage", [as_text, cut_short, scrambled, scrambled_inside])
+def test_a_damaged_file_is_set_aside_and_runs_are_carried_on(
+    tmp_path: Path, damage: Callable[[bytes], bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    file = used(tmp_path)
+    damaged = damage(file.read_bytes())
+    file.write_bytes(damaged)
+    file.with_name("engine.db-wal").write_bytes(b"of the damaged one")
+    walks = Walks()
+    with engine(file, walks) as made:
+        made.start("run_1")
+        assert walks.began.wait(LIMIT_S)
+        made.ring("run_1", "bell")
+        assert walks.over.wait(LIMIT_S)
+    (aside,) = (one for one in tmp_path.glob("engine.db.damaged-*") if not one.name.endswith(("-wal", "-shm")))
+    assert aside.read_bytes() == damaged
+    assert str(aside) in caplog.text
+    assert "no fact is in it" in caplog.text
+
+
+def test_a_locked_file_is_told_of_and_stays_where_it_is(tmp_path: Path) -> None:
+    file = used(tmp_path)
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(EngineUnusableError, match="another process holds it locked"):
+            DurableEngine(file, Walks().walk)
+    assert [one.name for one in tmp_path.glob("*damaged*")] == []
+
+
+def test_a_file_that_may_not_be_written_is_told_of_and_stays_where_it_is(tmp_path: Path) -> None:
+    file = used(tmp_path)
+    file.write_text("no database either, which nobody may find out by moving it")
+    file.chmod(0o400)
+    marked = subprocess.run(["chattr", "+i", file], capture_output=True, check=False).returncode == 0
+    try:
+        if os.access(file, os.W_OK):
+            pytest.skip("nothing here can be kept from being written by this user")
+        with pytest.raises(EngineUnusableError, match="may not read and write it"):
+            DurableEngine(file, Walks().walk)
+        assert file.exists()
+    finally:
+        if marked:
+            subprocess.run(["chattr", "-i", file], check=True)
+    assert [one.name for one in tmp_path.glob("*damaged*")] == []
+
+
+def test_a_folder_in_its_place_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "engine.db").mkdir()
+    with pytest.raises(EngineUnusableError, match="it is no file"):
+        DurableEngine(tmp_path / "engine.db", Walks().walk)

@@ -16,7 +16,9 @@ from pydantic import JsonValue
 from sqlalchemy import Engine as Database
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
 
+from grace.act.healing.engine_file import NO_FACT, EngineUnusableError, set_damaged_aside
 from grace.kit.clock import SystemClock
 
 APPLICATION_VERSION: Final = "2"
@@ -77,8 +79,10 @@ class DurableEngine:
     """Starts, carries on and wakes runs. One for each process: the library is a singleton."""
 
     def __init__(self, file: Path, walk: Walk) -> None:
-        self._database = _open(file)
         self._clock = SystemClock()
+        self._file = file
+        set_damaged_aside(file, self._clock)
+        self._database = _open(file)
         self._lives: Counter[str] = Counter()
         self._rests_until: dict[str, float] = {}
         self._unseen_since: dict[str, float] = {}
@@ -111,8 +115,15 @@ class DurableEngine:
         self._walk = DBOS.workflow(name="walk")(carry_on)
 
     def launch(self) -> None:
-        """Open the engine's tables and carry on what its own records say was under way."""
-        DBOS.launch()
+        """Open the engine's tables and carry on what its own records say was under way.
+
+        Raise EngineUnusableError where its file cannot be brought to what the engine needs.
+        """
+        try:
+            DBOS.launch()
+        except DBAPIError as error:
+            what_next = f"If no other process uses it, move {self._file} away: {NO_FACT}."
+            raise EngineUnusableError(self._file, f"SQLite says {error.orig}", what_next) from error
 
     def begin(self, run_id: str) -> None:
         """Carry on a run that was opened just now, which the engine cannot know yet."""
