@@ -52,6 +52,8 @@ def runs(
 def explain(
     session: Session,
     subject: Annotated[str, typer.Argument(metavar="RUN|INCIDENT", help="A unique beginning of an id, or @last run.")],
+    *,
+    full: Annotated[bool, typer.Option("--full", help="Cut nothing, however long a command's output is.")] = False,
 ) -> None:
     """Tell every stage with its numbers, and why nothing was done where nothing was."""
     noun = _noun_of(subject)
@@ -60,7 +62,9 @@ def explain(
     if session.screen.as_json:
         session.screen.data(document)
         return
-    show_story(session.screen, session.read(TellingView, document))
+    if show_story(session.screen, session.read(TellingView, document), full=full):
+        session.screen.line()
+        session.screen.line(f"Long texts are cut. All of them: grace explain {subject} --full, or --json")
 
 
 def _noun_of(subject: str) -> str:
