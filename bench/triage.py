@@ -38,6 +38,10 @@ HELD_OUT: Final = ROOT / "tests" / "think" / "sentinel" / "held_out.jsonl"
 FOLDS: Final = 5
 BINS: Final = 5
 OTHER: Final = "other"
+LEARNS_NOTHING: Final = (
+    "The rules of the sentinel and the keywords learn nothing from these messages, so nothing is cross-validated.\n"
+    "CV concerns the learner beside them alone: a model that learned from the other messages answers each one."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,7 @@ def _compare(rows: Sequence[Row], knowledge: Knowledge, *, misses: bool) -> None
         ours = ours or answers
         print(f"{name:18}" + "".join(f"{cell:>16}" for cell in (*_figures(answers), f"{ms:.2f}")))
     print(_reliability(ours))
+    print(LEARNS_NOTHING)
     if misses:
         for one in ours:
             if not one.is_right:
