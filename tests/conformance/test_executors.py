@@ -10,7 +10,6 @@ import shutil
 import signal
 import stat
 import subprocess
-import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from grace.model.target import Target
 from grace.model.warrant import Refusal
 from tests.act.workbench import Bench, KeptJournal
 from tests.conformance.crash_server import NOTES
+from tests.conformance.dying import asked, passes, started_crash_server
 from tests.conformance.executor_cases import CASES, Case, Parameters, State, fresh
 from tests.conformance.hands import RULES, found_actions, found_providers, installed_actions
 
@@ -285,11 +285,8 @@ def without_times(state: State) -> State:
 
 @pytest.fixture(scope="module")
 def crash_server() -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "tests.conformance.crash_server"]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+    with started_crash_server() as server:
         yield server
-        assert server.stdin is not None
-        server.stdin.close()
 
 
 def crash(server: subprocess.Popen[str], tried: Trial, cut: str | None, nth: int = 1) -> int:
@@ -297,26 +294,11 @@ def crash(server: subprocess.Popen[str], tried: Trial, cut: str | None, nth: int
     return asked(server, tried.folder, cut, nth, {"action": tried.name, "parameters": tried.written})
 
 
-def asked(server: subprocess.Popen[str], folder: Path, cut: str | None, nth: int, what: dict[str, Any]) -> int:
-    """Have the crash server do something; return how the process ended."""
-    assert server.stdin is not None
-    assert server.stdout is not None
-    server.stdin.write(json.dumps({**what, "folder": str(folder), "cut": cut, "nth": nth}) + "\n")
-    server.stdin.flush()
-    return int(server.stdout.readline())
-
-
 def cuts_of(server: subprocess.Popen[str], name: str, bench: Bench) -> list[tuple[str, int]]:
     """Return every pass of every fault point that the action comes by, as name and how often before."""
     with trial(name, bench, 5) as tried:
         assert crash(server, tried, None) == 0
         return passes(tried.folder)
-
-
-def passes(folder: Path) -> list[tuple[str, int]]:
-    """Read what the crash server wrote of a run without a crash."""
-    names: list[str] = json.loads((folder / "cuts.json").read_text())
-    return [(cut, names[: index + 1].count(cut)) for index, cut in enumerate(names)]
 
 
 def after_the_crash(

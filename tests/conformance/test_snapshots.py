@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -25,8 +24,9 @@ from grace.model.snapshot import SnapshotObject
 from grace.model.target import Target
 from tests.act.healing.rig import HOST, Room, Script, expect, plan, step
 from tests.act.workbench import Bench
+from tests.conformance.dying import asked, passes, started_crash_server
 from tests.conformance.hands import RULES
-from tests.conformance.test_executors import BACK, ROOT, Trial, asked, exhaust, passes, snapshot_of, trial
+from tests.conformance.test_executors import BACK, Trial, exhaust, snapshot_of, trial
 
 KEEPING: Final = ("file.write", "file.remove", "sqlite.execute")
 SEEDS: Final = range(5, 9)
@@ -41,11 +41,8 @@ def bench(ground: Path) -> Iterator[Bench]:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "tests.conformance.crash_server"]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as started:
+    with started_crash_server() as started:
         yield started
-        assert started.stdin is not None
-        started.stdin.close()
 
 
 def kept_until(tried: Trial, server: subprocess.Popen[str], cut: str | None, nth: int) -> int:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import random
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,25 +14,13 @@ from grace.act.safehold.providers.files import FilesProvider
 from grace.model.snapshot import RestoreState
 from tests.act.safehold.trees import grow, mutate
 from tests.act.workbench import Bench, file_target, taken
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests.conformance.dying import asked, passes, started_crash_server
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "tests.conformance.crash_server"]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as started:
+    with started_crash_server() as started:
         yield started
-        assert started.stdin is not None
-        started.stdin.close()
-
-
-def ask(server: subprocess.Popen[str], request: Mapping[str, object]) -> int:
-    assert server.stdin is not None
-    assert server.stdout is not None
-    server.stdin.write(json.dumps(request) + "\n")
-    server.stdin.flush()
-    return int(server.stdout.readline())
 
 
 def assert_undone_after(
@@ -51,16 +37,13 @@ def assert_undone_after(
         mutate(tree, chance)
     change = provider.change_since(kept, bench.vault)
     assert isinstance(change, str)
-    request = {"folder": str(folder), "taken": kept.to_json(), "changes": [change], "cut": cut, "nth": nth}
-    assert ask(server, request) == (signal.SIGKILL if cut else 0)
+    ended = asked(server, folder, cut, nth, {"taken": kept.to_json(), "changes": [change]})
+    assert ended == (signal.SIGKILL if cut else 0)
     end = provider.restore(kept, None, (change,), bench.vault)
     assert end.state in {RestoreState.EQUAL, RestoreState.UNTOUCHED}, (seed, cut, nth, end)
     assert provider.digest(file_target(tree)) == kept.digest, (seed, cut, nth)
     assert not list(bench.world.rglob(".grace-*")), (seed, cut, nth)
-    if cut:
-        return []
-    names: list[str] = json.loads((folder / "cuts.json").read_text())
-    return [(name, names[: index + 1].count(name)) for index, name in enumerate(names)]
+    return [] if cut else passes(folder)
 
 
 @pytest.mark.parametrize("seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 25))])
