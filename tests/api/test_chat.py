@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import select
 
+from grace.api.chat.findings import Findings
+from grace.api.chat.spans import span_in
 from grace.api.house import House
 from grace.api.roles import Role
+from grace.kit.clock import VirtualClock
 from grace.model.events import EventType
 from grace.model.ledger_entry import Draft
+from grace.record.store.tables import runs
 from tests.api.houses import INCIDENT, ORDERS, RUN, ask_people, open_incident, walk_a_run
 
 
@@ -93,6 +100,30 @@ def test_it_tells_what_happened_in_a_span(client: httpx.Client, house: House) ->
     assert {link["rel"] for link in told["metadata"]["links"]} == {"incident", "run"}
     nothing = say(client, "what happened since 2199-01-01?")
     assert nothing["response"] == "Since 2199-01-01 00:00:00 UTC: incidents opened 0, runs settled 0."
+
+
+def test_a_weekday_is_that_day_of_utc_and_since_it_is_until_now(house: House) -> None:
+    walk_a_run(house)
+    with house.record.read() as connection:
+        settled_at = connection.execute(select(runs.c.settled_at)).scalar_one()
+    midnight = settled_at.replace(hour=0, minute=0, second=0, microsecond=0)
+    clock = VirtualClock(midnight + timedelta(days=2, hours=23))
+    findings = Findings(replace(house, clock=clock))
+    before, that_day, after, today = (f"{midnight + timedelta(days=days):%A}" for days in (-1, 0, 1, 2))
+
+    def seen(said: str) -> tuple[str, int]:
+        span = span_in(said)
+        assert span is not None
+        found = findings.happened(span)
+        return found.headline.partition(":")[0], len(found.run_ids)
+
+    assert seen(f"on {that_day}") == (f"On {midnight:%A %Y-%m-%d} (UTC)", 1)
+    assert seen(f"since {that_day}") == (f"Since {midnight:%Y-%m-%d} 00", 1)
+    assert [seen(f"last {that_day}")[1], seen(f"since {before}")[1]] == [1, 1]
+    assert [seen(f"on {day}")[1] for day in (before, after, today)] == [0, 0, 0]
+    assert seen(f"since {after}")[1] == 0
+    clock.advance(timedelta(hours=2).total_seconds())
+    assert seen(f"on {midnight + timedelta(days=3):%A}")[0] == f"On {midnight + timedelta(days=3):%A %Y-%m-%d} (UTC)"
 
 
 @pytest.mark.parametrize("message", ["undo the last run", f"undo {RUN}", f"keep {RUN}", "keep it"])

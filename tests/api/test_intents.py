@@ -29,7 +29,7 @@ from grace.api.chat.intents import (
     WantYesOrNo,
     understand,
 )
-from grace.api.chat.spans import Ago, SinceDay, SinceMoment, span_in
+from grace.api.chat.spans import Ago, OnWeekday, SinceDay, SinceMoment, SinceWeekday, span_in
 
 RUN = "run_01J00000000000000000000001"
 INCIDENT = "inc_01J00000000000000000000001"
@@ -129,6 +129,15 @@ HOUR, DAY = Ago(timedelta(hours=1)), Ago(timedelta(days=1))
         ("has anything failed since 10:30?", AskWhatHappened(SinceMoment(10, 30))),
         ("what happened since 3 pm", AskWhatHappened(SinceMoment(15))),
         ("what went wrong since 2026-01-02", AskWhatHappened(SinceMoment(date="2026-01-02"))),
+        ("what happened on Tuesday?", AskWhatHappened(OnWeekday(1))),
+        ("what did you do since monday", AskWhatHappened(SinceWeekday(0))),
+        ("what has changed since last friday?", AskWhatHappened(SinceWeekday(4, is_last=True))),
+        (
+            "has anything failed last sunday?",
+            AskWhatHappened(OnWeekday(6, is_last=True)),
+        ),
+        ("what happened saturday", AskWhatHappened(OnWeekday(5))),
+        ("news since Thursday", AskWhatHappened(SinceWeekday(3))),
         ("summary of the last day", AskWhatHappened(DAY)),
         ("anything new since yesterday?", AskWhatHappened(SinceDay(1))),
         ("undo the last run", WantEnd(keeps=False)),
@@ -178,6 +187,11 @@ NOW = datetime(2026, 1, 2, 9, 30, tzinfo=UTC)
         ("since 10 am", "2026-01-01T10:00"),
         ("since 12 am", "2026-01-02T00:00"),
         ("since 2025-12-31", "2025-12-31T00:00"),
+        ("since monday", "2025-12-29T00:00"),
+        ("on saturday", "2025-12-27T00:00"),
+        ("since friday", "2026-01-02T00:00"),
+        ("last friday", "2025-12-26T00:00"),
+        ("last thursday", "2026-01-01T00:00"),
     ],
 )
 def test_a_span_begins_where_its_words_say(said: str, start: str) -> None:
@@ -186,7 +200,7 @@ def test_a_span_begins_where_its_words_say(said: str, start: str) -> None:
     assert span.start(NOW) == datetime.fromisoformat(f"{start}:00+00:00")
 
 
-@given(st.text(max_size=80), st.sampled_from(["", "since ", "last ", "since 2026-13-45 ", "since 25:"]))
+@given(st.text(max_size=80), st.sampled_from(["", "since ", "last ", "on friday ", "since 2026-13-45 ", "since 25:"]))
 def test_any_span_that_is_read_begins_at_a_time(said: str, first: str) -> None:
     span = span_in(first + said)
     assert span is None or span.start(NOW) <= NOW or isinstance(span, SinceMoment)

@@ -9,10 +9,10 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Row, Table, func, select
 
 from grace.api.chat.intents import LAST
-from grace.api.chat.spans import Span
+from grace.api.chat.spans import OnWeekday, Span
 from grace.api.house import House
 from grace.api.problems import ProblemError
 from grace.api.routes.runs import plan_document
@@ -119,14 +119,16 @@ class Findings:
         return Seen(headline, shown, incident_ids=tuple(row.id for row in good))
 
     def happened(self, span: Span) -> Seen:
-        """Say which incidents were opened and which runs settled since a span began, newest first."""
-        start = span.start(self.house.clock.now())
+        """Say which incidents were opened and which runs settled in a span, newest first."""
+        start, end = _bounds(span, self.house.clock.now())
         with self.house.record.read() as connection:
             opened = connection.execute(
-                select(incidents).where(incidents.c.opened_at >= start).order_by(incidents.c.opened_at.desc())
+                select(incidents)
+                .where(*_between(incidents.c.opened_at, start, end))
+                .order_by(incidents.c.opened_at.desc())
             ).all()
             settled = connection.execute(
-                select(runs).where(runs.c.settled_at >= start).order_by(runs.c.settled_at.desc())
+                select(runs).where(*_between(runs.c.settled_at, start, end)).order_by(runs.c.settled_at.desc())
             ).all()
         kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(Counter(row.settlement for row in settled).items()))
         lines = [f"{row.id}: {row.service}, {row.title}; {row.count} times, {row.state}" for row in opened[:_SHOWN]]
@@ -135,7 +137,8 @@ class Findings:
             lines.append("These are the newest; all of them: grace incidents, grace runs")
         ended = f"runs settled {len(settled)}" + (f" ({kinds})" if kinds else "")
         return Seen(
-            f"Since {_when(start)}: incidents opened {len(opened)}, {ended}.",
+            f"{f'Since {_when(start)}' if end is None else f'On {start:%A %Y-%m-%d} (UTC)'}: "
+            f"incidents opened {len(opened)}, {ended}.",
             tuple(lines),
             incident_ids=tuple(row.id for row in opened[:_SHOWN]),
             run_ids=tuple(row.id for row in settled[:_SHOWN]),
@@ -194,6 +197,15 @@ def _stem(word: str) -> str:
 def _said_of(row: Row[Any]) -> str:
     labels = row.doc.get("labels", {})
     return f"{row.title} {(row.cause or '').replace('_', ' ')} {row.service} {' '.join(labels.values())}".lower()
+
+
+def _bounds(span: Span, now: datetime) -> tuple[datetime, datetime | None]:
+    """Return where a span begins, and where it ends when it does not last until now."""
+    return span.start(now), span.end(now) if isinstance(span, OnWeekday) else None
+
+
+def _between(at: Column[datetime], start: datetime, end: datetime | None) -> list[ColumnElement[bool]]:
+    return [at >= start] if end is None else [at >= start, at < end]
 
 
 def _when(moment: datetime) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Final, TypeAlias
 
-from grace.api.chat.spans import Span, span_in
+from grace.api.chat.spans import WEEKDAY, Span, span_in
 from grace.govern.halt.switch import EVERYWHERE
 
 LAST: Final = "@last"
@@ -295,8 +295,10 @@ _RULES: Final[tuple[tuple[re.Pattern[str], Read], ...]] = (
         r"^(?:what|anything|did|has|have|show|tell|list|summar(?:y|i[sz]e)|news)\b.{0,40}\b(?:happen(?:ed|ing)?|done|do"
         r"|did|went on|went wrong|going on|changed?|new|news|heal(?:ed)?|fix(?:ed)?|broke|failed|summary"
         r"|summari[sz]e)\b.{0,40}"
-        r"\b(?:last|past|since|today|yesterday|tonight|this (?:morning|afternoon|evening|week|hour|night)|recently)\b"
-        r"|^(?:summar(?:y|i[sz]e)|news|anything new)\b.{0,20}\b(?:last|past|since|today|yesterday)\b",
+        r"\b(?:last|past|since|today|yesterday|tonight|this (?:morning|afternoon|evening|week|hour|night)|recently"
+        rf"|{WEEKDAY})\b"
+        rf"|^(?:summar(?:y|i[sz]e)|news|anything new)\b.{{0,20}}\b(?:last|past|since|today|yesterday|{WEEKDAY})\b"
+        rf"|^(?:what happened|what did you do|what was done)\s+{WEEKDAY}\b",
         _happened,
     ),
     _rule(r"^(?:why\b|explain\b|what happened\b|tell me (?:about|why)\b)", _why),

@@ -1,4 +1,4 @@
-"""Spans: the time that a sentence speaks of, such as the last hour, today, or since ten o'clock. Days are of UTC."""
+"""Spans: the time a sentence speaks of, such as the last hour, on monday, or since ten o'clock. Days are of UTC."""
 
 from __future__ import annotations
 
@@ -33,7 +33,15 @@ _SINCE: Final = re.compile(
     r"(?:[T ]?(?P<hour>\d{1,2})(?::(?P<minute>\d\d))?\s*(?P<half>am|pm)?(?:\s*o'?clock)?)?",
     re.IGNORECASE,
 )
+_WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+WEEKDAY: Final = rf"(?:{'|'.join(_WEEKDAYS)})"
+_WEEKDAY: Final = re.compile(
+    r"\b(?P<since>since\s+)?(?:(?P<last>last|past)\s+|(?:on|this)\s+)?"
+    rf"(?P<weekday>{WEEKDAY})\b",
+    re.IGNORECASE,
+)
 _NOON: Final = 12
+_WEEK: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,30 @@ class SinceMoment:
         return today if today <= now else today - timedelta(days=1)
 
 
-Span = Ago | SinceDay | SinceMoment
+@dataclass(frozen=True, slots=True)
+class SinceWeekday:
+    """From the beginning of the newest such day that is not ahead: today, or one of the six days before it."""
+
+    weekday: int
+    """Monday is 0."""
+    is_last: bool = False
+    """`last friday`: said on a friday, it is the one a week ago."""
+
+    def start(self, now: datetime) -> datetime:
+        today = SinceDay().start(now)
+        back = (today.weekday() - self.weekday) % _WEEK
+        return today - timedelta(days=back or (_WEEK if self.is_last else 0))
+
+
+@dataclass(frozen=True, slots=True)
+class OnWeekday(SinceWeekday):
+    """That day alone."""
+
+    def end(self, now: datetime) -> datetime:
+        return self.start(now) + timedelta(days=1)
+
+
+Span = Ago | SinceDay | SinceMoment | SinceWeekday | OnWeekday
 
 
 def span_in(said: str) -> Span | None:
@@ -82,6 +113,8 @@ def span_in(said: str) -> Span | None:
         return Ago(min(number, _MOST) * _UNITS[found["unit"].lower()])
     if found := _DAY.search(said):
         return _named(found["day"].lower())
+    if found := _WEEKDAY.search(said):
+        return _weekday(found)
     found = _SINCE.search(said)
     return _moment(found) if found and (found["date"] or found["hour"]) else None
 
@@ -98,6 +131,11 @@ def _named(day: str) -> Span:
             return Ago(timedelta(weeks=1))
         case _:
             return SinceDay()
+
+
+def _weekday(found: re.Match[str]) -> Span:
+    kind = SinceWeekday if found["since"] else OnWeekday
+    return kind(_WEEKDAYS.index(found["weekday"].lower()), is_last=bool(found["last"]))
 
 
 def _moment(found: re.Match[str]) -> Span | None:
