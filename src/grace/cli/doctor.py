@@ -29,6 +29,7 @@ _HEADINGS: Final = {
     "online": "The server, as this command reaches it",
     "software": "Software",
     "folder": "Data folder",
+    "rights": "Rights",
     "clock": "Clocks",
     "record": "Record",
     "address": "Address",

@@ -119,12 +119,13 @@ def _write(output: Path, text: str, *, force: bool) -> None:
 
 
 def _nothing_found(wanted: Narrowing, proposal: Proposal) -> CommandFailed:
+    unseen = [one.what for one in proposal.found.unseen]
+    hidden = f"; unknown, for it may not be looked at: {', '.join(unseen)}" if unseen else ""
     if not wanted.is_none:
         asked = [*(f"pid {one}" for one in sorted(wanted.pids)), *(f"port {one}" for one in sorted(wanted.ports))]
         asked += sorted(wanted.services)
-        hidden = "; what may not be looked into is listed above" if proposal.found.unseen else ""
         return CommandFailed(Exit.USAGE, f"no service was found at {', '.join(asked)}{hidden}", "grace init --output -")
-    sentence = "nothing that listens here looks like a service of yours"
+    sentence = f"nothing that listens here looks like a service of yours{hidden}"
     return CommandFailed(
         Exit.USAGE, sentence, "start it and try again, name its process with --pid, or run as its user"
     )

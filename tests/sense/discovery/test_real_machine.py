@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import pytest
 
-from grace.cli.exits import Exit
 from grace.model.service import Mode, Service
 from grace.sense.declarations import load_services
 from grace.settings import load_settings
@@ -26,7 +25,7 @@ from tests.machine.parts import (
     start_prometheus,
 )
 
-pytestmark = [pytest.mark.root, pytest.mark.docker, pytest.mark.slow]
+pytestmark = [pytest.mark.root, pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(300)]
 
 BOOKINGS: Final = Path(__file__).parents[2] / "first_hour" / "bookings" / "bookings.py"
 PORT: Final = 8001
@@ -40,13 +39,22 @@ JOBS: Final = {
     "gone": ["127.0.0.1:9"],
 }
 TOOLS: Final = ("busybox", "pg_createcluster", "prometheus", "prometheus-node-exporter")
-AS_NOBODY: Final = """
-import os, sys
+AS_SEVERAL: Final = """
+import grp, os, sys
 from grace.cli.program import run
-run(["init", "--output", "-"])  # what is imported later may lie where nobody may read
-os.setgroups([]), os.setegid(65534), os.seteuid(65534)
-sys.stdout.write("\\0"), sys.stdout.flush()
-sys.exit(run(["init", "--output", "-"]))
+
+def init(*options):
+    run(["init", *options])
+    sys.stdout.write("\\0"), sys.stdout.flush()
+
+def init_as_member_of(groups):
+    os.setgroups(groups), os.setegid(65534), os.seteuid(65534)
+    init("--output", "-")
+    os.seteuid(0), os.setegid(0)
+
+init("--json")  # what is imported later may lie where nobody else may read
+init_as_member_of([])
+init_as_member_of([grp.getgrnam("docker").gr_gid])
 """
 
 
@@ -60,6 +68,8 @@ class Proposed:
     said: Any
     to_nobody: str
     """What it said to somebody without rights."""
+    to_a_member: str
+    """What it said to a member of the group docker."""
     services: dict[str, Service]
 
     def found(self, service: str) -> dict[str, list[Any]]:
@@ -107,14 +117,13 @@ def proposed(tmp_path_factory: pytest.TempPathFactory, require_tool: Callable[[s
         parts["postgres"] = start_postgres(machine)
         parts["prometheus"] = start_prometheus(machine, JOBS)
         machine.wait_for(docker.daemon, lambda: _is_healthy(docker))
-        said = machine.grace("init", "--json")
-        assert said.returncode == Exit.DONE, said.stderr
+        several = machine.call([sys.executable, "-c", AS_SEVERAL])
+        assert several.returncode == 0, several.stderr
+        said, to_nobody, to_a_member, _ = several.stdout.split("\0")
         declared = load_services(machine.folder / "grace.yaml", catalogue(load_settings()))
         assert declared.flaws == ()
         services = {one.name: one for one in declared.services}
-        to_nobody = machine.call([sys.executable, "-c", AS_NOBODY])
-        assert to_nobody.returncode == Exit.USAGE, to_nobody.stderr
-        yield Proposed(machine, docker, parts, json.loads(said.stdout), to_nobody.stdout, services)
+        yield Proposed(machine, docker, parts, json.loads(said), to_nobody, to_a_member, services)
 
 
 def _is_healthy(docker: Docker) -> bool | None:
@@ -182,11 +191,20 @@ def test_a_service_is_found_with_its_database_log_pid_and_rate(proposed: Propose
 
 
 def test_who_may_not_ask_docker_is_told_that_containers_are_unknown(proposed: Proposed) -> None:
-    unknown = proposed.to_nobody.partition("\0unknown, because it may not be looked at:")[2]
+    unknown = proposed.to_nobody.partition("unknown, because it may not be looked at:")[2]
     assert "containers (/var/run/docker.sock): it cannot be asked: [Errno 13] Permission denied" in unknown
     assert "member of the group docker" in unknown
     for port in (5432, 9090):
         assert f"port 127.0.0.1:{port}: no process that may be looked into holds it" in unknown
+
+
+def test_who_may_ask_docker_is_told_of_containers_whose_processes_may_not_be_looked_into(proposed: Proposed) -> None:
+    text = proposed.to_a_member
+    assert "# listens at 127.0.0.1:6379; container cache (example.com/redis:7)\n  - name: cache\n" in text
+    assert 'address: "http://127.0.0.1:8080"' in text
+    assert 'address: "http://127.0.0.1:6379"' not in text
+    assert text.count("# what the container's processes have open was not looked at") == 3
+    assert "port 127.0.0.1:9090: no process that may be looked into holds it" in text
 
 
 def test_the_doctor_proves_each_part_and_says_which_one_is_gone(proposed: Proposed) -> None:
