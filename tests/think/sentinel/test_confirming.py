@@ -159,7 +159,7 @@ def test_a_sender_never_decides_what_is_opened_or_called(database: Path, looks: 
 
 
 def test_no_fault_and_no_cause_are_not_looked_into(looks: Looks) -> None:
-    assert examined("order 17 was shipped", looks, health_url="http://127.0.0.1:9/").cause == "benign"
+    assert examined("backup completed in 12 s", looks, health_url="http://127.0.0.1:9/").cause == "benign"
     assert examined("!?", looks, health_url="http://127.0.0.1:9/").is_unknown
     assert looks.asked == []
 

@@ -99,6 +99,33 @@ def test_what_no_rule_knows_is_unknown(message: str) -> None:
     assert found.evidence == ()
 
 
+@pytest.mark.parametrize("severity", [Severity.ERROR, Severity.CRITICAL])
+@pytest.mark.parametrize(
+    "message",
+    ["giving up", "order 17 went sideways", "the flux capacitor is inverted", "stock is low", "frobnicated"],
+)
+def test_a_reported_fault_is_not_benign_for_lack_of_words(message: str, severity: Severity) -> None:
+    assert diagnosis(signal(message, severity=severity)).is_unknown
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("Odd", "frobnicated"), ("PaymentDeclined", "card 17"), ("WidgetJam", "belt 3"), ("Mystery", ""), ("Odd", "done")],
+)
+@pytest.mark.parametrize("severity", [Severity.WARNING, Severity.ERROR])
+def test_an_exception_is_not_benign_for_lack_of_words(name: str, message: str, severity: Severity) -> None:
+    raised = (Raised(type=name, module="shop", message=message),)
+
+    assert diagnosis(signal(f"{name}: {message}", severity=severity, chain=raised)).is_unknown
+
+
+def test_an_error_that_says_that_all_is_well_is_benign_and_a_mere_deprecation_too() -> None:
+    assert diagnosis(signal("connection to cache:6379 restored after 3 attempts")).cause == BENIGN_CAUSE
+    raised = (Raised(type="DeprecationWarning", message="datetime.utcnow() is deprecated"),)
+    text = "DeprecationWarning: datetime.utcnow() is deprecated"
+    assert diagnosis(signal(text, severity=Severity.WARNING, chain=raised)).cause == BENIGN_CAUSE
+
+
 def test_an_incident_without_signals_is_unknown() -> None:
     assert diagnosis().is_unknown
 
@@ -232,3 +259,57 @@ def test_messages_of_unseen_tools_are_told_apart(name: str, request: pytest.Fixt
     assert sum(right) / len(right) >= 0.85
     assert sum(answered) / len(answered) >= 0.9
     assert len(acted_on) <= 0.05 * len(rows)
+
+
+NAMED_NOT_REPORTED = [
+    "Connection pool timeout set to 30s",
+    "Disk usage 41% - no space problems detected",
+    "Registered handler for TimeoutError",
+    "test_connection_refused ... ok",
+    "--- PASS: TestConnectionRefused (0.00s)",
+    "PASS: test_disk_full_is_handled",
+    "ran test_timeout: PASS",
+    "OOM killer disabled for this cgroup",
+    "rate limiter initialised: 100 req/s",
+    "enabled rate limiting for /api",
+    "retry policy: 3 attempts, timeout 5s",
+    "Enabled feature retry_on_timeout",
+    "Fixed: connection refused on startup (changelog)",
+    "Connection closed by authenticating user root 10.0.0.1 port 51122 [preauth]",
+    "replication lag 0.1s",
+]
+
+
+@pytest.mark.parametrize("message", NAMED_NOT_REPORTED)
+def test_what_is_set_or_passed_or_mended_is_no_fault(message: str) -> None:
+    assert diagnosis(signal(message)).cause in NEVER_ACT
+
+
+@pytest.mark.parametrize(
+    ("message", "cause"),
+    [
+        ("timeout set to 30s exceeded", "timeout"),
+        ("test failed: connection refused", "dependency_unavailable"),
+        ("rate limiting: request rejected", "rate_limit"),
+        ("rate limiting enabled: 429 Too Many Requests", "rate_limit"),
+        ("memory limit set to 512Mi exceeded: OOMKilled", "oom"),
+        ("1 failed, 12 passed: no space left on device", "disk_full"),
+        ("fix did not help: connection reset by peer", "dependency_unavailable"),
+    ],
+)
+def test_a_fault_beside_a_setting_is_still_a_fault(message: str, cause: str) -> None:
+    assert diagnosis(signal(message)).cause == cause
+
+
+@pytest.mark.parametrize("half", ["written_with", "held_back"])
+def test_settings_and_results_are_told_from_faults_worded_like_them(half: str) -> None:
+    lines = Path(__file__).with_name("settings_and_results.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [row for row in map(json.loads, lines) if row["half"] == half]
+    found = [(row, diagnosis(signal(row["message"], severity=Severity.WARNING))) for row in rows]
+    calm = [one for row, one in found if row["label"] == "other"]
+    faults = [kind_of(one.cause) in row["accept"] for row, one in found if row["label"] != "other"]
+
+    assert len(calm) >= 50
+    assert len(faults) >= 50
+    assert sum(one.cause not in NEVER_ACT for one in calm) / len(calm) <= 0.1
+    assert sum(faults) / len(faults) >= 0.85

@@ -15,8 +15,8 @@ from typing import Final
 import orjson
 from pydantic import JsonValue, ValidationError
 
+from grace.think.knowledge import calm, matching, wording
 from grace.think.knowledge import format as form
-from grace.think.knowledge import matching
 from grace.think.knowledge.format import CHECKED, KnowledgePack
 
 FILE: Final = "knowledge.checked.json"
@@ -73,7 +73,7 @@ def _name(content: bytes) -> str:
 
 
 def _digest_of_sources() -> str:
-    sources = [Path(str(module.__file__)).read_bytes() for module in (form, matching)]
+    sources = [Path(str(module.__file__)).read_bytes() for module in (form, matching, wording, calm)]
     return sha256(b"\0".join(sources)).hexdigest()[:16]
 
 

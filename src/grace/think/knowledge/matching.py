@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
+from grace.model.cause import BENIGN_CAUSE
 from grace.model.signal import Frame, Raised, Signal
 from grace.think.knowledge.format import Condition, KnowledgeRule, Sample, compiled
 from grace.think.knowledge.needles import needles
-from grace.think.knowledge.wording import NOTHING, Wording, wording_of
+from grace.think.knowledge.wording import DENIED, NOTHING, Wording, wording_of, wording_of_name
 
 _SHOWN: Final = 120
 _AROUND: Final = 30
@@ -109,10 +110,10 @@ def scene_of_signal(signal: Signal, labels: Mapping[str, str] | None = None) -> 
 def scene_of_sample(sample: str | Sample) -> Scene:
     if isinstance(sample, str):
         return Scene(tuple(_place_of_message("", sample)))
-    frames = tuple(wording_of(frame) for frame in sample.frames)
+    frames = tuple(wording_of_name(frame) for frame in sample.frames)
     places = (
         *_place_of_message(sample.title, sample.message),
-        Place("exception", (wording_of(sample.message),), wording_of(sample.type), frames),
+        Place("exception", (wording_of(sample.message),), wording_of_name(sample.type), frames),
     )
     return Scene(places, sample.labels)
 
@@ -120,13 +121,14 @@ def scene_of_sample(sample: str | Sample) -> Scene:
 def match(rule: KnowledgeRule, scene: Scene) -> Match | None:
     """Return the match of a rule, with a sighting for each condition that was met; None when it does not match."""
     signature = rule.signature
-    every = [_sighting(condition, scene) for condition in signature.all]
+    calm = 1.0 if rule.cause == BENIGN_CAUSE else DENIED
+    every = [_sighting(condition, scene, calm) for condition in signature.all]
     if not all(every):
         return None
-    some = [one for condition in signature.any if (one := _sighting(condition, scene))]
+    some = [one for condition in signature.any if (one := _sighting(condition, scene, calm))]
     if signature.any and not some:
         return None
-    if any(_sighting(condition, scene) for condition in signature.none):
+    if any(_sighting(condition, scene, calm) for condition in signature.none):
         return None
     return Match(rule, tuple(dict.fromkeys(one for one in (*every, *some) if one)))
 
@@ -144,20 +146,20 @@ def _place_of_message(title: str, message: str) -> Iterator[Place]:
     for wording in texts:
         for found in _TYPE_AT_START.finditer(wording.text):
             line = wording.text[found.start() :].strip().partition("\n")[0]
-            yield Place(f"message ({found['type']})", (wording_of(line),), wording_of(found["type"]))
+            yield Place(f"message ({found['type']})", (wording_of(line),), wording_of_name(found["type"]))
 
 
 def _place_of(raised: Raised) -> Place:
     name = raised.name
-    frames = tuple(wording_of(_frame(frame)) for frame in raised.frames)
-    return Place(f"exception {name}", (wording_of(raised.message),), wording_of(name), frames)
+    frames = tuple(wording_of_name(_frame(frame)) for frame in raised.frames)
+    return Place(f"exception {name}", (wording_of(raised.message),), wording_of_name(name), frames)
 
 
 def _frame(frame: Frame) -> str:
     return f"{frame.module}:{frame.function} ({frame.file})"
 
 
-def _sighting(condition: Condition, scene: Scene) -> Sighting | None:
+def _sighting(condition: Condition, scene: Scene, calm: float) -> Sighting | None:
     if not scene.may_meet(condition):
         return None
     in_labels = _in_labels(condition, scene.labels)
@@ -165,7 +167,7 @@ def _sighting(condition: Condition, scene: Scene) -> Sighting | None:
         return None
     if not (condition.text or condition.type or condition.frame):
         return in_labels
-    found = (one for place in scene.places if (one := _in_place(condition, place)))
+    found = (one for place in scene.places if (one := _in_place(condition, place, calm)))
     return max(found, key=lambda one: one.weight, default=None)
 
 
@@ -178,9 +180,9 @@ def _in_labels(condition: Condition, labels: Mapping[str, str]) -> Sighting | No
     return found
 
 
-def _in_place(condition: Condition, place: Place) -> Sighting | None:
+def _in_place(condition: Condition, place: Place, calm: float) -> Sighting | None:
     asked = ((condition.text, place.texts), (condition.type, (place.type,)), (condition.frame, place.frames))
-    found = [_first(pattern, texts, place.name) for pattern, texts in asked if pattern]
+    found = [_first(pattern, texts, place.name, calm) for pattern, texts in asked if pattern]
     if not all(found):
         return None
     met = [one for one in found if one]
@@ -188,12 +190,12 @@ def _in_place(condition: Condition, place: Place) -> Sighting | None:
     return Sighting(met[0].what, place.name, min(one.weight for one in met), labels)
 
 
-def _first(pattern: str, texts: Iterable[Wording], where: str) -> Sighting | None:
-    """Return the sighting that counts most; the first among equals."""
+def _first(pattern: str, texts: Iterable[Wording], where: str, calm: float) -> Sighting | None:
+    """Return the sighting that counts most, the first among equals; in calm words it counts by that factor."""
     best: Sighting | None = None
     for wording in texts:
         for number, found in enumerate(compiled(pattern).finditer(wording.text)):
-            weight = wording.weight(*found.span())
+            weight = wording.weight(*found.span()) * (calm if wording.is_calm(*found.span()) else 1.0)
             if best is None or weight > best.weight:
                 best = Sighting(_excerpt(wording, found), where, weight, _said(found))
             if weight == 1 or number >= _MOST_PLACES:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+from grace.think.knowledge.calm import denials, settings_and_results
+
 LONGEST_TEXT: Final = 8192
 NAMED: Final = 0.3
 """How much a match counts that stands wholly inside a path, an address, a request line or the name of something."""
@@ -86,6 +88,20 @@ class Wording:
         """Tell whether the innermost cause comes first, as in Python's chains of tracebacks."""
         return _REVERSED.search(self.text) is not None
 
+    @cached_property
+    def _denials(self) -> tuple[tuple[int, int], ...]:
+        return denials(self.text)
+
+    @cached_property
+    def _settings(self) -> tuple[tuple[int, int], ...]:
+        return settings_and_results(self.text)
+
+    def is_calm(self, start: int, end: int) -> bool:
+        """Tell whether a match is part of a setting or a result, or ends in what is said not to be there."""
+        return any(first <= start and end <= last for first, last in self._settings) or any(
+            first < end <= last for first, last in self._denials
+        )
+
     def weight(self, start: int, end: int) -> float:
         """Return how much a match at this place counts: 1 at the innermost cause, less where it is named or denied."""
         weight = 1 - _DEEPEST_GAIN * (1 - self._depth(start))
@@ -107,8 +123,17 @@ NOTHING: Final = Wording("")
 
 def wording_of(text: str) -> Wording:
     """Return the text, at most the longest, its colours removed, the names in it spelled out below it."""
-    plain = bounded(_CONTROL.sub("", text))
-    spelled = spelled_names(plain)
+    plain = Wording(bounded(_CONTROL.sub("", text)))
+    return _with(spelled_names(plain.text, plain), plain.text)
+
+
+def wording_of_name(name: str) -> Wording:
+    """Return the name of a type or a place, spelled out below: it sets nothing, and no test passed in it."""
+    plain = bounded(name)
+    return _with(spelled_names(plain), plain)
+
+
+def _with(spelled: str, plain: str) -> Wording:
     return Wording(f"{plain}\n{spelled}" if spelled else plain, len(plain))
 
 
@@ -118,7 +143,12 @@ def bounded(text: str) -> str:
     return text if len(text) <= LONGEST_TEXT else f"{text[:half]}\n{text[-half:]}"
 
 
-def spelled_names(text: str) -> str:
-    """Return names that are made of words as words: `ConnectTimeoutError` says connect timeout error."""
-    compounds = dict.fromkeys(found[0] for found in _COMPOUND.finditer(text))
+def spelled_names(text: str, of: Wording | None = None) -> str:
+    """Return names that are made of words as words: `ConnectTimeoutError` says connect timeout error.
+
+    `of` is the message that the text is: there the name of a test that passed, or of a thing that is merely set, is
+    not spelled, for it reports nothing.
+    """
+    found = (one for one in _COMPOUND.finditer(text) if of is None or not of.is_calm(*one.span()))
+    compounds = dict.fromkeys(one[0] for one in found)
     return "; ".join(" ".join(_WORDS_IN_NAME.findall(one)).lower() for one in list(compounds)[:_MOST_COMPOUNDS])

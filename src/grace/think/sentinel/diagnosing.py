@@ -14,7 +14,7 @@ from grace.think.knowledge.loading import Knowledge
 from grace.think.knowledge.matching import Match, Scene, match, scene_of_signal
 from grace.think.knowledge.wording import Wording
 from grace.think.sentinel.calibrating import shipped
-from grace.think.sentinel.weighing import Weighed, balance
+from grace.think.sentinel.weighing import SAYS_SO, Weighed, balance, says_so
 
 THRESHOLD: Final = 0.5
 """Below this the honest answer is `unknown`."""
@@ -25,6 +25,9 @@ MOST_SIGNALS: Final = 20
 _MOST_ALTERNATIVES: Final = 5
 _LEAST_WORTH_TELLING: Final = 0.02
 _REPORTS_NO_FAULT: Final = frozenset({Severity.DEBUG, Severity.INFO})
+_REPORTS_A_FAULT: Final = frozenset({Severity.ERROR, Severity.CRITICAL})
+_RAISED_SAYS_SO: Final = 0.9
+"""What was raised is no fault only where the program calls it mere information, such as a deprecation."""
 _SEVERITIES: Final = (
     "RFC 5424, The Syslog Protocol, section 6.2.1 <https://www.rfc-editor.org/rfc/rfc5424#section-6.2.1>"
 )
@@ -36,7 +39,14 @@ def diagnose(incident: Incident, signals: Sequence[Signal], knowledge: Knowledge
     if signals and not telling:
         return _as_reported(incident, signals[-1], knowledge, at)
     scenes = [scene_of_signal(signal, incident.labels) for signal in telling[-MOST_SIGNALS:]]
-    return judged(incident.id, weigh_all(scenes, knowledge), knowledge.digest, at)
+    return judged(incident.id, weigh_all(scenes, knowledge), knowledge.digest, at, says_well=_says_well(telling))
+
+
+def _says_well(signals: Sequence[Signal]) -> float:
+    """Return how sure a rule must be that all is well: a reported fault is not benign for lack of words of trouble."""
+    if any(signal.exception is not None for signal in signals):
+        return _RAISED_SAYS_SO
+    return SAYS_SO if any(signal.severity in _REPORTS_A_FAULT for signal in signals) else 0.0
 
 
 def weigh_all(scenes: Sequence[Scene], knowledge: Knowledge) -> tuple[Weighed, ...]:
@@ -53,11 +63,16 @@ def weigh_all(scenes: Sequence[Scene], knowledge: Knowledge) -> tuple[Weighed, .
     return balance(matches, _leanings(scenes, knowledge))
 
 
-def judged(incident_id: str, weighed: Sequence[Weighed], digest: str, at: datetime) -> Diagnosis:
-    """Turn weighed causes into a diagnosis: calibrated, with evidence, alternatives and reasons."""
+def judged(
+    incident_id: str, weighed: Sequence[Weighed], digest: str, at: datetime, *, says_well: float = 0.0
+) -> Diagnosis:
+    """Turn weighed causes into a diagnosis: calibrated, with evidence, alternatives and reasons.
+
+    `says_well` is how sure a rule must be for `benign`; where none is, the answer is `unknown`.
+    """
     confidence = round(shipped()(weighed[0].probability), 4) if weighed else 0.0
     first = weighed[0] if weighed else None
-    if first is None or confidence < THRESHOLD or not _stands(first, weighed[1:]):
+    if first is None or confidence < THRESHOLD or not _stands(first, weighed[1:], says_well):
         told = tuple(_alternative(one, None) for one in _worth_telling(weighed))
         return Diagnosis(
             incident_id=incident_id,
@@ -78,9 +93,9 @@ def judged(incident_id: str, weighed: Sequence[Weighed], digest: str, at: dateti
     )
 
 
-def _stands(first: Weighed, others: Sequence[Weighed]) -> bool:
+def _stands(first: Weighed, others: Sequence[Weighed], says_well: float) -> bool:
     """Tell whether a cause may be named: a rule says so, about more than a name or a denial, and no other as firmly."""
-    is_said = any(one.weight >= THRESHOLD for one in first.matches)
+    is_said = says_so(first.matches, says_well if first.cause == BENIGN_CAUSE else 0.0)
     return is_said and (not others or first.probability - others[0].probability >= CLOSE)
 
 
@@ -105,6 +120,8 @@ def _why(one: Weighed, first: Weighed | None) -> str:
     if not one.matches:
         return "only the wording leans to it, and no rule matches"
     if first is None:
+        if one.cause == BENIGN_CAUSE and one.probability >= THRESHOLD:
+            return f"{one.rules} speaks for it, which does not outweigh that a fault was reported"
         return f"{one.rules} speaks for it, but not surely enough (the answer needs {THRESHOLD})"
     if one.explained_by == first.cause:
         return f"{one.rules} matches too, as a consequence of {first.cause}"

@@ -25,7 +25,7 @@ EXPLAINED: Final = 0.15
 NOTHING: Final = 1.2
 """The log odds of none of the causes, which every cause has to outweigh."""
 _HALF: Final = 0.5
-_SAYS_SO: Final = 0.8
+SAYS_SO: Final = 0.8
 """A message that says itself that all is well; one that merely lacks words of trouble outweighs nothing."""
 
 
@@ -99,8 +99,9 @@ def _explaining(cause: str, matches: Mapping[str, Sequence[Match]]) -> str | Non
         # Where each would explain the other, the firmer one does: the surer rule, deeper in the chain of causes.
         if other != cause and explaining and (other not in own or max(explaining) > firmest):
             return other
-    return BENIGN_CAUSE if cause != BENIGN_CAUSE and _reports_no_fault(matches) else None
+    return BENIGN_CAUSE if cause != BENIGN_CAUSE and says_so(matches.get(BENIGN_CAUSE, ()), SAYS_SO) else None
 
 
-def _reports_no_fault(matches: Mapping[str, Sequence[Match]]) -> bool:
-    return any(one.weight >= _HALF and one.rule.confidence >= _SAYS_SO for one in matches.get(BENIGN_CAUSE, ()))
+def says_so(matches: Iterable[Match], least: float) -> bool:
+    """Tell whether a rule this sure finds the cause in more than a name or a denial."""
+    return any(one.weight >= _HALF and one.rule.confidence >= least for one in matches)
