@@ -167,6 +167,17 @@ def test_what_lies_in_the_own_folder_is_no_target(machine: Recorded, look: Look,
     assert _only(look(own=own)).databases == ()
 
 
+def test_the_record_of_another_grace_is_no_target_either(machine: Recorded, look: Look, tmp_path: Path) -> None:
+    data = tmp_path / "srv" / "data"
+    data.mkdir(parents=True)
+    database = _database(data / "grace.db")
+    machine.listens(71, "127.0.0.1", 8001)
+    machine.process(100, ["/srv/notes"], cwd=tmp_path / "srv", sockets=[71])
+    assert [one.value for one in _only(look()).databases] == [str(database)]
+    (data / "ledger.key").touch()
+    assert _only(look()).databases == ()
+
+
 def test_logs_are_files_open_for_append(machine: Recorded, look: Look, tmp_path: Path) -> None:
     machine.listens(71, "127.0.0.1", 8001)
     flags = {"app": APPEND, "out.log": os.O_WRONLY, "state": os.O_RDWR, "seen.log": os.O_RDONLY}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +35,8 @@ from grace.sense.discovery.processes import Processes, SeenProcess, owner_of, se
 from grace.sense.discovery.units import UNIT_FOLDERS, Unit, UnreadableUnit, read_unit, unit_of
 
 _AT_ONCE: Final = 8
+_KEY_OF_A_LEDGER: Final = "ledger.key"
+"""Stands in every data folder of GRACE."""
 _AS_OWNER: Final = "Look as that user or as root, and where its container is."
 
 
@@ -207,8 +210,7 @@ def _service(one: Candidate, pages: Pages, ground: Ground, book: _Book) -> Found
     """Put together what belongs to one service, and write down each thing."""
     databases, unseen = sqlite_files(one.family)
     book.unseen += unseen
-    own = ground.own_folder
-    databases = tuple(db for db in databases if own is None or not Path(db.value).is_relative_to(own))
+    databases = tuple(db for db in databases if not _is_of_a_grace(Path(db.value), ground.own_folder))
     process, unit = one.process, one.unit if isinstance(one.unit, Unit) else None
     base = next((url for at in one.endpoints if (url := base_url(at))), "")
     service = FoundService(
@@ -227,6 +229,12 @@ def _service(one: Candidate, pages: Pages, ground: Ground, book: _Book) -> Found
     )
     book.findings += findings_of(one, service, pages)
     return service
+
+
+def _is_of_a_grace(file: Path, own: Path | None) -> bool:
+    """Tell whether a file lies in the data folder of this GRACE, or of another one on this machine."""
+    is_ours = own is not None and file.is_relative_to(own)
+    return is_ours or os.path.exists(file.parent / _KEY_OF_A_LEDGER)  # noqa: PTH110 - who may not look finds none
 
 
 def _logs(one: Candidate, unit: Unit | None, databases: Iterable[Traced]) -> tuple[Traced, ...]:
