@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -164,3 +166,25 @@ def test_a_services_file_that_was_named_and_is_not_there_stops_the_start(tmp_pat
     assert said.returncode == Exit.REFUSED
     assert "graec.yaml" in said.stderr
     assert not (tmp_path / "grace-data").exists()
+
+
+def test_an_entry_that_cannot_be_read_stops_the_start_like_one_that_was_changed(
+    tmp_path: Path, data_folder: Path
+) -> None:
+    _served_once(tmp_path)
+    with closing(sqlite3.connect(data_folder / "grace.db", isolation_level=None)) as connection:
+        newest = 'WHERE "index" = (SELECT max("index") FROM ledger_payloads)'
+        connection.execute(f"UPDATE ledger_payloads SET payload = '{{' {newest}")
+    said = _refusal(tmp_path)
+    assert said.code == Exit.LEDGER_INVALID
+    assert "cannot be read" in said.err
+    assert "put back the newest copy" in said.err
+    assert "Traceback" not in said.err
+
+
+def test_a_damaged_engine_does_not_stop_the_start_and_is_told_of(tmp_path: Path, data_folder: Path) -> None:
+    _served_once(tmp_path)
+    (data_folder / "engine.db").write_text("no database")
+    _served_once(tmp_path)
+    (aside,) = data_folder.glob("engine.db.damaged-*")
+    assert aside.read_text() == "no database"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -11,18 +12,21 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
+from sqlalchemy.exc import DatabaseError
 from starlette.exceptions import HTTPException
 
 from grace.api.roles import Role
 from grace.kit.wording import flaws_in_words
 from grace.model.warrant import Refusal
 from grace.record.store.commit import WriteFailedError
+from grace.record.store.damage import RecordDamagedError
 from grace.record.store.writer import WriterBusyError, WriterClosedError
 from grace.sense.intake.acceptance import IntakeBusyError
 
 MEDIA_TYPE: Final = "application/problem+json"
 TROUBLES: Final = (WriterBusyError, WriteFailedError, WriterClosedError, IntakeBusyError)
 """What the record raises when it can take nothing at the moment."""
+_LOG: Final = logging.getLogger(__name__)
 _NAMESPACE: Final = "urn:grace:problem:"
 _RETRY_AFTER_S: Final = "1"
 _MISSING: Final = "no-"
@@ -98,6 +102,8 @@ def answer_with_problems(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     for trouble in TROUBLES:
         app.add_exception_handler(trouble, _unavailable)
+    for damage in (RecordDamagedError, DatabaseError):
+        app.add_exception_handler(damage, _damaged)
     app.add_exception_handler(HTTPStatus.INTERNAL_SERVER_ERROR.value, _fault)
 
 
@@ -145,6 +151,17 @@ async def _invalid(_request: Request, error: Exception) -> JSONResponse:
 
 async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
     return unavailable(error)
+
+
+async def _damaged(request: Request, error: Exception) -> JSONResponse:
+    """Say what of the record cannot be read, and what mends it; of what SQLite says, not what was asked of it."""
+    if isinstance(error, RecordDamagedError):
+        what, what_next = f"The record is damaged: {error.what}.", error.what_next
+    else:
+        said = error.orig if isinstance(error, DatabaseError) else error
+        what, what_next = f"The record cannot be read: SQLite says {said}.", "grace doctor"
+    _LOG.error("%s %s: %s", request.method, request.url.path, what)
+    return respond(ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, "record-damaged", what, what_next))
 
 
 async def _fault(_request: Request, _error: Exception) -> JSONResponse:

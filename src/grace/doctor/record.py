@@ -27,6 +27,7 @@ from grace.record.ledger.reading import LedgerReader
 from grace.record.ledger.tiles import TileMissingError
 from grace.record.ledger.witness import FileWitness, LedgerUntrustedError, require_all_kept, require_continuation
 from grace.record.opening import RecordPlaces, handed_to_witness
+from grace.record.store.damage import RecordDamagedError
 from grace.record.store.schema import RevisionState, revision_state
 from grace.record.store.tables import meta, tokens
 
@@ -169,7 +170,7 @@ def ledger(reader: LedgerReader, key: VerifierKey, witness: Path, clock: Clock) 
         require_continuation(reader, kept, head)
         require_all_kept(kept.size, handed_to_witness(reader), FileWitness(witness).end())
         newest = reader.entry(head.size - 1)
-    except (LedgerUntrustedError, NoteInvalidError, TileMissingError) as error:
+    except (LedgerUntrustedError, NoteInvalidError, TileMissingError, RecordDamagedError) as error:
         return failed(_LEDGER, about, in_words(error), "read docs/ledger.md: a log that is not trusted")
     except OSError as error:
         return not_known(_LEDGER, about, f"cannot be read: {in_words(error)}", f"ls -l {witness}")

@@ -1,19 +1,21 @@
 """Open the record: one database, one writer, one log that continues what its witness saw."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+import sqlite3
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from sqlalchemy import Connection, Engine, insert, inspect, select, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DatabaseError, DBAPIError
 
 from grace.kit.canonical import canonical
 from grace.kit.clock import Clock, SystemClock
 from grace.kit.ids import new_id
+from grace.kit.wording import in_words
 from grace.model.events import EventType
 from grace.model.ledger_entry import Draft, LedgerEntry
 from grace.record.ledger.entries import Prepared, header_of
@@ -42,7 +44,7 @@ from grace.record.ledger.witness import (
     require_continuation,
 )
 from grace.record.store import Added
-from grace.record.store.engine import open_engine, open_reading_engine
+from grace.record.store.engine import StoreUnusableError, open_engine, open_reading_engine
 from grace.record.store.projection import Projections
 from grace.record.store.read_models import PROJECTIONS
 from grace.record.store.schema import RevisionState, create, require_current, revision_state
@@ -215,6 +217,7 @@ def open_record(
     with ExitStack() as if_refused:
         for engine in engines:
             if_refused.callback(engine.dispose)
+        if_refused.enter_context(_sqlite_told(places.database))
         _prepare_schema(engines[0], witness)
         reader = LedgerReader(engines[1])
         signer = _signer(places, _origin(engines[0], witness), witness)
@@ -227,6 +230,16 @@ def open_record(
         checkpointer.start()
         if_refused.pop_all()
     return Record(engines, writer, reader, checkpointer, signer, projections)
+
+
+@contextmanager
+def _sqlite_told(file: Path) -> Generator[None]:
+    """Tell of a file that SQLite cannot read to its end."""
+    try:
+        yield
+    except (DatabaseError, sqlite3.DatabaseError) as error:
+        what_next = "`grace doctor` looks closer; if the file is damaged, put back the newest copy of it."
+        raise StoreUnusableError(file, f"SQLite says {in_words(error)}", what_next) from error
 
 
 def _prepare_schema(engine: Engine, witness: Witness) -> None:

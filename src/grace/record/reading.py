@@ -3,8 +3,12 @@
 from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
+from pydantic import ValidationError
+
+from grace.kit.wording import in_words
 from grace.model.ledger_entry import LedgerEntry
 from grace.model.noun import Noun
+from grace.record.store.damage import PUT_BACK, REBUILD, RecordDamagedError
 
 N = TypeVar("N", bound=Noun)
 
@@ -15,4 +19,19 @@ Find: TypeAlias = Callable[[str], LedgerEntry | None]
 def noun_at(find: Find, key: str, noun: type[N]) -> N | None:
     """Return the noun under a key; an erased one counts as absent, so that it can only take a permission away."""
     entry = find(key)
-    return None if entry is None or entry.payload is None else noun.from_json(entry.payload)
+    if entry is None or entry.payload is None:
+        return None
+    try:
+        return noun.from_json(entry.payload)
+    except ValidationError as error:
+        what = f"the payload of entry {entry.index} is no {noun.__name__} ({in_words(error)})"
+        raise RecordDamagedError(what, PUT_BACK) from error
+
+
+def noun_in(document: str, noun: type[N]) -> N:
+    """Return the noun that a document of the read models, or a payload as text, holds."""
+    try:
+        return noun.model_validate_json(document)
+    except ValidationError as error:
+        what = f"a document that should hold a {noun.__name__} cannot be read ({in_words(error)})"
+        raise RecordDamagedError(what, REBUILD) from error

@@ -14,6 +14,7 @@ from grace.record.ledger.tiles import TileMissingError
 from grace.record.ledger.witness import LedgerUntrustedError
 from grace.record.mesh.webhooks.declarations import WebhooksFlawedError
 from grace.record.store.commit import WriteFailedError
+from grace.record.store.damage import RecordDamagedError
 from grace.record.store.engine import StoreUnusableError
 from grace.record.store.schema import SchemaMismatchError
 from grace.sense.directory import ServicesFlawedError
@@ -29,5 +30,5 @@ UNUSABLE: Final = (
     WriteFailedError,
 )
 """The data folder."""
-UNTRUSTED: Final = (LedgerUntrustedError, TileMissingError)
+UNTRUSTED: Final = (LedgerUntrustedError, TileMissingError, RecordDamagedError)
 """The ledger."""

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from grace.model.verdict import Benchmark
 from grace.record import Reader
+from grace.record.reading import noun_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,4 +33,4 @@ class RecordedBaselines:
         )
         with self.reader.read() as connection:
             doc = connection.execute(text(query), {"service": service, "name": name}).scalar_one_or_none()
-        return None if doc is None else Benchmark.model_validate_json(doc)
+        return None if doc is None else noun_in(doc, Benchmark)

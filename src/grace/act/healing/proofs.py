@@ -22,6 +22,7 @@ from grace.model.snapshot import Restoration
 from grace.model.verdict import Benchmark
 from grace.model.warrant import Refusal
 from grace.record import Journal, Reader
+from grace.record.reading import noun_in
 
 T = TypeVar("T")
 
@@ -56,7 +57,7 @@ class Proofs:
             ).first()
         if row is None:
             return Refusal(rule="no-benchmark", why=f"there is no benchmark {benchmark_id}")
-        benchmark = Benchmark.model_validate_json(row.doc)
+        benchmark = noun_in(row.doc, Benchmark)
         declared = declare_golden(benchmark, is_healthy=benchmark.healthy or self._is_committed(row.run_id))
         if isinstance(declared, NotGolden):
             return Refusal(rule="not-golden", why=declared.why, next="Measure again when the service is healthy.")

@@ -19,6 +19,7 @@ from grace.model.incident import Incident
 from grace.model.restraint import RunDeferred, WaitingRun, WaitRule
 from grace.model.run import Run
 from grace.record import Reader
+from grace.record.reading import noun_in
 
 _MOST: Final = 2_000
 _OF_SERVICE: Final = frozenset({WaitRule.RUNS_AT_ONCE, WaitRule.QUESTIONS_AT_ONCE, WaitRule.RUNS_PER_HOUR})
@@ -67,7 +68,7 @@ class Queue:
             if row is None:
                 return None
             before = {"incident": incident_id, "at": row.updated_at}
-            incident = Incident.model_validate_json(row.doc)
+            incident = noun_in(row.doc, Incident)
             waiting = Waiting(incident, self.restraints.deferral(connection, incident))
             return _told(waiting, int(connection.execute(_BEFORE, before).scalar_one()) + 1)
 
@@ -79,7 +80,7 @@ class Queue:
             return tuple(one.id for one in ready if isinstance(self.runs.heal(one, AUTOMATIC), Run))
 
     def _waiting(self, connection: Connection) -> list[Waiting]:
-        found = [Incident.model_validate_json(row[0]) for row in connection.execute(_WAITING, {"most": _MOST})]
+        found = [noun_in(row[0], Incident) for row in connection.execute(_WAITING, {"most": _MOST})]
         full: dict[tuple[str, str], RunDeferred] = {}
         return [Waiting(one, self._deferral(connection, one, full)) for one in found]
 

@@ -35,7 +35,7 @@ from grace.model.service import DRILL_ENVIRONMENT, Mode
 from grace.model.warrant import Refusal
 from grace.record import Journal, Reader
 from grace.record.mesh.delivery import Mesh
-from grace.record.reading import noun_at
+from grace.record.reading import noun_at, noun_in
 
 SUBSCRIBER: Final = "restraint"
 _NOBODY: Final = "nobody"
@@ -101,7 +101,7 @@ class Restrainer:
         with self.reader.read() as connection:
             newest: dict[str, BreakerChanged] = {}
             for payload in history.payloads(connection, (EventType.BREAKER_OPENED,)):
-                opened = BreakerChanged.model_validate_json(payload)
+                opened = noun_in(payload, BreakerChanged)
                 newest.setdefault(opened.subject, opened)
             found = [(one, self._breaker(connection, one)) for one in newest.values()]
         return [(one, now) for one, now in found if now.position is not Position.CLOSED]
@@ -200,7 +200,7 @@ class Restrainer:
             payloads = history.payloads(connection, (EventType.INCIDENT_FLAPPING_STARTED,))
         newest: dict[str, FlappingChanged] = {}
         for payload in payloads:
-            began = FlappingChanged.model_validate_json(payload)
+            began = noun_in(payload, FlappingChanged)
             newest.setdefault(began.incident_id, began)
         return list(newest.values())
 
@@ -278,7 +278,7 @@ def watch_restraint(mesh: Mesh, restrainer: Restrainer, queue: Queue) -> None:
 
 def _subjects(connection: Connection, run: Run) -> tuple[str, ...]:
     locked = history.locked_by(connection, run.id)
-    targets = () if locked is None else LocksTaken.model_validate_json(locked).targets
+    targets = () if locked is None else noun_in(locked, LocksTaken).targets
     return (*((run.incident_id,) if run.incident_id else ()), *targets)
 
 

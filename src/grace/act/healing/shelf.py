@@ -13,6 +13,7 @@ from grace.kit.documents import Flaw
 from grace.model.events import EventType, KnowledgeLoaded, PlaybookLoaded
 from grace.model.ledger_entry import Draft
 from grace.record import Journal, Transaction
+from grace.record.reading import noun_in
 from grace.think.knowledge.checked import CheckedPacks
 from grace.think.knowledge.loading import Knowledge, check_probes, load_knowledge
 from grace.think.playbooks.loading import check_pins, load_playbooks
@@ -62,7 +63,7 @@ def record_knowledge(journal: Journal, knowledge: Knowledge) -> KnowledgeLoaded 
             ),
             {"type": EventType.KNOWLEDGE_LOADED.value},
         ).first()
-        before = {} if last is None else KnowledgeLoaded.model_validate_json(last.payload).packs
+        before = {} if last is None else noun_in(last.payload, KnowledgeLoaded).packs
         if before == packs:
             return None
         loaded = KnowledgeLoaded(

@@ -22,6 +22,7 @@ from grace.model.run import Run
 from grace.model.signal import Signal
 from grace.model.warrant import Refusal
 from grace.record import Reader
+from grace.record.reading import noun_in
 from grace.record.store.tables import signals
 from grace.think.knowledge.loading import Knowledge
 from grace.think.playbooks.loading import Library, LoadedPlaybook
@@ -149,7 +150,7 @@ class RecordedThinker:
             ).scalar_one_or_none()
         if row is None:
             raise IncidentMissingError(incident_id)
-        return Incident.model_validate_json(row)
+        return noun_in(row, Incident)
 
     def _signals(self, incident_id: str) -> tuple[Signal, ...]:
         with self.reader.read() as connection:

@@ -15,12 +15,14 @@ from grace.api.access import TheHouse, Viewer
 from grace.api.paging import AskedEntries, Page, Wanted, index_cursor
 from grace.api.problems import ProblemError, documented
 from grace.api.views import EntryView, View
-from grace.kit.canonical import parse_json
+from grace.kit.canonical import JsonInvalidError, parse_json
 from grace.kit.clock import from_rfc3339, to_rfc3339
 from grace.kit.documents import did_you_mean
+from grace.kit.wording import in_words
 from grace.model.events import PAYLOADS, EventType
 from grace.record.mesh.patterns import PatternUnknownError, matching_types
 from grace.record.mesh.webhooks.cloudevents import schema_name
+from grace.record.store.damage import PUT_BACK, RecordDamagedError
 from grace.record.store.tables import ledger_entries, ledger_payloads
 
 router = APIRouter(prefix="/api/meta", tags=["meta"])
@@ -142,4 +144,8 @@ def _text(moment: datetime) -> str:
 
 
 def _read(payload: str | None) -> JsonValue:
-    return None if payload is None else parse_json(payload)
+    try:
+        return None if payload is None else parse_json(payload)
+    except JsonInvalidError as error:
+        what = f"the payload of an entry cannot be read ({in_words(error)})"
+        raise RecordDamagedError(what, PUT_BACK) from error

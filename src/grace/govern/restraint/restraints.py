@@ -21,6 +21,7 @@ from grace.model.plan import Plan
 from grace.model.restraint import SHIPPED, Restraint, RunDeferred, WaitRule
 from grace.model.service import DRILL_ENVIRONMENT, Mode, Service
 from grace.record import Reader
+from grace.record.reading import noun_in
 
 
 class Directory(Protocol):
@@ -138,7 +139,7 @@ def _trial_under_way(connection: Connection, plan: Plan, half_open: tuple[Standi
     if not subjects:
         return ""
     for run_id, text in history.trials(connection, plan.incident_id):
-        shared = subjects & {target.key for target in Plan.model_validate_json(text).targets}
+        shared = subjects & {target.key for target in noun_in(text, Plan).targets}
         if shared:
             return f"the breaker of {min(shared)} is half open, and {run_id} is trying it"
     return ""

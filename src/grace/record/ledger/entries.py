@@ -9,16 +9,18 @@ from datetime import datetime
 from functools import partial
 from hashlib import sha256
 from operator import itemgetter
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 import orjson
 from pydantic import JsonValue
 
 from grace.kit.canonical import NotCanonicalError, canonical_each, parse_json
 from grace.kit.clock import from_rfc3339, to_rfc3339
+from grace.kit.wording import in_words
 from grace.model.events import EventType
 from grace.model.ledger_entry import Draft, LedgerEntry
 from grace.record.ledger.tree import LEAF_PREFIX
+from grace.record.store.damage import PUT_BACK, RecordDamagedError
 
 SALT_SIZE: Final = 32
 EntryRow = tuple[int, str, str, str, str, str | None, str | None, str | None, str]
@@ -128,20 +130,35 @@ def header_of(entry: LedgerEntry) -> dict[str, JsonValue]:
 
 
 def entry_from_row(row: StoredRow) -> LedgerEntry:
-    """Read an entry from its columns and its payload's text (None when erased)."""
+    """Read an entry from its columns and its payload's text (None when erased).
+
+    Raise RecordDamagedError for a row that nobody can have appended.
+    """
     index, key, kind, at, actor, run_id, incident_id, service, digest, payload = row
-    return LedgerEntry.model_construct(
-        index=index,
-        key=key,
-        type=EventType(kind),
-        at=from_rfc3339(at),
-        actor=actor,
-        run_id=run_id,
-        incident_id=incident_id,
-        service=service,
-        payload_digest=digest,
-        payload=None if payload is None else cast("dict[str, JsonValue]", parse_json(payload)),
-    )
+    try:
+        return LedgerEntry.model_construct(
+            index=index,
+            key=key,
+            type=EventType(kind),
+            at=from_rfc3339(at),
+            actor=actor,
+            run_id=run_id,
+            incident_id=incident_id,
+            service=service,
+            payload_digest=digest,
+            payload=None if payload is None else _object(payload),
+        )
+    except (ValueError, TypeError, AttributeError) as error:
+        what = f"entry {index} cannot be read ({in_words(error)})"
+        raise RecordDamagedError(what, PUT_BACK) from error
+
+
+def _object(payload: str) -> dict[str, JsonValue]:
+    read = parse_json(payload)
+    if not isinstance(read, dict):
+        message = "its payload is no JSON object"
+        raise TypeError(message)
+    return read
 
 
 def _require_texts(prepared: Collection[Prepared]) -> None:

@@ -8,6 +8,8 @@ from sqlalchemy import Dialect, MetaData, Text, TypeDecorator
 
 from grace.kit.canonical import canonical, parse_json
 from grace.kit.clock import from_rfc3339, to_rfc3339
+from grace.kit.wording import in_words
+from grace.record.store.damage import REBUILD, RecordDamagedError
 
 metadata: Final = MetaData(
     naming_convention={
@@ -28,7 +30,11 @@ class UtcTime(TypeDecorator[datetime]):
         return None if value is None else to_rfc3339(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else from_rfc3339(value)
+        try:
+            return None if value is None else from_rfc3339(value)
+        except (ValueError, TypeError) as error:
+            what = f"a time in a table cannot be read ({in_words(error)})"
+            raise RecordDamagedError(what, REBUILD) from error
 
 
 class Document(TypeDecorator[JsonValue]):
@@ -41,4 +47,8 @@ class Document(TypeDecorator[JsonValue]):
         return canonical(value).decode()
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> JsonValue:
-        return None if value is None else parse_json(value)
+        try:
+            return None if value is None else parse_json(value)
+        except (ValueError, TypeError) as error:
+            what = f"a document of the read models cannot be read ({in_words(error)})"
+            raise RecordDamagedError(what, REBUILD) from error
