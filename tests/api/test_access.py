@@ -274,3 +274,21 @@ def test_revoking_ends_every_session_of_that_name_and_no_other(store: TokenStore
     again = store.revoke(mine.token.id, by="ada")
     assert isinstance(again, Refusal)
     assert again.rule == "token-revoked"
+
+
+@pytest.mark.parametrize("name", ["op1 ", "op1\u200b", "\u202eop1", "op\n1"])
+def test_a_token_for_a_name_that_nobody_can_read_is_refused(client: httpx.Client, name: str) -> None:
+    answer = client.post("/api/auth/tokens", json={"name": name, "role": "approver"})
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "urn:grace:problem:token-name"
+
+
+def test_a_token_for_a_name_that_reads_like_another_is_refused(client: httpx.Client, house: House) -> None:
+    token = house.tokens.issue("op1", Role.OPERATOR, by="tests").token
+    house.tokens.revoke(token.id, "tests")
+    for name in ("OP1", "\uff4fp1"):
+        answer = client.post("/api/auth/tokens", json={"name": name, "role": "approver"})
+        assert answer.status_code == 409
+        assert answer.json()["type"] == "urn:grace:problem:token-look-alike"
+        assert "'op1'" in answer.json()["detail"]
+    assert client.post("/api/auth/tokens", json={"name": "op1", "role": "approver"}).status_code == 201

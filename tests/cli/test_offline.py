@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,11 @@ from grace.api.roles import Role
 from grace.cli.addresses import Address, Announcement, announce, announced, find_address, retract
 from grace.cli.exits import Exit
 from grace.cli.token import RoleName
+from grace.record.opening import RecordPlaces, open_record
 from grace.settings import load_settings
 from tests.cli.conftest import Grace
 from tests.cli.world import PLAYBOOK, POLICY
+from tests.record.samples import whole_run
 
 TUNE = PLAYBOOK.format(name="alone", expects="is: 5", remedy="hold")
 CASES = """\
@@ -44,6 +48,14 @@ def test_the_roles_of_the_command_line_are_those_of_the_server() -> None:
     assert [role.value for role in RoleName] == [role.value for role in Role]
 
 
+def test_a_token_whose_name_reads_like_another_is_refused_on_the_data_folder(grace: Grace) -> None:
+    assert grace("token", "create", "op1", "--role", "operator").code == Exit.DONE
+    for name in ("OP1", "op1 ", "op1\u200b"):
+        said = grace("token", "create", name, "--role", "approver")
+        assert said.code == Exit.USAGE
+        assert "the name" in said.err
+
+
 def test_tokens_are_made_listed_and_revoked_on_the_data_folder(grace: Grace) -> None:
     said = grace("token", "create", "ann", "--role", "admin", "--expires", "1h")
     assert said.code == Exit.DONE
@@ -67,7 +79,7 @@ def test_a_kept_token_is_for_later_commands_and_private(grace: Grace, data_folde
 
 def test_a_folder_that_another_grace_has_open_is_left_alone(grace: Grace, data_folder: Path) -> None:
     with wiring.open_tokens(load_settings(data_folder=data_folder)):
-        for line in ("token list", "store rebuild", "store upgrade"):
+        for line in ("token list", "store rebuild", "store upgrade", "store check"):
             said = grace(*line.split())
             assert said.code == Exit.REFUSED, line
             assert "Another GRACE has" in said.err
@@ -108,6 +120,33 @@ def test_read_models_are_made_again_from_the_ledger(grace: Grace) -> None:
     said = grace("store", "rebuild", "--json")
     assert (said.code, said.json["replayed"]) == (Exit.DONE, 1)
     assert grace("store", "upgrade").code == Exit.DONE
+
+
+def test_rows_that_somebody_changed_by_hand_are_told_one_by_one_and_left_as_they_are(
+    grace: Grace, data_folder: Path
+) -> None:
+    with open_record(RecordPlaces.within(data_folder)) as record:
+        for item in whole_run():
+            record.append(item)
+    whole = grace("store", "check", "--json")
+    assert (whole.code, whole.json["replayed"], whole.json["different"]) == (Exit.DONE, len(whole_run()), [])
+    assert "every row of the read models is as" in grace("store", "check").out
+    with closing(sqlite3.connect(data_folder / "grace.db", isolation_level=None)) as connection:
+        (run,) = connection.execute("SELECT id FROM runs").fetchone()
+        connection.execute("UPDATE runs SET settlement = 'committed', opened_at = 'never'")
+        connection.execute("DELETE FROM plans")
+        made_up = "INSERT INTO quarantines VALUES ('file:host:/made-up', ?, '2026-01-01T00:00:00.000000Z', NULL)"
+        connection.execute(made_up, (run,))
+    told = grace("store", "check")
+    assert told.code == Exit.FAULT
+    assert f"runs {run}: differs in settlement, opened_at" in told.out
+    assert ": is missing" in told.out
+    assert f"quarantines file:host:/made-up {run}: stands there, and no entry makes it" in told.out
+    assert "3 rows of the read models not as" in told.out
+    assert grace("store", "check", "--json").json["different"][0]["table"] in {"plans", "quarantines", "runs"}
+    assert not list(data_folder.glob(".check-*"))
+    assert grace("store", "rebuild").code == Exit.DONE
+    assert grace("store", "check").code == Exit.DONE
 
 
 def test_a_folder_that_cannot_be_made_is_told(grace: Grace, tmp_path: Path) -> None:

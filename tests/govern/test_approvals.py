@@ -122,6 +122,24 @@ def test_who_asked_does_not_answer(record: Record) -> None:
     assert rule_of(no(approvals, "ada")) == "approval-requester"
 
 
+LOOK_ALIKES = ("ada ", "ada\u200b", "ADA", "\uff41da")
+
+
+@pytest.mark.parametrize("name", LOOK_ALIKES)
+def test_who_asked_does_not_answer_under_a_name_that_reads_alike(record: Record, name: str) -> None:
+    approvals = store(record)
+    approvals.request(run(requested_by="ada"), PLAN, 1)
+    assert rule_of(yes(approvals, name)) == "approval-requester"
+
+
+@pytest.mark.parametrize("name", LOOK_ALIKES)
+def test_a_quorum_counts_one_person_under_two_names_once(record: Record, name: str) -> None:
+    approvals = store(record)
+    approvals.request(run(), PLAN, 2)
+    assert state_of(yes(approvals, "ada")) is ApprovalState.WAITING
+    assert rule_of(yes(approvals, name)) == "approval-twice"
+
+
 def test_an_answer_about_another_plan_does_not_count(record: Record) -> None:
     approvals = store(record)
     approvals.request(run(), PLAN, 1)

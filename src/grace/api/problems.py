@@ -36,6 +36,7 @@ _STATUS_OF_RULE: Final[Mapping[str, HTTPStatus]] = MappingProxyType(
         "approval-digest": HTTPStatus.CONFLICT,
         "body-invalid": HTTPStatus.UNPROCESSABLE_ENTITY,
         "body-unreadable": HTTPStatus.BAD_REQUEST,
+        "token-name": HTTPStatus.UNPROCESSABLE_ENTITY,
         "body-too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     }
 )

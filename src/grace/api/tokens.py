@@ -13,6 +13,7 @@ from grace.api.roles import Identity, Role
 from grace.kit.clock import Clock
 from grace.kit.credentials import hash_of_secret, new_secret
 from grace.kit.ids import IdMint
+from grace.kit.person_names import flaw_of, folded
 from grace.model.events import EventType, TokenChanged
 from grace.model.ledger_entry import Draft
 from grace.model.warrant import Refusal
@@ -47,6 +48,14 @@ class Issued:
     secret: str = field(repr=False)
 
 
+class NameRefusedError(ValueError):
+    """A token of this name is not made."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        self.refusal = refusal
+        super().__init__(f"{refusal.why}. {refusal.next}")
+
+
 @dataclass(frozen=True, slots=True)
 class TokenStore:
     """Issues, recognises and revokes tokens."""
@@ -58,7 +67,14 @@ class TokenStore:
     _remembered: dict[str, tuple[Identity, float]] = field(default_factory=dict[str, tuple[Identity, float]])
 
     def issue(self, name: str, role: Role, by: str, lifetime: timedelta | None = None) -> Issued:
-        """Make a token for a person or a program; `name` is the identity that its words are recorded under."""
+        """Make a token for a person or a program; `name` is the identity that its words are recorded under.
+
+        Raise NameRefusedError for a name that people could not tell from another one.
+        """
+        flaw = flaw_of(name)
+        if flaw:
+            why = f"the name {name!r} {flaw}"
+            raise NameRefusedError(Refusal(rule="token-name", why=why, next="Give a name that people read as it is"))
         return self._issue(TOKEN_PREFIX, name, role, by, lifetime)
 
     def open_session(self, identity: Identity, lifetime: timedelta) -> Issued:
@@ -126,6 +142,7 @@ class TokenStore:
         token = TokenRow(self.mint.mint(prefix), name, role, now, None if lifetime is None else now + lifetime, None)
 
         def unit(tx: Transaction) -> None:
+            _require_no_look_alike(tx, name)
             values = {
                 "id": token.id,
                 "name": name,
@@ -138,6 +155,15 @@ class TokenStore:
 
         self.journal.run(unit)
         return Issued(token, secret)
+
+
+def _require_no_look_alike(tx: Transaction, name: str) -> None:
+    """Refuse a name that reads like another identity's, also one whose tokens have ended: its words stand."""
+    known = tx.connection.execute(select(tokens.c.name).distinct()).scalars().all()
+    like = next((one for one in known if one != name and folded(one) == folded(name)), None)
+    if like is not None and name not in known:
+        why = f"the name {name!r} reads like {like!r}, which is somebody already"
+        raise NameRefusedError(Refusal(rule="token-look-alike", why=why, next=f"Say {like!r}, or give another name"))
 
 
 def _named(tx: Transaction, token_id: str) -> tuple[TokenRow, ...]:

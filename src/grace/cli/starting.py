@@ -17,6 +17,8 @@ def starting_told() -> Generator[None]:
         yield
     except wiring.FLAWED as error:
         raise CommandFailed(Exit.USAGE, str(error), "mend the file, then start again") from error
+    except wiring.REFUSED as error:
+        raise CommandFailed(Exit.USAGE, str(error), "grace token list") from error
     except wiring.UNUSABLE as error:
         raise CommandFailed(Exit.FAULT, str(error), "do what it says, then start again") from error
     except wiring.UNTRUSTED as error:

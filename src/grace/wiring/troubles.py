@@ -8,6 +8,7 @@ from grace.act.executors.finding import ActionsFlawedError
 from grace.act.healing.engine_file import EngineUnusableError
 from grace.act.healing.shelf import ShelfFlawedError
 from grace.act.safehold.vault import VaultKeyUnsafe
+from grace.api.tokens import NameRefusedError
 from grace.govern.policy.rules import PolicyInvalidError
 from grace.record.ledger.note import KeyUnusableError
 from grace.record.ledger.tiles import TileMissingError
@@ -21,6 +22,8 @@ from grace.sense.directory import ServicesFlawedError
 
 FLAWED: Final = (ActionsFlawedError, ServicesFlawedError, ShelfFlawedError, PolicyInvalidError, WebhooksFlawedError)
 """A file that a person wrote."""
+REFUSED: Final = (NameRefusedError,)
+"""What was asked for."""
 UNUSABLE: Final = (
     SchemaMismatchError,
     StoreUnusableError,

@@ -13,6 +13,7 @@ from grace.api.access import Admin, TheHouse, Viewer, identify
 from grace.api.problems import documented, refused
 from grace.api.roles import Role
 from grace.api.texts import Identifier, Name
+from grace.api.tokens import NameRefusedError
 from grace.api.views import Asked, IssuedView, TokenView, View
 from grace.model.quantities import Duration
 from grace.model.warrant import Refusal
@@ -70,11 +71,14 @@ def list_tokens(_admin: Admin, house: TheHouse) -> dict[str, list[TokenView]]:
     return {"items": [TokenView.model_validate(token, from_attributes=True) for token in house.tokens.listed()]}
 
 
-@router.post("/tokens", status_code=HTTPStatus.CREATED)
+@router.post("/tokens", status_code=HTTPStatus.CREATED, responses=documented(HTTPStatus.CONFLICT))
 def issue_token(body: NewToken, admin: Admin, house: TheHouse) -> IssuedView:
     """Make a token; its secret is shown this once."""
     lifetime = None if body.lifetime is None else timedelta(seconds=body.lifetime)
-    issued = house.tokens.issue(body.name, body.role, admin.name, lifetime)
+    try:
+        issued = house.tokens.issue(body.name, body.role, admin.name, lifetime)
+    except NameRefusedError as error:
+        raise refused(error.refusal) from error
     shown = TokenView.model_validate(issued.token, from_attributes=True)
     return IssuedView(**shown.model_dump(), secret=issued.secret)
 

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from grace.govern.approvals.question import approval_id_of, key_of, read_question, run_id_of
 from grace.kit.clock import Clock, to_rfc3339
 from grace.kit.cuts import cut
+from grace.kit.person_names import folded
 from grace.model.approval import Answer, Approval, ApprovalState
 from grace.model.events import ApprovalChanged, EventType
 from grace.model.ledger_entry import Draft
@@ -154,7 +155,7 @@ def _record_answer(tx: Transaction, found: Approval, answer: Answer) -> Approval
     if not answer.grants:
         _change(tx, found, "rejected", EventType.APPROVAL_REJECTED, answer.by, answer.reason)
         return answered.model_copy(update={"state": ApprovalState.REJECTED})
-    if len({given.by for given in answered.answers}) < found.quorum:
+    if len({folded(given.by) for given in answered.answers}) < found.quorum:
         return answered
     _change(tx, found, "granted", EventType.APPROVAL_GRANTED, answer.by, answer.reason)
     return answered.model_copy(update={"state": ApprovalState.GRANTED})
@@ -169,10 +170,10 @@ def _refuses_answer(found: Approval | None, approval_id: str, by: str, plan_dige
     if plan_digest != found.plan_digest:
         why = f"your answer is about {plan_digest}, the question is about {found.plan_digest}"
         return Refusal(rule="approval-digest", why=why, next=f"grace runs {found.run_id}")
-    if by == found.requester:
-        why = f"{by} asked for this run, and who asks does not answer"
+    if folded(by) == folded(found.requester):
+        why = f"{found.requester} asked for this run, and who asks does not answer"
         return Refusal(rule="approval-requester", why=why, next="Ask somebody else to answer")
-    if any(answer.by == by for answer in found.answers):
+    if any(folded(answer.by) == folded(by) for answer in found.answers):
         why = f"{by} has answered already, and {found.quorum} different people must agree"
         return Refusal(rule="approval-twice", why=why, next="Ask somebody else to answer")
     return None
