@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import typer
+from grace_sdk.client import Json
+
 from grace.cli.addresses import announced
 from grace.cli.calls import CommandFailed
 from grace.cli.exits import Exit
 from grace.cli.screen import Screen
 from grace.cli.starting import starting_told
 from grace.cli.visiting import Data, command_file, offline
+from grace.cli.wording import counted
 from grace.settings import Settings, load_settings
-from grace.wiring.upkeep import rebuild_store, upgrade_store
+from grace.wiring.upkeep import Checked, check_store, rebuild_store, upgrade_store
 
 app = command_file()
 store = command_file()
@@ -36,6 +40,36 @@ def rebuild(screen: Screen, *, data: Data = None) -> None:
     with starting_told():
         replayed = rebuild_store(settings)
     _tell(screen, settings, {"replayed": replayed}, f"read models made again from {replayed} entries")
+
+
+@store.command("check")
+@offline
+def check(screen: Screen, *, data: Data = None) -> None:
+    """Replay the ledger in a scratch copy and tell each row of the read models that differs; exit 1 if any does."""
+    settings = _own(data)
+    if not (settings.data_folder / "grace.db").is_file():
+        raise CommandFailed(Exit.USAGE, f"there is no record in {settings.data_folder}", "grace serve")
+    with starting_told():
+        found = check_store(settings)
+    if screen.as_json:
+        rows: list[Json] = [
+            {"table": one.table, "key": [*one.key], "columns": [*one.columns], "why": one.why} for one in found.rows
+        ]
+        screen.data({"data_folder": str(settings.data_folder), "replayed": found.replayed, "different": rows})
+    else:
+        _show(screen, settings, found)
+    raise typer.Exit(Exit.FAULT if found.rows else Exit.DONE)
+
+
+def _show(screen: Screen, settings: Settings, found: Checked) -> None:
+    screen.bullets(f"{one.table} {' '.join(one.key)}: {one.why}" for one in found.rows)
+    if found.rows:
+        told = counted(len(found.rows), "row")
+        screen.line(f"{settings.data_folder}: {told} of the read models not as {found.replayed} entries make them")
+        screen.line("next: copy the database as evidence, then grace store rebuild")
+        return
+    screen.line(f"{settings.data_folder}: every row of the read models is as {found.replayed} entries make it")
+    screen.line("next: grace serve")
 
 
 def _own(data: Path | None) -> Settings:
