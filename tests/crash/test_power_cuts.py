@@ -13,12 +13,6 @@ from tests.crash import power
 from tests.powercut import Directories, build_shim
 from tests.powercut.cases import ROOT, assert_survived, observe_cases
 
-_MAKE_TEMPLATE = """
-import sys
-from pathlib import Path
-from tests.crash.power import make_template
-make_template(Path(sys.argv[1]))
-"""
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 

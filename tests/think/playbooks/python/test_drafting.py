@@ -130,8 +130,9 @@ def test_a_fault_is_told_at_its_own_line(tmp_path: Path) -> None:
 def test_a_hang_is_told_at_its_own_line(tmp_path: Path) -> None:
     text = drafting("size = 4\nwhile size:\n    size = 4")
 
-    assert refusal(tmp_path, text).why.split("p.py:")[1][:1].isdigit()
-    assert refusal(tmp_path, text).rule == "draft-hung"
+    no = refusal(tmp_path, text)
+    assert no.why.split("p.py:")[1][:1].isdigit()
+    assert no.rule == "draft-hung"
 
 
 @pytest.mark.parametrize(
