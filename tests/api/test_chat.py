@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from sqlalchemy import select
 
+from grace.api.chat.answers import Answerer
 from grace.api.chat.findings import Findings
+from grace.api.chat.references import references_in, words_of
+from grace.api.chat.remedies import Remedies
+from grace.api.chat.sentences import understand
 from grace.api.chat.spans import span_in
-from grace.api.house import House
-from grace.api.roles import Role
+from grace.api.house import House, PlaybookCard
+from grace.api.roles import Identity, Role
 from grace.kit.clock import VirtualClock
 from grace.model.events import EventType
+from grace.model.incident import Incident
 from grace.model.ledger_entry import Draft
+from grace.model.service import Service
+from grace.record.opening import Record
 from grace.record.store.tables import runs
 from tests.api.houses import INCIDENT, ORDERS, RUN, ask_people, open_incident, walk_a_run
 
@@ -214,11 +225,171 @@ def test_a_halt_stands_and_ends_in_the_callers_name(
     (halt,) = house.halts.standing()
     assert (halt.scope, halt.by, halt.reason) == ("orders", "operator", "we deploy")
     assert "Halted for orders" in say(client, "status")["response"]
-    assert say(client, "end the halt")["response"] == "No halt stands everywhere."
+    not_that = say(client, "end the halt")["response"]
+    assert not_that.startswith("No halt stands everywhere.")
+    assert "Halted for orders" in not_that
     say(client, "end the halt for orders", tokens[Role.OPERATOR])
     assert house.halts.standing() == ()
     nobody = say(client, "halt ordres")
-    assert nobody["metadata"]["refused"]["rule"] == "unknown-service"
+    assert nobody["metadata"]["refused"]["rule"] == "which"
+    assert "Halt everything, or one service? There is no service 'ordres'." in nobody["response"]
+    assert "halt orders" in nobody["response"].splitlines()
+    assert house.halts.standing() == ()
+
+
+@pytest.mark.parametrize(
+    ("message", "scopes"),
+    [
+        ("stop everything right now", ["*"]),
+        ("can you halt everything?", ["*"]),
+        ("pause orders", ["orders"]),
+        ("halt? ", []),
+        ("halt everything but orders", []),
+        ("stop the backend", []),
+        ("don't halt", []),
+    ],
+)
+def test_a_cry_to_stop_halts_or_is_asked_back(
+    client: httpx.Client, house: House, message: str, scopes: list[str]
+) -> None:
+    told = say(client, message)
+    assert [one.scope for one in house.halts.standing()] == scopes
+    assert told["metadata"]["citations"] == []
+    assert bool(scopes) == told["response"].startswith("Halted")
+
+
+def opened(house: House, last: str, title: str = "the backend broke") -> Incident:
+    """Put one more incident on the record, newer than the one that the tests share."""
+    made = open_incident(house.record).model_copy(
+        update={"id": INCIDENT[:-1] + last, "fingerprint": last * 16, "title": title}
+    )
+    house.record.append(
+        Draft(
+            key=f"{made.id}/opened/1",
+            type=EventType.INCIDENT_OPENED,
+            actor="grace",
+            incident_id=made.id,
+            service=made.service,
+            payload=made.to_json(),
+        )
+    )
+    return made
+
+
+DEEDS = ("heal", "fix", "plan", "undo", "keep", "approve", "reject", "halt", "resume", "drill", "end the halt for")
+
+
+def joined(kind: str, rest: str) -> str:
+    return kind + rest
+
+
+REFERENCES = st.builds(
+    joined,
+    st.sampled_from(["inc_", "INC_", "run_", "Run_", "apr_", "hlt_"]),
+    st.text("0123456789ABCDEFGHJKMNPQRSTVWXYZabcdefgz_-U", max_size=30),
+)
+
+
+def test_an_id_that_nobody_has_leads_to_no_deed_at_all(house: House) -> None:
+    opened(house, "7")
+    walk_a_run(house)
+    house.halts.start("orders", "ann", "a test")
+    house.halts.start("*", "ann", "a test")
+    admin = Answerer(house, Identity(name="ann", role=Role.ADMIN, token_id="tok_1"))
+    before, ids = house.record.head().size, {INCIDENT, INCIDENT[:-1] + "7", RUN}
+
+    @given(st.sampled_from(DEEDS), REFERENCES, st.sampled_from(["", " please", " it", " and the last one", " now!"]))
+    def nothing_is_done(verb: str, reference: str, after: str) -> None:
+        assume(not any(one.lower().startswith(reference.rstrip("-").lower()) for one in ids))
+        assume("_" in reference.strip("-_"))
+        message = f"{verb} {reference}{after}"
+        told = admin.answer(understand(message, {"orders"}), references_in(words_of(message)))
+        assert told.metadata.refused is not None, message
+        assert house.record.head().size == before, message
+        assert house.drills.latest is None
+        assert not any(one in told.response for one in ids if f"undo {one} --" in told.response), message
+
+    nothing_is_done()
+
+
+@pytest.mark.parametrize("written", [INCIDENT, INCIDENT.lower(), INCIDENT.upper()])
+def test_an_id_is_read_in_either_case_and_is_the_one_that_is_healed(
+    client: httpx.Client, house: House, written: str
+) -> None:
+    opened(house, "7")
+    assert say(client, f"plan {written}")["response"].startswith(f"What I would do about {INCIDENT};")
+    assert f"is open for {INCIDENT}." in say(client, f"heal {written}")["response"]
+    (run,) = list(house.record.entries(types={EventType.RUN_OPENED}))
+    assert run.incident_id == INCIDENT
+
+
+@pytest.mark.parametrize(
+    "message", ["heal inc_zzzz", f"heal {INCIDENT}0", f"heal {INCIDENT[:-1]}", "fix it", "heal orders"]
+)
+def test_what_names_no_one_incident_heals_none_and_says_which_there_are(
+    client: httpx.Client, house: House, message: str
+) -> None:
+    other = opened(house, "7")
+    before = house.record.head().size
+    told = say(client, message)
+    assert told["metadata"]["refused"] is not None
+    assert house.record.head().size == before
+    named = message.split()[1]
+    assert named in told["response"] or {INCIDENT, other.id} <= set(re.findall(r"inc_\w+", told["response"]))
+
+
+def test_this_is_what_the_talk_is_about(client: httpx.Client, house: House) -> None:
+    opened(house, "7")
+    assert f"is open for {INCIDENT}." in say(client, "fix it", about=INCIDENT.lower())["response"]
+    assert say(client, "how do I fix this?", about=INCIDENT)["response"].startswith(INCIDENT)
+    assert say(client, "heal it", about="inc_zzzz")["metadata"]["refused"]["rule"] == "no-incident"
+    assert say(client, "heal it", about="orders")["metadata"]["refused"]["rule"] == "no-id"
+
+
+def test_how_to_fix_an_incident_is_told_of_that_incident_with_sources(
+    client: httpx.Client, house: House, tokens: dict[Role, str]
+) -> None:
+    open_incident(house.record)
+    for message in (f"how do I fix {INCIDENT.lower()}?", "how do I fix this?"):
+        told = say(client, message, tokens[Role.VIEWER])
+        assert told["response"].startswith(f"{INCIDENT}: orders (production), OperationalError: database is locked.")
+        assert "cause database_locked (confidence" in told["response"]
+        assert "from its title alone: it is not diagnosed yet" in told["response"]
+        assert "No playbook that is loaded heals database_locked" in told["response"]
+        assert f"grace do --service orders --incident {INCIDENT} -- COMMAND" in told["response"]
+        assert told["metadata"]["citations"][0]["source"]
+    walk_a_run(house)
+    assert "not diagnosed yet" not in say(client, f"how do I fix {INCIDENT}")["response"]
+
+
+def test_how_to_fix_names_the_playbook_for_the_cause_and_its_plan(house: House, record: Record) -> None:
+    open_incident(record)
+    card = PlaybookCard(name="unlock", version="1", digest="d", summary="End it", causes=("database_locked",))
+    with_playbook = replace(house, declared=OneBook((card,)))
+    remedy = Remedies(with_playbook).of(INCIDENT)
+    assert "playbook unlock: End it" in remedy.lines
+    assert f"What it would do, and whether it may: grace plan {INCIDENT}" in remedy.lines
+
+
+@dataclass(frozen=True, slots=True)
+class OneBook:
+    """Declares the service of the tests, and some playbooks."""
+
+    cards: tuple[PlaybookCard, ...]
+
+    def services(self) -> Sequence[Service]:
+        return [ORDERS]
+
+    def playbooks(self) -> Sequence[PlaybookCard]:
+        return self.cards
+
+
+@pytest.mark.parametrize("message", ["thanks", "who are you", "is it you"])
+def test_what_names_nothing_cites_nothing_and_is_told_what_can_be_said(client: httpx.Client, message: str) -> None:
+    told = say(client, message)
+    assert told["response"].startswith("I do not know what is asked")
+    assert "- what is wrong" in told["response"]
+    assert told["metadata"]["citations"] == []
 
 
 @pytest.mark.parametrize("message", ["halt", "resume", "heal it", "plan it", "trigger database error"])

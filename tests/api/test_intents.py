@@ -9,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grace.api.chat.intents import (
+    LAST,
     AskForbidden,
     AskHalts,
     AskHelp,
     AskHow,
     AskNotOurs,
     AskPending,
+    AskUnclear,
     AskWhatHappened,
     AskWhatIsWrong,
     AskWhy,
@@ -27,8 +29,8 @@ from grace.api.chat.intents import (
     WantHeal,
     WantPlan,
     WantYesOrNo,
-    understand,
 )
+from grace.api.chat.sentences import understand
 from grace.api.chat.spans import Ago, OnWeekday, SinceDay, SinceMoment, SinceWeekday, span_in
 
 RUN = "run_01J00000000000000000000001"
@@ -66,14 +68,14 @@ APPROVAL = "apr_01J00000000000000000000001"
         ("pending approvals", AskPending()),
         ("what waits for me", AskPending()),
         ("approvals", AskPending()),
-        ("halt", WantHalt("*", "said in chat")),
-        ("Halt everything because we deploy", WantHalt("*", "we deploy")),
-        ("grace, halt orders because the owner says so", WantHalt("orders", "the owner says so")),
-        ("halt the service orders.", WantHalt("orders", "said in chat")),
-        ("stop everything", WantHalt("*", "said in chat")),
-        ("end the halt", WantHaltEnd("*")),
-        ("end the halt for orders", WantHaltEnd("orders")),
-        ("resume", WantHaltEnd("*")),
+        ("halt", WantHalt()),
+        ("Halt everything because we deploy", WantHalt((), "we deploy")),
+        ("grace, halt orders because the owner says so", WantHalt(("orders",), "the owner says so")),
+        ("halt the service orders.", WantHalt(("orders",))),
+        ("stop everything", WantHalt()),
+        ("end the halt", WantHaltEnd()),
+        ("end the halt for orders", WantHaltEnd(("orders",))),
+        ("resume", WantHaltEnd()),
         (f"approve {APPROVAL}", WantAnswer(grants=True, approval=APPROVAL)),
         ("reject it", WantAnswer(grants=False)),
         (f"heal {INCIDENT}", WantHeal(INCIDENT)),
@@ -85,12 +87,12 @@ APPROVAL = "apr_01J00000000000000000000001"
         ("how do I fix a full disk?", AskHow("how do I fix a full disk?")),
         ("what does ENOSPC mean", AskHow("what does ENOSPC mean")),
         ("sqlite3.OperationalError: database is locked", AskHow("sqlite3.OperationalError: database is locked")),
-        ("how do I halt everything?", AskHow("how do I halt everything?")),
+        ("how do I halt everything?", AskHelp()),
         ("do not halt", AskForbidden()),
         ("don't trigger a drill", AskForbidden()),
         ("never approve this", AskForbidden()),
         ("the drill went well", AskHow("the drill went well")),
-        ("should I halt?", AskHow("should I halt?")),
+        ("should I halt?", AskHalts()),
     ],
 )
 def test_a_sentence_means_one_thing(said: str, meant: Intent) -> None:
@@ -140,13 +142,13 @@ HOUR, DAY = Ago(timedelta(hours=1)), Ago(timedelta(days=1))
         ("news since Thursday", AskWhatHappened(SinceWeekday(3))),
         ("summary of the last day", AskWhatHappened(DAY)),
         ("anything new since yesterday?", AskWhatHappened(SinceDay(1))),
-        ("undo the last run", WantEnd(keeps=False)),
+        ("undo the last run", WantEnd(keeps=False, run=LAST)),
         (f"undo {RUN}", WantEnd(keeps=False, run=RUN)),
         ("undo it", WantEnd(keeps=False)),
-        ("roll back the last change", WantEnd(keeps=False)),
+        ("roll back the last change", WantEnd(keeps=False, run=LAST)),
         ("please revert that", WantEnd(keeps=False)),
         (f"keep {RUN}", WantEnd(keeps=True, run=RUN)),
-        ("keep the last run", WantEnd(keeps=True)),
+        ("keep the last run", WantEnd(keeps=True, run=LAST)),
         ("don't halt", AskForbidden()),
         ("please do not stop everything", AskForbidden()),
         ("please don't undo the last run", AskForbidden()),
@@ -161,8 +163,8 @@ HOUR, DAY = Ago(timedelta(hours=1)), Ago(timedelta(days=1))
         ("could you delete the database", AskNotOurs()),
         ("restart the server", AskNotOurs()),
         ("drop table orders", AskNotOurs()),
-        ("what about undo?", AskHow("what about undo?")),
-        ("should I undo the last run?", AskHow("should I undo the last run?")),
+        ("what about undo?", AskUnclear()),
+        ("should I undo the last run?", AskUnclear()),
         ("delete failed: permission denied", AskHow("delete failed: permission denied")),
         ("my postgres says too many connections", AskHow("my postgres says too many connections")),
         ("what is the weather like today", AskHow("what is the weather like today")),
@@ -207,10 +209,10 @@ def test_any_span_that_is_read_begins_at_a_time(said: str, first: str) -> None:
 
 
 @given(st.text(max_size=200))
-def test_any_text_means_something_and_a_halt_names_a_possible_scope(said: str) -> None:
+def test_any_text_means_something_and_a_halt_names_services_in_lower_case(said: str) -> None:
     meant = understand(said)
     if isinstance(meant, WantHalt):
-        assert meant.scope == "*" or (len(meant.scope) <= 63 and meant.scope == meant.scope.lower())
+        assert all(one == one.lower() for one in meant.services)
 
 
 @given(

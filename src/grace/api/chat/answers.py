@@ -7,20 +7,27 @@ from dataclasses import dataclass
 from typing import Final
 
 from grace.act.healing.telling import tell
-from grace.api.chat.findings import Findings
+from grace.api.chat.choices import Choices
+from grace.api.chat.findings import Findings, Seen, unreadable
 from grace.api.chat.intents import (
+    UNSAID,
     AskForbidden,
     AskHalts,
     AskHelp,
     AskHow,
     AskNotOurs,
     AskPending,
+    AskRemedy,
+    AskUnclear,
+    AskUnreadable,
     AskWhatHappened,
     AskWhatIsWrong,
+    AskWhich,
     AskWhy,
     Deed,
     Intent,
     Question,
+    Verb,
     WantAnswer,
     WantDrill,
     WantEnd,
@@ -30,11 +37,14 @@ from grace.api.chat.intents import (
     WantPlan,
     WantYesOrNo,
 )
+from grace.api.chat.remedies import Remedies
 from grace.api.chat.replies import Citation, Link, Metadata, RefusedView, Reply, link_to
+from grace.api.chat.vocabulary import searched
 from grace.api.house import House, Passage
 from grace.api.problems import ProblemError, refused
 from grace.api.roles import Identity, Role
 from grace.api.routes import halt, incidents, runs
+from grace.api.service_names import require_declared
 from grace.govern.halt.switch import EVERYWHERE
 from grace.model.drill import DrillKind
 from grace.model.events import EventType
@@ -49,7 +59,7 @@ _SAYABLE: Final = (
     "what happened in the last hour, today, since 10:00",
     "what is pending",
     "is anything halted",
-    "how do I fix a full disk",
+    "how do I fix a full disk, how do I fix INCIDENT",
     "plan INCIDENT, heal INCIDENT",
     "halt, halt SERVICE because REASON, end the halt",
     "approve, reject, undo RUN, keep RUN: I show you where",
@@ -58,6 +68,7 @@ _SAYABLE: Final = (
 _HELP: Final = tuple(f"- {line}" for line in _SAYABLE)
 _INSTEAD: Final = {
     AskHelp.name: "",
+    AskUnclear.name: "I do not know what is asked, and nothing was done. ",
     AskForbidden.name: "Nothing was done, and nothing was changed. ",
     AskNotOurs.name: "GRACE does not do that from here, and nothing was done. ",
 }
@@ -84,10 +95,20 @@ class Answerer:
 
     house: House
     caller: Identity
+    about: str | None = None
 
-    def answer(self, intent: Intent) -> Reply:
-        """Do what was asked for and say what came of it; a refusal of the house is an answer too."""
+    @property
+    def _findings(self) -> Findings:
+        return Findings(self.house, self.about)
+
+    def answer(self, intent: Intent, references: Iterable[str] = ()) -> Reply:
+        """Do what was asked for and say what came of it; a refusal of the house is an answer too.
+
+        Every id that the message names has to be on the record, or nothing of the message is done.
+        """
         try:
+            for reference in references:
+                self._findings.require(reference)
             return self._answer(intent)
         except ProblemError as error:
             problem = error.problem
@@ -99,12 +120,16 @@ class Answerer:
             case WantDrill() | WantHalt() | WantHaltEnd() | WantHeal() | WantPlan():
                 self._require(Role.OPERATOR)
                 return self._do(intent)
+            case AskWhich():
+                return self._ask_back(intent)
+            case AskUnreadable():
+                raise unreadable(intent.written)
             case question:
                 return self._tell(question)
 
     def _tell(self, question: Question) -> Reply:
         match question:
-            case AskHelp() | AskForbidden() | AskNotOurs():
+            case AskHelp() | AskForbidden() | AskNotOurs() | AskUnclear():
                 reply = _said(question, f"{_INSTEAD[question.name]}You can say:", _HELP)
             case AskWhatIsWrong() | AskWhatHappened() | AskHalts() | AskPending():
                 reply = self._tell_state(question)
@@ -112,6 +137,8 @@ class Answerer:
                 reply = self._tell_why(question)
             case AskHow():
                 reply = self._tell_known(question, "", question.question)
+            case AskRemedy():
+                reply = self._tell_remedy(question)
             case WantAnswer():
                 reply = self._show_question(question)
             case WantYesOrNo():
@@ -122,7 +149,7 @@ class Answerer:
 
     def _tell_state(self, question: AskWhatIsWrong | AskWhatHappened | AskHalts | AskPending) -> Reply:
         """Tell what stands on the record, with links to all that is spoken of."""
-        findings = Findings(self.house)
+        findings = self._findings
         match question:
             case AskWhatIsWrong():
                 seen = findings.overview(question.service)
@@ -132,10 +159,20 @@ class Answerer:
                 seen = findings.halts()
             case AskPending():
                 seen = findings.pending()
-        links = [link_to("incident", identity) for identity in seen.incident_ids]
-        links += [link_to("approval", identity) for identity in seen.approval_ids]
-        links += [link_to("run", identity) for identity in seen.run_ids]
-        return _said(question, seen.headline, seen.lines, links=links)
+        return _said(question, seen.headline, seen.lines, links=_links(seen))
+
+    def _tell_remedy(self, question: AskRemedy) -> Reply:
+        identity = self._findings.incident(question.about)
+        remedy = Remedies(self.house).of(identity)
+        links = [link_to("incident", identity)]
+        return _said(question, remedy.headline, remedy.lines, links=links, citations=remedy.citations)
+
+    def _ask_back(self, question: AskWhich) -> Reply:
+        """Refuse, and show what could be named instead."""
+        seen = Choices(self.house).of(question)
+        shown = RefusedView(rule="which", why=seen.headline, next="; ".join(seen.lines[:1]))
+        metadata = Metadata(intent=question.name, links=_links(seen), refused=shown)
+        return Reply(response="\n".join((f"Not done: {seen.headline}", *seen.lines)), metadata=metadata)
 
     def _do(self, deed: Deed) -> Reply:
         match deed:
@@ -157,7 +194,7 @@ class Answerer:
             raise refused(Refusal(rule="role", why=why, next=f"grace token create NAME --role {role}"))
 
     def _tell_why(self, intent: AskWhy) -> Reply:
-        findings = Findings(self.house)
+        findings = self._findings
         if not intent.words:
             return self._tell_story(intent, *findings.subject(intent.about))
         seen = findings.speaking_of(intent.words)
@@ -179,7 +216,7 @@ class Answerer:
 
     def _tell_known(self, intent: AskHow | AskWhy, first: str, words: str) -> Reply:
         """Cite what the packs know; say plainly when they know nothing, rather than cite something else."""
-        passages = self.house.knowledge.search(words, _PASSAGES)
+        passages = self.house.knowledge.search(searched(words), _PASSAGES)
         if not passages:
             headline = first or "Nothing in the knowledge packs speaks of that."
             more = ["Nothing in the knowledge packs speaks of that either."] if first else []
@@ -191,13 +228,13 @@ class Answerer:
         return _said(intent, f"{first}\n{cited}" if first else cited, lines, citations=citations)
 
     def _tell_where_to_answer(self, intent: WantYesOrNo) -> Reply:
-        seen = Findings(self.house).pending()
+        seen = self._findings.pending()
         links = [link_to("approval", identity) for identity in seen.approval_ids]
         how = ["Yes and no are not given by a sentence: grace approve ID or grace reject ID shows the plan first."]
         return _said(intent, seen.headline, (*seen.lines, *how), links=links)
 
     def _show_end(self, intent: WantEnd) -> Reply:
-        identity = Findings(self.house).run(intent.run)
+        identity = self._findings.run(intent.run)
         word = "keep" if intent.keeps else "undo"
         lines = [f'To do it, with your reason on the record: grace {word} {identity} --reason "why"']
         if not intent.keeps:
@@ -208,7 +245,7 @@ class Answerer:
         return _said(intent, headline, lines, links=[link_to("run", identity)])
 
     def _show_question(self, intent: WantAnswer) -> Reply:
-        identity = Findings(self.house).waiting_approval(intent.approval)
+        identity = self._findings.waiting_approval(intent.approval)
         word = "approve" if intent.grants else "reject"
         lines = [
             f"Read plan, contract and way back first: grace {word} {identity}",
@@ -219,7 +256,7 @@ class Answerer:
         return _said(intent, f"{identity} waits for an answer.", lines, links=[link_to("approval", identity)])
 
     def _plan(self, intent: WantPlan) -> Reply:
-        identity = Findings(self.house).incident(intent.incident)
+        identity = self._findings.incident(intent.incident)
         foreseen = incidents.plan(identity, incidents.WantedPlan(), self.caller, self.house)
         diagnosis, plan, decision = foreseen.diagnosis, foreseen.plan, foreseen.decision
         lines = [f"cause {diagnosis.cause}, confidence {diagnosis.confidence:.2f}"]
@@ -233,28 +270,45 @@ class Answerer:
         return _said(intent, headline, lines, links=[link_to("incident", identity)])
 
     def _heal(self, intent: WantHeal) -> Reply:
-        identity = Findings(self.house).incident(intent.incident)
+        identity = self._findings.incident(intent.incident)
         opened = runs.open_run(runs.NewRun(incident_id=identity), self.caller, self.house)
         lines = [f"Follow it: grace explain {opened.id}"]
         return _said(intent, f"{opened.id} is open for {identity}.", lines, links=[link_to("run", opened.id)])
 
     def _halt(self, intent: WantHalt) -> Reply:
-        made = halt.start(halt.NewHalt(scope=intent.scope, reason=intent.reason), self.caller, self.house)
-        where = "everywhere" if made.scope == EVERYWHERE else f"for {made.scope}"
+        if strange := tuple(one for one in intent.services if not self._may_be_halted(one)):
+            return self._ask_back(AskWhich(Verb.HALT, strange))
+        scopes = intent.services or (EVERYWHERE,)
+        made = [halt.start(halt.NewHalt(scope=one, reason=intent.reason), self.caller, self.house) for one in scopes]
+        ends = " or ".join(_end_command(one.scope) for one in made)
         lines = [
             "New deeds stop within a second, runs under way at their next safe point; a way back is never stopped.",
-            f"To let them go on: grace halt --end{'' if made.scope == EVERYWHERE else f' --service {made.scope}'}",
+            f"It stands until somebody ends it: {ends}",
         ]
-        return _said(intent, f"Halted {where} by {made.by}: {made.reason}", lines, links=[_HALTS])
+        where = " and ".join(_where(one.scope) for one in made)
+        return _said(intent, f"Halted {where} by {made[0].by}: {made[0].reason}", lines, links=[_HALTS])
+
+    def _may_be_halted(self, service: str) -> bool:
+        try:
+            require_declared(self.house, service, "halt {}")
+        except ProblemError:
+            return False
+        return True
 
     def _end_halt(self, intent: WantHaltEnd) -> Reply:
-        standing = [one for one in self.house.halts.standing() if one.scope == intent.scope]
-        where = "everywhere" if intent.scope == EVERYWHERE else f"for {intent.scope}"
-        if not standing:
-            return _said(intent, f"No halt stands {where}.", [], links=[_HALTS])
-        for one in standing:
-            halt.end(one.id, halt.Ending(reason="said in chat"), self.caller, self.house)
-        return _said(intent, f"The halt {where} has ended.", [], links=[_HALTS])
+        standing = self.house.halts.standing()
+        wanted = intent.halts or (EVERYWHERE,)
+        ended = [one for one in standing if one.scope in wanted or one.id.lower() in wanted]
+        known = {one.name for one in self.house.declared.services()} | {EVERYWHERE}
+        met = known.union(*((one.scope, one.id.lower()) for one in ended))
+        if strange := tuple(name for name in wanted if name not in met):
+            return self._ask_back(AskWhich(Verb.END_HALT, strange))
+        for one in ended:
+            halt.end(one.id, halt.Ending(reason=UNSAID), self.caller, self.house)
+        left = self._findings.halts().lines
+        where = " and ".join(map(_where, intent.halts or (EVERYWHERE,)))
+        headline = f"The halt {where} has ended." if ended else f"No halt stands {where}."
+        return _said(intent, headline, left, links=[_HALTS])
 
     def _drill(self, intent: WantDrill) -> Reply:
         started = self.house.drills.start(DrillKind.DATABASE_LOCKED, self.caller.name)
@@ -274,6 +328,19 @@ class Answerer:
 
 
 _HALTS: Final = Link(rel="halts", href="/api/halt", command="grace status")
+
+
+def _links(seen: Seen) -> list[Link]:
+    named = (("incident", seen.incident_ids), ("approval", seen.approval_ids), ("run", seen.run_ids))
+    return [link_to(noun, identity) for noun, identities in named for identity in identities]
+
+
+def _where(scope: str) -> str:
+    return "everywhere" if scope == EVERYWHERE else f"for {scope}"
+
+
+def _end_command(scope: str) -> str:
+    return "grace halt --end" if scope == EVERYWHERE else f"grace halt --end --service {scope}"
 
 
 def _told(number: int, passage: Passage) -> Iterable[str]:

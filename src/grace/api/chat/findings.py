@@ -11,13 +11,14 @@ from typing import Any, Final
 
 from sqlalchemy import Column, ColumnElement, Connection, Row, Table, func, select
 
-from grace.api.chat.intents import LAST
+from grace.api.chat.intents import LAST, THIS
+from grace.api.chat.references import is_readable, kind_of
 from grace.api.chat.spans import OnWeekday, Span
 from grace.api.house import House
 from grace.api.problems import ProblemError
 from grace.api.routes.runs import plan_document
 from grace.api.service_names import require_known
-from grace.kit.ids import IdInvalidError, normal_beginning
+from grace.kit.ids import normal_beginning
 from grace.model.approval import ApprovalState
 from grace.model.incident import IncidentState
 from grace.model.plan import Plan
@@ -46,6 +47,8 @@ class Findings:
     """Reads the record for one answer."""
 
     house: House
+    about: str | None = None
+    """What the caller says that the talk is about: a run, an incident or a question; its id or `@last`."""
 
     def overview(self, service: str | None) -> Seen:
         """Say what is open, of everything or of one service; nothing open is not called healthy."""
@@ -92,10 +95,11 @@ class Findings:
         return Seen("New deeds are halted." if lines else "No halt stands: new deeds may begin.", lines)
 
     def subject(self, about: str) -> tuple[str, str]:
-        """Return what a why is about: a run or an incident by the beginning of its id, or the newest run."""
-        if about != LAST:
-            is_run = about.startswith("run_")
-            return ("run", self._one(runs, about, "run")) if is_run else ("incident", self.incident(about))
+        """Return what a why is about: a run or an incident; unnamed: of the talk, else the newest run."""
+        named = (self.about or LAST) if about == THIS else about
+        if named != LAST:
+            is_incident = kind_of(self._readable(named)) == "inc"
+            return ("incident", self.incident(named)) if is_incident else ("run", self.run(named))
         with self.house.record.read() as connection:
             run_id = connection.execute(select(runs.c.id).order_by(runs.c.id.desc()).limit(1)).scalar()
         return ("incident", self.incident(LAST)) if run_id is None else ("run", run_id)
@@ -144,31 +148,98 @@ class Findings:
             run_ids=tuple(row.id for row in settled[:_SHOWN]),
         )
 
-    def run(self, beginning: str) -> str:
+    def require(self, reference: str) -> None:
+        """Raise a 404 problem for an id that nothing on the record has, whatever was asked about it."""
+        match kind_of(reference):
+            case "inc":
+                self._one(incidents, reference, "incident")
+            case "run":
+                self._one(runs, reference, "run")
+            case "apr":
+                self._one(approvals, reference, "approval")
+            case _:
+                return
+
+    def open_incidents(self, services: Sequence[str] = ()) -> tuple[Row[Any], ...]:
+        """Return the open incidents, of some services or of all, newest first."""
+        where = incidents.c.state == IncidentState.OPEN.value
+        if services:
+            where &= incidents.c.service.in_(services)
+        with self.house.record.read() as connection:
+            newest = select(incidents).where(where).order_by(incidents.c.last_seen.desc())
+            return tuple(connection.execute(newest.limit(_SHOWN + 1)).all())
+
+    def run(self, named: str) -> str:
         """Return the id of a run; raise a 404 problem where there is none, or more than one."""
-        return self._one(runs, beginning, "run")
+        named = (self.about or LAST) if named == THIS else named
+        match kind_of(named):
+            case "apr":
+                return self._of("run_id", approvals, self._one(approvals, named, "approval"))
+            case "inc":
+                of_it = runs.c.incident_id == self._one(incidents, named, "incident")
+                return self._one(runs, LAST, "run", of_it)
+            case _:
+                return self._one(runs, named, "run")
 
-    def incident(self, beginning: str) -> str:
+    def incident(self, named: str) -> str:
         """Return the id of an incident; raise a 404 problem where there is none, or more than one."""
-        return self._one(incidents, beginning, "incident")
+        if named == THIS and self.about is None:
+            return self._only(
+                self.open_incidents(), "open incident", "heal INCIDENT, plan INCIDENT, how do I fix INCIDENT"
+            )
+        named = (self.about or LAST) if named == THIS else named
+        if kind_of(named) in {"run", "apr"}:
+            return self._of("incident_id", runs, self.run(named))
+        return self._one(incidents, named, "incident")
 
-    def waiting_approval(self, beginning: str) -> str:
+    def waiting_approval(self, named: str) -> str:
         """Return the id of a question that waits; raise a 404 problem where there is none, or more than one."""
-        return self._one(approvals, beginning, "waiting approval", approvals.c.state == ApprovalState.WAITING.value)
+        is_waiting = approvals.c.state == ApprovalState.WAITING.value
+        if named == THIS and kind_of(self.about or "") != "apr":
+            with self.house.record.read() as connection:
+                rows = connection.execute(select(approvals).where(is_waiting).limit(_SHOWN + 1)).all()
+            return self._only(rows, "waiting approval", "approve APPROVAL")
+        return self._one(approvals, (self.about or LAST) if named == THIS else named, "waiting approval", is_waiting)
 
-    def _one(self, table: Table, beginning: str, noun: str, *where: ColumnElement[bool]) -> str:
+    def _only(self, rows: Sequence[Row[Any]], noun: str, again: str) -> str:
+        """Return the id of the only row; raise a problem that names them where there are several, or none."""
+        if len(rows) == 1:
+            return str(rows[0].id)
+        rule = noun.rsplit(maxsplit=1)[-1]
+        if not rows:
+            raise ProblemError(HTTPStatus.NOT_FOUND, f"no-{rule}", f"There is no {noun}.", "what is wrong")
+        named = ", ".join(row.id for row in rows[:_SHOWN]) + (", ..." if len(rows) > _SHOWN else "")
+        why = f"There is more than one {noun}, and none is named: {named}."
+        raise ProblemError(HTTPStatus.CONFLICT, f"which-{rule}", why, again)
+
+    def _of(self, column: str, table: Table, identity: str) -> str:
+        with self.house.record.read() as connection:
+            found = connection.execute(select(table.c[column]).where(table.c.id == identity)).scalar()
+        if found is None:
+            what = column.removesuffix("_id")
+            raise ProblemError(HTTPStatus.NOT_FOUND, f"no-{what}", f"{identity} has no {what}.", "what is wrong")
+        return str(found)
+
+    def _one(self, table: Table, named: str, noun: str, *where: ColumnElement[bool]) -> str:
         query = select(table.c.id).where(*where)
-        if beginning == LAST:
+        if named == LAST:
             query = query.order_by(table.c.id.desc()).limit(1)
         else:
-            query = query.where(table.c.id.startswith(_normal(beginning), autoescape=True)).limit(2)
+            query = query.where(table.c.id.startswith(normal_beginning(self._readable(named)), autoescape=True)).limit(
+                2
+            )
         with self.house.record.read() as connection:
             found = connection.execute(query).scalars().all()
         if len(found) == 1:
             return str(found[0])
-        none = f"there is no {noun} yet" if beginning == LAST else f"no {noun} begins with {beginning}"
-        why = none if not found else f"{beginning} begins more than one {noun}"
+        none = f"there is no {noun} yet" if named == LAST else f"no {noun} begins with {named}"
+        why = none if not found else f"{named} begins more than one {noun}"
         raise ProblemError(HTTPStatus.NOT_FOUND, f"no-{noun.rsplit(maxsplit=1)[-1]}", f"{why}.", "what is wrong")
+
+    def _readable(self, named: str) -> str:
+        if not is_readable(named):
+            raise unreadable(named)
+        return named
 
     def _headline(self, count: int, service: str | None) -> str:
         where = "" if service is None else f" of {service}"
@@ -212,11 +283,13 @@ def _when(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _normal(beginning: str) -> str:
-    try:
-        return normal_beginning(beginning)
-    except IdInvalidError as error:
-        raise ProblemError(HTTPStatus.NOT_FOUND, "no-id", str(error), "what is wrong") from None
+def unreadable(written: str) -> ProblemError:
+    """Return the problem with a word that looks like an id and is none."""
+    why = (
+        f"{written} is not an id. An id is a prefix, an underscore and up to 26 letters and digits, in either case; "
+        "a beginning will do that no other has."
+    )
+    return ProblemError(HTTPStatus.NOT_FOUND, "no-id", why, "what is wrong")
 
 
 def _work_on(connection: Connection, incident_id: str) -> str:

@@ -9,8 +9,10 @@ from pydantic import AfterValidator, StringConstraints
 
 from grace.api.access import TheHouse, Viewer
 from grace.api.chat.answers import Answerer
-from grace.api.chat.intents import AskWhatIsWrong, AskWhy, understand
+from grace.api.chat.intents import AskWhatIsWrong
+from grace.api.chat.references import references_in, words_of
 from grace.api.chat.replies import Reply
+from grace.api.chat.sentences import understand
 from grace.api.texts import recordable
 from grace.api.views import Asked
 
@@ -33,9 +35,9 @@ class Said(Asked):
 @router.post("/")
 def say(body: Said, viewer: Viewer, house: TheHouse) -> Reply:
     """Answer one message. A deed needs the role that it needs anywhere; an answer to a plan is given by link alone."""
-    intent = understand(body.message)
-    if isinstance(intent, AskWhy) and body.about and intent == AskWhy():
-        intent = AskWhy(body.about)
-    if intent == AskWhatIsWrong() and any(one.name == body.domain for one in house.declared.services()):
+    services = {one.name for one in house.declared.services()}
+    intent = understand(body.message, services)
+    if intent == AskWhatIsWrong() and body.domain in services:
         intent = AskWhatIsWrong(body.domain)
-    return Answerer(house, viewer).answer(intent)
+    references = references_in(words_of(body.message))
+    return Answerer(house, viewer, body.about or None).answer(intent, references)
