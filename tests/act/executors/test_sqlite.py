@@ -312,6 +312,55 @@ def test_a_statement_that_fails_leaves_nothing(bench: Bench, hands: SqliteExecut
     assert dump(database) == before
 
 
+HOLDING = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+for statement in sys.argv[2].split(";"):
+    connection.execute(statement)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "statements"),
+    [
+        ("delete", "BEGIN EXCLUSIVE"),
+        ("wal", "PRAGMA locking_mode=EXCLUSIVE;BEGIN IMMEDIATE;UPDATE loose SET v = v;COMMIT"),
+    ],
+)
+def test_planning_against_a_locked_database_says_so_and_who_holds_it(
+    bench: Bench, hands: SqliteExecutor, mode: str, statements: str
+) -> None:
+    file = make(bench.world / "held.db", mode)
+    holding = subprocess.Popen(
+        [sys.executable, "-c", HOLDING, str(file), statements], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with holding:
+        assert holding.stdout is not None
+        assert holding.stdout.readline() == b"held\n"
+        action = hands.actions["sqlite.execute"]
+        sql = [{"sql": "UPDATE orders SET total = 1"}]
+        given = {"path": str(file), "statements": sql, "at_most_rows": 5}
+        predicted = action.predict(action.spec.parameters.model_validate(given))
+    assert isinstance(predicted, Refusal)
+    assert predicted.rule == "sqlite.busy"
+    assert "locked by another connection" in predicted.why
+    assert f"process {holding.pid} holds a lock on" in predicted.why
+    assert "not an error" not in predicted.why
+
+
+def test_planning_against_what_is_no_database_says_so(bench: Bench, hands: SqliteExecutor) -> None:
+    file = bench.world / "notes.db"
+    file.write_text("no database, but long enough to look at\n" * 200)
+    action = hands.actions["sqlite.execute"]
+    given = {"path": str(file), "statements": [{"sql": "UPDATE orders SET total = 1"}], "at_most_rows": 5}
+    predicted = action.predict(action.spec.parameters.model_validate(given))
+    assert isinstance(predicted, Refusal)
+    assert predicted.rule == "sqlite.not_a_database"
+    assert "is not a database that SQLite can read" in predicted.why
+
+
 def test_a_locked_database_fails_in_time(bench: Bench, hands: SqliteExecutor, database: Path) -> None:
     with closing(sqlite3.connect(database)) as holder:
         holder.execute("BEGIN IMMEDIATE")

@@ -17,6 +17,7 @@ from grace.act.executors.workplace import Parameters, Workplace, failed, own, re
 from grace.kit.cuts import cut
 from grace.kit.filesystem.fitness import require_outside
 from grace.kit.filesystem.paths import NotExactError, Rule, canonical_path
+from grace.kit.filesystem.use import uses_of
 from grace.kit.sqlite_child import FaultKind, SqliteFault
 from grace.kit.sqlite_child import changes as recording
 from grace.model.catalogue import ActionSpec
@@ -109,7 +110,7 @@ class SqliteExecute:
         except NotExactError as error:
             return refusal(error)
         except SqliteFault as fault:
-            return Refusal(rule=f"sqlite.{fault.kind}", why=fault.why, next="Change the statements or the bounds.")
+            return _refused_by(fault, wanted.path)
         rows = cast("list[dict[str, JsonValue]] | None", cast("dict[str, JsonValue]", answer)["rows"])
         if rows is None:
             return {"path": str(path), "rows": None, "why": "the database is too large for a rehearsal"}
@@ -244,6 +245,28 @@ def _targets(workplace: Workplace, parameters: BaseModel) -> tuple[Target, ...] 
         return (Target(kind=KIND, host=workplace.host, id=str(_path(workplace, own(parameters, SqliteParameters)))),)
     except NotExactError as error:
         return refusal(error)
+
+
+def _refused_by(fault: SqliteFault, path: str) -> Refusal:
+    """Say what to do about a fault while planning; of a lock also who holds it, where that can be seen."""
+    rule = f"sqlite.{fault.kind}"
+    match fault.kind:
+        case FaultKind.BUSY:
+            holders = ", ".join(_holders(Path(path)))
+            why = f"{fault.why} {holders}." if holders else f"{fault.why} Who holds the lock cannot be seen."
+            return Refusal(rule=rule, why=why, next="Plan again when it is let go, or have its holder end.")
+        case FaultKind.NOT_A_DATABASE:
+            return Refusal(rule=rule, why=f"{path}: {fault.why}", next="Name the file of a SQLite database.")
+        case _:
+            return Refusal(rule=rule, why=fault.why, next="Change the statements or the bounds.")
+
+
+def _holders(path: Path) -> list[str]:
+    """Name the processes that hold a lock on the database, or on the file that connections in WAL mode share."""
+    real = path.resolve()
+    files = [file for file in (real, real.with_name(f"{real.name}-shm")) if file.exists()]
+    inodes = {(status.st_dev, status.st_ino) for status in (file.stat() for file in files)}
+    return sorted({str(use) for use in uses_of(inodes) if use.is_locked}) if inodes else []
 
 
 def _arguments(path: Path, wanted: SqliteExecuteParameters) -> dict[str, JsonValue]:

@@ -35,6 +35,12 @@ _KINDS: Final[tuple[tuple[type[apsw.Error], FaultKind], ...]] = (
     (apsw.InterruptError, FaultKind.TIME_LIMIT),
 )
 
+_SENTENCES: Final = {
+    FaultKind.BUSY: "The database is locked by another connection, for longer than was waited.",
+    FaultKind.NOT_A_DATABASE: "The file is not a database that SQLite can read.",
+}
+"""What the library says of these depends on the call that met them, down to `not an error`."""
+
 
 class Database:
     """An open connection with the few verbs that operations need; `connection` is there for what they do not cover."""
@@ -62,7 +68,7 @@ def fault_of(error: apsw.Error) -> SqliteFault:
         return SqliteFault(kind, "An interrupted transaction waits to be rolled back by the database's owner.")
     if kind is FaultKind.TIME_LIMIT:
         return SqliteFault(kind, "The database gave no answer within the time limit.")
-    return SqliteFault(kind, f"SQLite says: {error}.")
+    return SqliteFault(kind, _SENTENCES.get(kind, f"SQLite says: {error}."))
 
 
 @contextmanager

@@ -221,6 +221,8 @@ def _only_prepared(database: Database, request: Request) -> JsonValue:
 def _copy(source: Database) -> Generator[Database]:
     copy = apsw.Connection(":memory:")
     try:
+        # A backup that cannot read its source says nothing of the reason: a question of one's own does.
+        source.value("SELECT count(*) FROM sqlite_schema")
         with copy.backup("main", source.connection, "main") as backup:
             backup.step(-1)
         prepare(Database(copy))
