@@ -1,11 +1,19 @@
-"""The only place where plugs meet sockets: open a data folder, put the rooms together, serve them."""
+"""The only place where plugs meet sockets: open a data folder, put the rooms together, serve them.
 
-from grace.wiring.examining import examine_offline, examine_services
-from grace.wiring.house import Running, open_house
-from grace.wiring.offline import FolderTokens, open_tokens
-from grace.wiring.serving import serve
-from grace.wiring.troubles import FLAWED, REFUSED, UNTRUSTED, UNUSABLE
-from grace.wiring.workbench import catalogue, check_knowledge, decider, knowledge_schema, known_causes, looking_back
+What is named here is imported when it is asked for: a command that looks at a log or at this machine needs no server,
+and would wait for one to be imported.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from grace.wiring.examining import examine_offline, examine_services
+    from grace.wiring.house import Running, open_house
+    from grace.wiring.offline import FolderTokens, open_tokens
+    from grace.wiring.serving import serve
+    from grace.wiring.troubles import FLAWED, REFUSED, UNTRUSTED, UNUSABLE
+    from grace.wiring.workbench import catalogue, check_knowledge, decider, knowledge_schema, known_causes, looking_back
 
 __all__ = [
     "FLAWED",
@@ -26,3 +34,23 @@ __all__ = [
     "open_tokens",
     "serve",
 ]
+
+_MODULES: Final = {
+    "examining": ("examine_offline", "examine_services"),
+    "house": ("Running", "open_house"),
+    "offline": ("FolderTokens", "open_tokens"),
+    "serving": ("serve",),
+    "troubles": ("FLAWED", "REFUSED", "UNTRUSTED", "UNUSABLE"),
+    "workbench": ("catalogue", "check_knowledge", "decider", "knowledge_schema", "known_causes", "looking_back"),
+}
+_WHERE: Final = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for, once."""
+    if name not in _WHERE:
+        message = f"module {__name__} has no attribute {name}"
+        raise AttributeError(message)
+    found: object = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    globals()[name] = found
+    return found
