@@ -9,6 +9,7 @@ import sys
 import zlib
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final, cast
 
@@ -60,7 +61,7 @@ def hindsight(
         raise CommandFailed(Exit.USAGE, sentence, "give logs as text, in UTF-8 or UTF-16; grace hindsight FILE.log")
 
 
-def _read(file: Path, take: Callable[[str, Iterable[str]], None]) -> str:
+def _read(file: Path, take: Callable[[str, Iterable[str], datetime | None], None]) -> str:
     """Take one file; return why it could not be taken when it is no text."""
     try:
         with _opened(file) as stream:
@@ -69,10 +70,15 @@ def _read(file: Path, take: Callable[[str, Iterable[str]], None]) -> str:
             if share := _strange_share(head, encoding):
                 return f"{file} is no text ({share:.0%} of its first {len(head)} bytes are no letters of a log)"
             with io.TextIOWrapper(stream, encoding=encoding, errors="replace") as lines:
-                take(str(file), lines)
+                take(str(file), lines, _written(file))
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise CommandFailed(Exit.USAGE, f"{file}: damaged gzip: {error}", "unpack it by hand") from error
     return ""
+
+
+def _written(file: Path) -> datetime | None:
+    """Return when a log was last changed, by which the year of its lines is told; None for the input."""
+    return None if str(file) == _STDIN else datetime.fromtimestamp(file.stat().st_mtime, UTC)
 
 
 @contextmanager

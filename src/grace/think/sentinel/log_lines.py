@@ -11,26 +11,38 @@ from typing import Final
 
 from grace.model.signal import Severity
 from grace.think.sentinel.json_lines import JsonLine, json_line
+from grace.think.sentinel.log_prefixes import unwrapped
 
 _LONGEST_LINE: Final = 8_192
 _MOST_LINES: Final = 200
 """Lines that one message keeps; the rest of a longer one is counted and not kept."""
+_LONGEST_JOINED: Final = 65_536
 _HEAD: Final = 200
 """A level and a time stand at the beginning of a line."""
 _CONTINUES: Final = re.compile(
     r"^(?:\s+\S|Traceback \(most recent|Caused by\b|Caused: |\.\.\. \d+ more|[\w.$]+(?:Error|Exception)\b.{0,20}(?::|$)"
-    r"|\}|During handling of the above|The above exception was)"
+    r"|\}|During handling of the above|The above exception was|goroutine \d+ \[|\[signal SIG|created by \S|panic\(\S"
+    r"|note: run with `RUST_BACKTRACE|stack backtrace:|Node\.js v\d)"
 )
+_GO_DUMP: Final = "goroutine "
+_GO_FRAME: Final = re.compile(r"^(?:[\w./*$-]|\(\*?[\w.]+\))+\(.*\)$|^exit status \d")
+_RUST_PANIC: Final = re.compile(r"\bpanicked at \S+:\d+:\d+:$")
 _TRACEBACK: Final = "Traceback (most recent call last)"
 _RAISED: Final = re.compile(r"^[A-Za-z_][\w.]*(?::\s|$)")
 """The line that ends a traceback of Python, whatever the exception is called."""
 _JAVA_RAISED: Final = re.compile(
     r"^(?:Exception in thread \S+ |Caused by: )?(?P<raised>[\w$]+(?:\.[\w$]+)+(?::\s.*)?)$"
 )
+_SCRIPT_RAISED: Final = re.compile(
+    r"^(?:Uncaught )?(?P<raised>(?:[A-Z][\w$]*)?(?:Error|Exception)(?: \[\w+\])?(?::\s.*)?)$"
+)
+"""The line above the frames of JavaScript, whose types have no package."""
+_MOST_SOURCES: Final = 64
+"""Programs whose lines stand between each other in one log."""
 _JAVA_FRAME: Final = re.compile(r"^\s+at \S")
 _LEVEL: Final = re.compile(
-    r"(?<![A-Za-z0-9_./-])(?P<level>TRACE|DEBUG|FINE|INFO|NOTICE|WARN(?:ING)?|ERR(?:OR)?|SEVERE|CRIT(?:ICAL)?|FATAL|ALERT|"
-    r"EMERG(?:ENCY)?|PANIC)(?![A-Za-z0-9_])",
+    r"(?<![A-Za-z0-9_./`-])(?P<level>TRACE|DEBUG|FINE|INFO|NOTICE|WARN(?:ING)?|ERR(?:OR)?|SEVERE|CRIT(?:ICAL)?|FATAL|ALERT|"
+    r"EMERG(?:ENCY)?|PANIC)(?![A-Za-z0-9_`(])",
     re.IGNORECASE,
 )
 _SHORT_LEVEL: Final = re.compile(r"^(?:[\d:. -]+\s)(?P<level>[VDIWEF])\s|^(?P<glog>[IWEF])\d{4} \d\d:\d\d")
@@ -79,12 +91,15 @@ class _Kept:
     first: int
     lines: list[str]
     told: JsonLine | None
+    at: datetime | None = None
     count: int = 1
 
     def goes_on_with(self, line: str) -> bool:
         """Tell whether a line belongs to this message, such as the next one of its traceback."""
-        if _CONTINUES.match(line):
+        if _CONTINUES.match(line) or _RUST_PANIC.search(self.lines[-1]):
             return True
+        if _GO_FRAME.match(line):
+            return any(one.startswith(_GO_DUMP) for one in self.lines)
         return self.lines[-1][:1].isspace() and _RAISED.match(line) is not None and _has_traceback(self.lines)
 
     def add(self, line: str) -> None:
@@ -97,33 +112,50 @@ class _Kept:
         head = self.lines[0][:_HEAD]
         told = self.told if self.told and not self.told.wraps_line else None
         level = None if told else _LEVEL.search(head)
-        after = self.lines[0][level.end() :].lstrip(" \t:-]|") if level else ""
+        after = _after(self.lines[0], level) if level else ""
         return LogMessage(
             text="\n".join(self.lines),
-            said=_raised(self.lines) or (told.title if told else after) or self.lines[0],
+            said=_raised(self.lines) or (told.title if told else _stopped(self.lines) or after) or self.lines[0],
             line=self.first,
             lines=self.count,
             severity=_severity_of(told.level) if told else _severity(head, level),
-            at=(self.told.at if self.told else None) or _moment(head),
+            at=(self.told.at if self.told else None) or self.at or _moment(head),
         )
 
 
-def messages_in(lines: Iterable[str]) -> Iterator[LogMessage]:
-    """Yield the messages of a log: a line with those that continue it, such as a traceback; JSON by its fields."""
-    kept: _Kept | None = None
-    for number, written in enumerate(lines, 1):
-        if not written.strip():
+def messages_in(lines: Iterable[str], written: datetime | None = None) -> Iterator[LogMessage]:
+    """Yield the messages of a log: a line with those that continue it, such as a traceback; JSON by its fields.
+
+    `written` is when the file was last changed, which tells the year of times that have none.
+    """
+    kept: dict[str, _Kept] = {}
+    for number, source, at, line in _whole_lines(lines, written):
+        told = json_line(line)
+        said = [part[:_LONGEST_LINE] for part in (told.text.split("\n") if told else [line])]
+        before = kept.get(source)
+        if before and (told is None or told.wraps_line) and before.goes_on_with(said[0]):
+            before.add(said[0])
             continue
-        told = json_line(written)
-        said = [line[:_LONGEST_LINE] for line in (told.text.split("\n") if told else [written.rstrip("\r\n")])]
-        if kept and (told is None or told.wraps_line) and kept.goes_on_with(said[0]):
-            kept.add(said[0])
-            continue
-        if kept:
-            yield kept.message()
-        kept = _Kept(number, said[:_MOST_LINES], told)
-    if kept:
-        yield kept.message()
+        if before or len(kept) >= _MOST_SOURCES:
+            yield kept.pop(source if before else next(iter(kept))).message()
+        kept[source] = _Kept(number, said[:_MOST_LINES], told, at)
+    for one in kept.values():
+        yield one.message()
+
+
+def _whole_lines(lines: Iterable[str], written: datetime | None) -> Iterator[tuple[int, str, datetime | None, str]]:
+    """Yield lines without the prefixes of collectors, those that were cut joined: number, source, time and text."""
+    cut: dict[str, str] = {}
+    number = 0
+    for number, line in enumerate(lines, 1):
+        found = unwrapped(line.rstrip("\r\n"), written)
+        text = cut.pop(found.source, "") + found.text
+        if found.is_partial and len(text) < _LONGEST_JOINED:
+            cut[found.source] = text
+        elif text.strip():
+            yield number, found.source, found.at, text
+    for source, text in cut.items():
+        yield number, source, None, text
 
 
 def _has_traceback(lines: Iterable[str]) -> bool:
@@ -138,6 +170,20 @@ def _raised(lines: list[str]) -> str:
         heads = (_JAVA_RAISED.match(line) for line, after in pairwise(lines) if _JAVA_FRAME.match(after))
         found = [one["raised"] for one in heads if one]
     return found[-1] if found else ""
+
+
+def _stopped(lines: list[str]) -> str:
+    """Return what ended a program of JavaScript or Rust, as their runtimes write it; "" for none."""
+    heads = (_SCRIPT_RAISED.match(line) for line, after in pairwise(lines) if _JAVA_FRAME.match(after))
+    raised = [one["raised"] for one in heads if one]
+    said = [after for line, after in pairwise(lines[:2]) if _RUST_PANIC.search(line)]
+    return next(iter((*raised, *said)), "")
+
+
+def _after(line: str, level: re.Match[str]) -> str:
+    """Return what stands behind the level; `http: panic serving` is a sentence, whose level is one of its words."""
+    is_word = level["level"] == "panic" and line[level.end() : level.end() + 1] == " "
+    return line[level.start() :] if is_word else line[level.end() :].lstrip(" \t:-]|")
 
 
 def _severity_of(level: str) -> Severity | None:

@@ -61,9 +61,9 @@ class LookingBack:
         self._kinds: dict[str, _Kind] = {}
         self._lines = self._messages = self._quiet = self._left_out = 0
 
-    def read(self, file: str, lines: Iterable[str]) -> None:
-        """Take the lines of one file."""
-        for message in messages_in(lines):
+    def read(self, file: str, lines: Iterable[str], written: datetime | None = None) -> None:
+        """Take the lines of one file; `written` is when it was last changed, for times that name no year."""
+        for message in messages_in(lines, written):
             self._messages += 1
             self._lines += message.lines
             if message.severity in _QUIET:
@@ -91,7 +91,7 @@ class LookingBack:
         )
 
     def _take(self, file: str, message: LogMessage) -> None:
-        text = redact_text(message.text)
+        text, said = redact_text(message.text), _one_line(redact_text(message.said))
         signal = Signal(
             id=f"{file}:{message.line}",
             service="unknown",
@@ -99,11 +99,11 @@ class LookingBack:
             received_at=message.at or _NO_MOMENT,
             kind=SignalKind.LOG,
             severity=message.severity or Severity.ERROR,
-            title=_one_line(redact_text(message.said)),
+            title=said[:_LONGEST_TITLE],
             message=text,
             source="hindsight",
         )
-        mark = fingerprint(signal)
+        mark = fingerprint(signal.model_copy(update={"title": said}))
         kind = self._kinds.get(mark)
         if kind is None:
             if len(self._kinds) >= MOST_KINDS:
@@ -151,4 +151,4 @@ class LookingBack:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split("\n", 1)[0].split())[:_LONGEST_TITLE] or "?"
+    return " ".join(text.split("\n", 1)[0].split()) or "?"
