@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from grace.kit.documents import Document, Flaw, did_you_mean
 from grace.kit.parsing import parse
 from grace.kit.yaml import read_yaml
-from grace.model.quantities import Duration
+from grace.model.quantities import Duration, share
 
 
 class Wheel(BaseModel):
@@ -79,3 +80,16 @@ def test_a_suggestion_is_the_nearest_name_or_the_choice() -> None:
     assert did_you_mean("file.writ", ["file.write", "file.read"]) == "Did you mean 'file.write'?"
     assert did_you_mean("zzz", ["b", "a"]) == "Known: a, b."
     assert did_you_mean("zzz", []) == "None is known here."
+
+
+@pytest.mark.parametrize(
+    ("written", "read"), [("20%", 0.2), ("2000%", 20.0), (0.2, 0.2), (0, 0.0), (1, 1.0), ("0.5 %", 0.005)]
+)
+def test_a_share_is_read_as_it_is_written(written: object, read: float) -> None:
+    assert share(written) == read
+
+
+@pytest.mark.parametrize("written", [20, 1.5, 100])
+def test_a_share_above_one_needs_its_sign(written: float) -> None:
+    with pytest.raises(ValueError, match=f"write {written:g}% or {written / 100:g}, or {written:.0%} for that"):
+        share(written)

@@ -6,7 +6,7 @@ import re
 from pathlib import PurePosixPath
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -29,12 +29,20 @@ def duration_s(written: object) -> float:
 
 
 def share(written: object) -> float:
-    """Read `20%` or a fraction such as 0.2; raise ValueError for anything else."""
+    """Read `20%`, also `2000%`, or a fraction such as 0.2; raise ValueError for anything else.
+
+    A number above 1 needs its sign: `20` is nearly always a forgotten `20%`, and would be read as 2000 %.
+    """
     match written:
         case bool():
             pass
-        case int() | float() if written >= 0:
+        case int() | float() if 0 <= written <= 1:
             return float(written)
+        case int() | float() if written > 1:
+            message = (
+                f"not clear as a share: {written!r}; write {written:g}% or {written / 100:g}, or {written:.0%} for that"
+            )
+            raise ValueError(message)
         case str() if found := _SHARE.fullmatch(written.strip()):
             return float(found["number"]) / 100
         case _:
@@ -53,4 +61,8 @@ def _absolute(written: str) -> str:
 
 Duration = Annotated[float, BeforeValidator(duration_s), Field(ge=0)]
 Share = Annotated[float, BeforeValidator(share), Field(ge=0)]
+WrittenShare = Annotated[
+    float | str, WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "string"}]})
+]
+"""A share as it stands in a file, where an expression may stand for it; `share` reads it."""
 AbsolutePath = Annotated[str, AfterValidator(_absolute)]

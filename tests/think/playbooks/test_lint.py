@@ -88,6 +88,8 @@ def test_a_configuration_change_with_a_reload_after_the_way_back_has_no_flaw() -
         ("metric: service.error_rate", "metric: error_rate", "wrong-value", "pattern"),
         ("worsens_at_most: 20%", "at_most: 3", "comparison", "worsens_at_most"),
         ("worsens_at_most: 20%", "worsens_at_most: much", "comparison", "20%"),
+        ("worsens_at_most: 20%", "worsens_at_most: 20", "comparison", "write 20% or 0.2, or 2000% for that"),
+        ("worsens_at_most: 20%", "worsens_at_most: 1.5", "comparison", "write 1.5% or 0.015, or 150% for that"),
         ("worsens_at_most: 20%", "worsens_at_most: 20%, for: 3s", "timing", "once"),
         ("on_violated: hold", "on_violated: roll_back", "no-way-back", "end_holder"),
         ("on_inconclusive: hold", "on_inconclusive: roll_back", "no-way-back", "end_holder"),

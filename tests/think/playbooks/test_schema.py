@@ -43,6 +43,12 @@ def test_an_editor_sees_a_mistake_of_form(old: str, new: str) -> None:
     assert not accepts(STUCK_WRITER.replace(old, new))
 
 
+@pytest.mark.parametrize(("written", "is_taken"), [("0.2", True), ("2000%", True), ("20", False), ("-0.1", False)])
+def test_an_editor_sees_a_share_without_its_sign(written: str, is_taken: bool) -> None:
+    (playbook,) = (text for text in (STUCK_WRITER, RELOAD) if "worsens_at_most: 20%" in text)
+    assert accepts(playbook.replace("worsens_at_most: 20%", f"worsens_at_most: {written}")) is is_taken
+
+
 def test_the_schema_that_ships_is_this_one() -> None:
     shipped = json.loads((SHIPPED / "playbooks" / "schema.json").read_text())
 

@@ -68,6 +68,10 @@ def is_complete(benchmark: Benchmark) -> bool:
 
 
 def _limit(clause: Clause) -> float | None:
+    """Return the fraction that the plan holds; None where it holds none."""
+    limit = as_number(clause.expected)
+    if limit is not None:
+        return float(limit) if limit >= 0 else None
     try:
         return share(clause.expected)
     except ValueError:

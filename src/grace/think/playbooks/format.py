@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, JsonValue, model_validator
 from grace.model.contract import ClauseSource, Comparator, Phase
 from grace.model.noun import Noun
 from grace.model.plan import Remedy
-from grace.model.quantities import Duration
+from grace.model.quantities import Duration, WrittenShare
 
 SEMANTIC_VERSION: Final = r"^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})$"
 LONGEST_WAIT_S: Final = 24 * 3600.0
@@ -101,7 +101,7 @@ class ClauseForm(Written):
     is_not: JsonValue = None
     at_most: float | str | None = None
     at_least: float | str | None = None
-    worsens_at_most: float | str | None = None
+    worsens_at_most: WrittenShare | None = None
     within: Wait | None = None
     for_: Wait | None = Field(alias="for", default=None)
     every: Annotated[Duration, Field(gt=0, le=LONGEST_WAIT_S)] | None = None
