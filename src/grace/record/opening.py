@@ -48,6 +48,7 @@ from grace.record.store.engine import StoreUnusableError, open_engine, open_read
 from grace.record.store.projection import Projections
 from grace.record.store.read_models import PROJECTIONS
 from grace.record.store.schema import RevisionState, create, require_current, revision_state
+from grace.record.store.shape import missing_parts
 from grace.record.store.tables import ledger_entries, ledger_payloads, ledger_tiles, meta
 from grace.record.store.units import UnitTransaction
 from grace.record.store.writer import Writer
@@ -218,7 +219,7 @@ def open_record(
         for engine in engines:
             if_refused.callback(engine.dispose)
         if_refused.enter_context(_sqlite_told(places.database))
-        _prepare_schema(engines[0], witness)
+        _prepare_schema(places.database, engines[0], witness)
         reader = LedgerReader(engines[1])
         signer = _signer(places, _origin(engines[0], witness), witness)
         _require_witnessed(reader, signer.key, witness, adopt=adopt)
@@ -242,11 +243,12 @@ def _sqlite_told(file: Path) -> Generator[None]:
         raise StoreUnusableError(file, f"SQLite says {in_words(error)}", what_next) from error
 
 
-def _prepare_schema(engine: Engine, witness: Witness) -> None:
+def _prepare_schema(file: Path, engine: Engine, witness: Witness) -> None:
     """Make the schema of a new database; an old one must fit already."""
     if revision_state(engine) is not RevisionState.EMPTY:
         require_current(engine)
         _require_tables(engine)
+        _require_shape(file, engine)
     elif witness.newest() is not None:
         what = "the database is new, but the witness holds checkpoints of an older one"
         raise LedgerUntrustedError(what, "Put the database back, or name another witness file for a new log.")
@@ -260,6 +262,14 @@ def _require_tables(engine: Engine) -> None:
     if gone:
         what = f"its database has no table {', '.join(gone)}: somebody dropped it"
         raise LedgerUntrustedError(what, "Put back the newest copy of the database.")
+
+
+def _require_shape(file: Path, engine: Engine) -> None:
+    """Check that all else is there too: what is missing would fail later, in the middle of a run."""
+    missing = missing_parts(engine)
+    if missing:
+        why = f"its schema lacks {', '.join(missing)}, which its revision has: somebody changed it by hand"
+        raise StoreUnusableError(file, why, "Put back the newest copy of the database.")
 
 
 def _origin(engine: Engine, witness: Witness) -> str:

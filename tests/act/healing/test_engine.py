@@ -17,6 +17,7 @@ from sqlalchemy import create_engine, text
 
 from grace.act.healing.engine import DurableEngine, DurableSteps, JsonSerializer
 from grace.act.healing.engine_file import EngineUnusableError
+from grace.kit.clock import SystemClock
 
 LIMIT_S = 30.0
 
@@ -280,3 +281,31 @@ def test_a_folder_in_its_place_is_told_of(tmp_path: Path) -> None:
     (tmp_path / "engine.db").mkdir()
     with pytest.raises(EngineUnusableError, match="it is no file"):
         DurableEngine(tmp_path / "engine.db", Walks().walk)
+
+
+def test_a_run_that_fell_over_says_why(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    fallen, again = threading.Event(), threading.Event()
+
+    async def stumble(_run_id: str) -> str:
+        if fallen.is_set():
+            again.set()
+            return "ended"
+        fallen.set()
+        message = "no such column: runs.doc"
+        raise LookupError(message)
+
+    made = DurableEngine(tmp_path / "engine.db", stumble)
+    made.launch()
+    try:
+        made.begin("run_1")
+        assert fallen.wait(LIMIT_S)
+        clock = SystemClock()
+        until = clock.monotonic() + LIMIT_S
+        while not again.is_set() and clock.monotonic() < until:
+            made.start("run_1")
+            clock.sleep(0.05)
+    finally:
+        made.close()
+    assert again.is_set()
+    assert "run_1 fell over (LookupError: no such column: runs.doc) and is carried on" in caplog.text
+    assert "Traceback" in caplog.text

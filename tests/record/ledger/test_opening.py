@@ -13,6 +13,7 @@ from grace.record.ledger.tiles import TileMissingError
 from grace.record.ledger.tree import TreeHead
 from grace.record.ledger.witness import FileWitness, LedgerUntrustedError
 from grace.record.opening import Record, RecordPlaces, open_record
+from grace.record.store.engine import StoreUnusableError
 from tests.record.drafts import draft, drafts
 
 _TABLES = ("ledger_entries", "ledger_payloads", "ledger_tiles", "meta")
@@ -345,3 +346,19 @@ class SignallingWitness(FullWitness):
         super().keep(note)
         if len(self.notes) > 1:
             self.kept_two.set()
+
+
+@pytest.mark.parametrize(
+    ("statement", "missing"),
+    [
+        ("DROP TABLE incidents", "table incidents"),
+        ("DROP TABLE resource_locks", "table resource_locks"),
+        ("ALTER TABLE tokens DROP COLUMN revoked_at", "column tokens.revoked_at"),
+        ("ALTER TABLE runs RENAME COLUMN doc TO document", "column runs.doc"),
+        ("DROP INDEX ix_resource_locks_run_id", "index ix_resource_locks_run_id"),
+    ],
+)
+def test_a_schema_that_lacks_a_part_refuses_the_start(filled: RecordPlaces, statement: str, missing: str) -> None:
+    change(filled, "PRAGMA foreign_keys = OFF", statement)
+    with pytest.raises(StoreUnusableError, match=f"lacks {missing}, .*Put back the newest copy"):
+        open_record(filled)

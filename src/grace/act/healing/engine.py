@@ -6,9 +6,12 @@ import asyncio
 import json
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import TracebackType
 from typing import Final, cast
 
 from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID
@@ -20,6 +23,7 @@ from sqlalchemy.exc import DBAPIError
 
 from grace.act.healing.engine_file import NO_FACT, EngineUnusableError, set_damaged_aside
 from grace.kit.clock import SystemClock
+from grace.kit.wording import in_words
 
 APPLICATION_VERSION: Final = "2"
 """Raised when a stage is added, removed or renamed: runs of an older version are then carried on from the ledger."""
@@ -86,6 +90,7 @@ class DurableEngine:
         self._lives: Counter[str] = Counter()
         self._rests_until: dict[str, float] = {}
         self._unseen_since: dict[str, float] = {}
+        self._fell_for: dict[str, str] = {}
         self._walking: dict[asyncio.Task[object], _Walk] = {}
         config = DBOSConfig(
             name="grace",
@@ -103,16 +108,30 @@ class DurableEngine:
         DBOS(config=config)
 
         async def carry_on(run_id: str) -> str:
-            task = asyncio.current_task()
-            if task is not None:
-                self._walking[task] = _Walk(run_id, asyncio.get_running_loop())
-            try:
+            with self._watched(run_id):
                 return await walk(run_id)
-            finally:
-                if task is not None:
-                    del self._walking[task]
 
         self._walk = DBOS.workflow(name="walk")(carry_on)
+
+    @contextmanager
+    def _watched(self, run_id: str) -> Generator[None]:
+        """Keep in mind who walks, and of a walk that falls over why, with its traceback in the log."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._walking[task] = _Walk(run_id, asyncio.get_running_loop())
+        with ExitStack() as at_the_end:
+            at_the_end.push(partial(self._note_fall, run_id))
+            if task is not None:
+                at_the_end.callback(self._walking.pop, task, None)
+            yield
+
+    def _note_fall(
+        self, run_id: str, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> bool:
+        if isinstance(error, Exception):
+            self._fell_for[run_id] = f"{type(error).__name__}: {in_words(error)}"
+            _LOG.error("%s fell over", run_id, exc_info=error)
+        return False
 
     def launch(self) -> None:
         """Open the engine's tables and carry on what its own records say was under way.
@@ -142,7 +161,8 @@ class DurableEngine:
         self._rests_until[run_id] = now + min(LONGEST_REST_S, 2.0 ** self._lives[run_id])
         self._lives[run_id] += 1
         if self._lives[run_id] > 1:
-            _LOG.error("%s fell over and is carried on from the ledger: grace explain %s", run_id, run_id)
+            why = self._fell_for.pop(run_id, "nobody walked it, and its end was not recorded")
+            _LOG.error("%s fell over (%s) and is carried on from the ledger: grace explain %s", run_id, why, run_id)
         for attempt in attempts:
             if attempt.status in _LIVE:
                 DBOS.cancel_workflow(attempt.workflow_id)
