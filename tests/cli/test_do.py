@@ -319,3 +319,27 @@ def test_who_sits_at_a_terminal_is_asked_for_a_name_and_a_vain_save_changes_no_e
     assert said.code == Exit.DONE, said.out + said.err
     assert "not saved: there is no playbook folder of your own" in said.out
     assert "grace do --save raise-pool run_" in said.out
+
+
+@pytest.mark.parametrize("argument", ["{name}", "./{name}", "--file={name}", "../{folder}/{name}", "."])
+def test_a_path_that_is_meant_from_here_is_refused_where_the_command_runs_elsewhere(
+    grace: Grace, world: HandWorld, monkeypatch: pytest.MonkeyPatch, argument: str
+) -> None:
+    monkeypatch.chdir(world.config.parent)
+    name, folder = world.config.name, world.config.parent.name
+    word = argument.format(name=name, folder=folder)
+    said = do(grace, world, "--writes", name, "--", "sed", "-i", "s/pool=.*/pool=9/", word)
+    assert said.code == Exit.USAGE, said.out + said.err
+    assert f"{word!r} is here in {world.config.parent}" in said.err
+    assert "--cwd ." in said.err
+    assert world.config.read_text() == "pool=1\n"
+
+
+def test_a_relative_path_works_where_the_command_is_told_to_run(
+    grace: Grace, world: HandWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(world.config.parent)
+    name = world.config.name
+    said = do(grace, world, "--cwd", ".", "--writes", name, *WELL, "--", "sed", "-i", "s/pool=.*/pool=9/", name)
+    assert said.code == Exit.DONE, said.out + said.err
+    assert world.config.read_text() == "pool=9\n"

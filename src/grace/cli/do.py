@@ -37,6 +37,8 @@ _LONGEST_LOOK_S: Final = 120.0
 """Indicators are read a few times beforehand, and a probe may take its time."""
 _LOOKED_THROUGH: Final = 100
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_ROOT: Final = "/"
+_HERE: Final = (".", "..", "./", "../")
 _EXAMPLE: Final = "grace do --service orders --writes /etc/app/app.conf -- sed -i s/10/30/ /etc/app/app.conf"
 
 
@@ -77,7 +79,7 @@ Reason = Annotated[str, typer.Option(metavar="WHY", help="Why; it goes on the re
 Timeout = Annotated[str, typer.Option(metavar="DURATION", help="How long the command may take.")]
 Within = Annotated[str, typer.Option(metavar="DURATION", help="How soon it must hold.")]
 Lasting = Annotated[str, typer.Option("--for", metavar="DURATION", help="How long it must hold.")]
-Cwd = Annotated[str, typer.Option(metavar="FOLDER", help="Where the command runs.")]
+Cwd = Annotated[str, typer.Option(metavar="FOLDER", help="Where the command runs; else in /.")]
 OnlyPlan = Annotated[bool, typer.Option("--plan", help="Show what would be done; change nothing.")]
 Wait = Annotated[bool, typer.Option(help="Follow the run to its end, or to the question it waits for.")]
 Save = Annotated[str, typer.Option(metavar="NAME", help="Keep a committed run as the playbook NAME.")]
@@ -104,7 +106,7 @@ def do(  # noqa: PLR0913 - an option is a parameter
     timeout: Timeout = "60s",
     within: Within = "30s",
     lasting: Lasting = "5s",
-    cwd: Cwd = "/",
+    cwd: Cwd = "",
     plan: OnlyPlan = False,
     wait: Wait = True,
     save: Save = "",
@@ -128,7 +130,7 @@ def do(  # noqa: PLR0913 - an option is a parameter
         "within": read_duration("--within", within, "--within 30s", most="1d", may_be_nothing=True),
         "lasting": read_duration("--for", lasting, "--for 5s", most="1d"),
         "timeout": read_duration("--timeout", timeout, "--timeout 60s", most="1h"),
-        "cwd": _absolute(cwd),
+        "cwd": _absolute(cwd) if cwd else _everywhere(command or []),
         "reason": reason,
         **({"environment": environment} if environment else {}),
         **({"incident_id": session.resolve("/api/incidents", incident, "incident")} if incident else {}),
@@ -150,6 +152,28 @@ def _named(command: list[str], service: str) -> JsonObject:
 def _absolute(path: str) -> str:
     """Read a relative path from where it was typed, as every other command does."""
     return os.path.abspath(path)  # noqa: PTH100 - a Path would keep `..`, and nothing is to be looked up
+
+
+def _everywhere(command: list[str]) -> str:
+    """Return the root, where a command runs unless told otherwise; refuse one that reads its paths from here.
+
+    `--writes` is read from where it was typed: a person would approve the right file and the command miss it.
+    """
+    here = os.getcwd()  # noqa: PTH109 - what is typed is read from it, as it is
+    astray = next((word for number, word in enumerate(command) if _is_meant_from(here, word, number)), None)
+    if astray is not None:
+        sentence = f"{astray!r} is here in {here}, but the command runs in {_ROOT}, where it means something else"
+        raise CommandFailed(Exit.USAGE, sentence, "say --cwd . to run it here, or write whole paths")
+    return _ROOT
+
+
+def _is_meant_from(here: str, word: str, number: int) -> bool:
+    """Tell whether a word names what is here and not there; the first names a program, by a path or by PATH."""
+    path = word.partition("=")[2] if word.startswith("-") else word
+    if not path or path.startswith("/") or (number == 0 and "/" not in path) or here == _ROOT:
+        return False
+    there = os.path.join(_ROOT, path)  # noqa: PTH118 - as the command will read it
+    return os.path.lexists(os.path.join(here, path)) and (path in _HERE or not os.path.lexists(there))  # noqa: PTH118
 
 
 def _require_name(name: str) -> None:
