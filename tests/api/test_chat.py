@@ -23,13 +23,13 @@ from grace.api.chat.spans import span_in
 from grace.api.house import House, PlaybookCard
 from grace.api.roles import Identity, Role
 from grace.kit.clock import VirtualClock
-from grace.model.events import EventType
+from grace.model.events import EventType, PlanRefused
 from grace.model.incident import Incident
 from grace.model.ledger_entry import Draft
 from grace.model.service import Service
 from grace.record.opening import Record
 from grace.record.store.tables import runs
-from tests.api.houses import INCIDENT, ORDERS, RUN, ask_people, open_incident, walk_a_run
+from tests.api.houses import INCIDENT, ORDERS, RUN, ask_people, open_incident, put, walk_a_run
 
 
 def say(client: httpx.Client, message: str, token: str | None = None, **more: str) -> dict[str, Any]:
@@ -258,6 +258,16 @@ def test_a_cry_to_stop_halts_or_is_asked_back(
     assert bool(scopes) == told["response"].startswith("Halted")
 
 
+def test_all_halts_end_together_where_all_are_said(client: httpx.Client, house: House) -> None:
+    say(client, "halt orders")
+    say(client, "stop everything")
+    assert "Halted for orders" in say(client, "resume")["response"]
+    assert [one.scope for one in house.halts.standing()] == ["orders"]
+    say(client, "halt")
+    assert say(client, "end all halts")["response"].count(" and ") == 1
+    assert house.halts.standing() == ()
+
+
 def opened(house: House, last: str, title: str = "the backend broke") -> Incident:
     """Put one more incident on the record, newer than the one that the tests share."""
     made = open_incident(house.record).model_copy(
@@ -368,7 +378,13 @@ def test_how_to_fix_names_the_playbook_for_the_cause_and_its_plan(house: House, 
     with_playbook = replace(house, declared=OneBook((card,)))
     remedy = Remedies(with_playbook).of(INCIDENT)
     assert "playbook unlock: End it" in remedy.lines
-    assert f"What it would do, and whether it may: grace plan {INCIDENT}" in remedy.lines
+    assert f"What it would do now, and whether it may: grace plan {INCIDENT}" in remedy.lines
+    assert f"To do it: grace heal {INCIDENT}" in remedy.lines
+    why = PlanRefused(run_id=RUN, why="none fits", considered=("unlock 1: no benchmark",))
+    put(record, f"{RUN}/plan.refused", EventType.PLAN_REFUSED, why, run_id=RUN)
+    remedy = Remedies(with_playbook).of(INCIDENT)
+    assert {"The last time no plan was made: none fits", "    considered unlock 1: no benchmark"} <= set(remedy.lines)
+    assert f"To do it: grace heal {INCIDENT}" not in remedy.lines
 
 
 @dataclass(frozen=True, slots=True)

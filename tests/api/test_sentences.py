@@ -110,6 +110,8 @@ def test_a_halt_that_cannot_be_read_is_asked_back_and_never_passed_over() -> Non
         ("stop all runs of payments-api", WantHalt(("payments-api",))),
         ("freeze shop because we deploy", WantHalt(("shop",), "we deploy")),
         ("halt! the database is on fire", WantHalt((), "the database is on fire")),
+        ("Halt everything: nothing works", WantHalt((), "nothing works")),
+        ("end all halts", WantHaltEnd(every=True)),
         ("halt everything but shop", WantHalt(("but", "shop"))),
         ("stop the database server", WantHalt(("database", "server"))),
         ("resume shop", WantHaltEnd(("shop",))),

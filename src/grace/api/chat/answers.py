@@ -298,7 +298,7 @@ class Answerer:
     def _end_halt(self, intent: WantHaltEnd) -> Reply:
         standing = self.house.halts.standing()
         wanted = intent.halts or (EVERYWHERE,)
-        ended = [one for one in standing if one.scope in wanted or one.id.lower() in wanted]
+        ended = [one for one in standing if intent.every or one.scope in wanted or one.id.lower() in wanted]
         known = {one.name for one in self.house.declared.services()} | {EVERYWHERE}
         met = known.union(*((one.scope, one.id.lower()) for one in ended))
         if strange := tuple(name for name in wanted if name not in met):
@@ -306,7 +306,7 @@ class Answerer:
         for one in ended:
             halt.end(one.id, halt.Ending(reason=UNSAID), self.caller, self.house)
         left = self._findings.halts().lines
-        where = " and ".join(map(_where, intent.halts or (EVERYWHERE,)))
+        where = " and ".join(map(_where, [one.scope for one in ended] or wanted))
         headline = f"The halt {where} has ended." if ended else f"No halt stands {where}."
         return _said(intent, headline, left, links=[_HALTS])
 

@@ -82,9 +82,11 @@ class Findings:
             ]
         lines += [f"{row.target} is closed until {row.run_id} is kept or undone" for row in closed]
         headline = f"Waiting for a person: questions {len(asked)}, closed targets {len(closed)}."
+        queued = self.house.restraint.counts().waiting
+        queue = (f"Open incidents whose run has not begun: {queued}. Why: grace restraint list",) if queued else ()
         return Seen(
             headline if lines else "Nothing waits for a person.",
-            tuple(lines),
+            (*lines, *queue),
             run_ids=tuple(dict.fromkeys(row.run_id for row in closed)),
             approval_ids=tuple(row.id for row in asked),
         )

@@ -154,6 +154,8 @@ class WantHaltEnd:
     name: ClassVar[str] = "end_halt"
     halts: tuple[str, ...] = ()
     """Services, or ids of halts, as they were said. None: the halt that stands everywhere."""
+    every: bool = False
+    """All that stand, whatever they stop."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from grace.api.chat.references import is_reference, kind_of, words_of
 from grace.api.chat.vocabulary import EVERYTHING, HALT_END_FILLER, HALT_FILLER, IT, NEWEST, NOT, OBJECT_FILLER
 
 _SHOWN: Final = 6
+_TAKES_BACK: Final = frozenset({"not", "don't", "dont", "never", "no", "wait"})
 _BECAUSE: Final = re.compile(r"\s+(?:because|since|due to|as|until|till|while|during|so that)\s+", re.IGNORECASE)
 _STOP: Final = re.compile(r"[!.;:]+\s+|\s+[-\N{EN DASH}\N{EM DASH}]+\s+")
 
@@ -79,7 +80,7 @@ def _parted(text: str, services: frozenset[str]) -> tuple[str, str]:
         return text, ""
     after = words_of(text[said.end() :])
     is_scope = not _named(after, HALT_FILLER | EVERYTHING, services)
-    takes_back = NOT.intersection(word.lower() for word in after[:2])
+    takes_back = _TAKES_BACK.intersection(word.lower() for word in after[:2])
     if is_scope or takes_back or services.intersection(word.lower() for word in after):
         return text, ""
     return text[: said.start()], text[said.end() :].strip()

@@ -76,11 +76,13 @@ class Remedies:
         fitting = [one for one in self.house.declared.playbooks() if any(is_a(cause, each) for each in one.causes)]
         fitting.sort(key=lambda one: one.name not in advised)
         yield from (f"playbook {one.name}: {one.summary}" for one in fitting)
-        if refused := self._newest(incident.id, EventType.PLAN_REFUSED, PlanRefused):
+        refused = self._newest(incident.id, EventType.PLAN_REFUSED, PlanRefused)
+        if refused:
             yield f"The last time no plan was made: {refused.why}"
+            yield from (f"    considered {one}" for one in refused.considered)
         if fitting:
-            yield f"What it would do, and whether it may: grace plan {incident.id}"
-            yield f"To do it: grace heal {incident.id}"
+            yield f"What it would do now, and whether it may: grace plan {incident.id}"
+            yield from () if refused else (f"To do it: grace heal {incident.id}",)
         else:
             yield f"No playbook that is loaded heals {cause}: grace playbook list"
         yield by_hand

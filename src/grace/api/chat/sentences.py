@@ -193,7 +193,8 @@ def _abort(sentence: Sentence, found: re.Match[str]) -> Intent | None:
 
 
 def _halt_end(sentence: Sentence, found: re.Match[str]) -> Intent:
-    return WantHaltEnd(end_of_halt_in(_rest(sentence, found), sentence.services))
+    named = end_of_halt_in(_rest(sentence, found), sentence.services)
+    return WantHaltEnd(named, every=not named and bool(re.search(r"\b(?:all|every)\b", found[0], re.IGNORECASE)))
 
 
 def _answer(sentence: Sentence, found: re.Match[str]) -> Intent | None:
