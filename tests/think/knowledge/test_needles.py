@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from grace.shipped import shipped_folder
 from grace.think.knowledge.format import compiled
 from grace.think.knowledge.loading import load_knowledge
-from grace.think.knowledge.needles import needles
+from grace.think.knowledge.needles import needles, runs_away
 from grace.think.knowledge.wording import Wording
 
 KNOWLEDGE = load_knowledge([shipped_folder("knowledge")])
@@ -80,3 +80,15 @@ def test_whatever_an_expression_matches_holds_one_of_its_needles(data: st.DataOb
     text = data.draw(st.from_regex(re.compile(pattern, re.IGNORECASE | re.MULTILINE)))
     assume(compiled(pattern).search(text))
     assert Wording(text).may_hold(needles(pattern)), (pattern, text, needles(pattern))
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"(a+)+$", r"(?:\w+\s?)*x", r"(a*)*b", r"x(?P<n>[a-z]+){2,}", r"((?:a+))+", r"z(?=(\d+)*y)"]
+)
+def test_what_repeats_a_repetition_runs_away(pattern: str) -> None:
+    assert runs_away(pattern)
+
+
+@pytest.mark.parametrize("pattern", [r"a+b+", r"(?:\w+\.)*\w*Error", r"(?:ab)+", r"(a+){0,3}", r"[(a+)+]", r"(?:a|b)*"])
+def test_a_repetition_with_a_mark_between_does_not(pattern: str) -> None:
+    assert runs_away(pattern) is None

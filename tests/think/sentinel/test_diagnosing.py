@@ -313,3 +313,19 @@ def test_settings_and_results_are_told_from_faults_worded_like_them(half: str) -
     assert len(faults) >= 50
     assert sum(one.cause not in NEVER_ACT for one in calm) / len(calm) <= 0.1
     assert sum(faults) / len(faults) >= 0.85
+
+
+@pytest.mark.parametrize(
+    ("wrapped", "cause"),
+    [
+        ('Os { code: 24, kind: Uncategorized, message: "Too many open files" }', "resource_exhausted"),
+        ('Io(Os { code: 111, kind: ConnectionRefused, message: "Connection refused" })', "dependency_unavailable"),
+        ('Os { code: 28, kind: StorageFull, message: "No space left on device" }', "disk_full"),
+        ("PoisonError { .. }", "crash_bug"),
+    ],
+)
+def test_what_an_unwrap_stopped_at_is_the_cause(wrapped: str, cause: str) -> None:
+    message = f"thread 'main' panicked at src/main.rs:4:37: called `Result::unwrap()` on an `Err` value: {wrapped}"
+
+    assert diagnosis(signal(message)).cause == cause
+    assert diagnosis(signal(message.replace("37: ", "37:\n"))).cause == cause

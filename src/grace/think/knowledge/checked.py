@@ -15,7 +15,7 @@ from typing import Final
 import orjson
 from pydantic import JsonValue, ValidationError
 
-from grace.think.knowledge import calm, matching, wording
+from grace.think.knowledge import calm, matching, needles, wording
 from grace.think.knowledge import format as form
 from grace.think.knowledge.format import CHECKED, KnowledgePack
 
@@ -73,7 +73,7 @@ def _name(content: bytes) -> str:
 
 
 def _digest_of_sources() -> str:
-    sources = [Path(str(module.__file__)).read_bytes() for module in (form, matching, wording, calm)]
+    sources = [Path(str(module.__file__)).read_bytes() for module in (form, matching, needles, wording, calm)]
     return sha256(b"\0".join(sources)).hexdigest()[:16]
 
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, JsonValue, ValidationInfo, model_val
 
 from grace.model.diagnosis import UNKNOWN_CAUSE
 from grace.model.noun import WITH, Noun
+from grace.think.knowledge.needles import runs_away
 
 LONGEST_PATTERN: Final = 1000
 CHECKED: Final = "checked"
@@ -49,6 +50,9 @@ def _expression(pattern: str, info: ValidationInfo) -> str:
     except re.error as error:
         message = f"not a regular expression: {error}"
         raise ValueError(message) from error
+    if part := runs_away(pattern):
+        message = f"{part!r} repeats what is itself repeated, and on some texts would never end: drop one of the two"
+        raise ValueError(message)
     if matches_nothing:
         message = f"{pattern!r} matches an empty text, and so every text"
         raise ValueError(message)
@@ -213,6 +217,8 @@ class KnowledgeRule(Noun):
     """How sure a match makes us of the cause, when nothing speaks against it."""
     explains: tuple[Cause, ...] = ()
     """Causes that are consequences of this one: where both match, they are no contradiction."""
+    wraps: bool = False
+    """It only says that a program stopped; where another rule finds what it stopped for, that is the cause."""
     source: Annotated[str, Field(min_length=8, max_length=300)] | Source
     """Where this is published: a document, its chapter, the code or name."""
     versions: Annotated[str, Field(min_length=1, max_length=200)] = "any"

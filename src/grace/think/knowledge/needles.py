@@ -36,6 +36,48 @@ def needles(pattern: str) -> Needles | None:
         return None
 
 
+def runs_away(pattern: str) -> str | None:
+    """Return a part that repeats what is itself repeated, as `(a+)+`: on some texts it takes longer than anyone waits.
+
+    None where there is no such part, or where the expression uses what this reader does not know.
+    """
+    try:
+        return next(_running_away(pattern), None)
+    except _NotUnderstood:
+        return None
+
+
+def _running_away(pattern: str) -> Iterator[str]:
+    for branch in _branches(pattern):
+        for atom in _atoms(branch):
+            inside = _inside(atom.written)
+            if inside is None:
+                continue
+            if atom.is_endless and any(_is_one_endless(one) for one in _branches(inside)):
+                yield atom.written
+            yield from _running_away(inside)
+
+
+def _is_one_endless(branch: str) -> bool:
+    """Tell whether nothing but one endless part has to be there: what it takes can be shared out in many ways."""
+    atoms = list(_atoms(branch))
+    asked = [atom for atom in atoms if not atom.may_be_missing]
+    if len(asked) == 1 and _inside(asked[0].written) is not None and not asked[0].is_endless:
+        return any(_is_one_endless(one) for one in _branches(_inside(asked[0].written) or ""))
+    return any(atom.is_endless for atom in atoms) if not asked else len(asked) == 1 and asked[0].is_endless
+
+
+def _inside(written: str) -> str | None:
+    if not written.startswith("(") or written.startswith("(?#"):
+        return None
+    if not written.startswith("(?"):
+        return written[1:-1]
+    for head in ("(?:", "(?=", "(?!", "(?<=", "(?<!"):
+        if written.startswith(head):
+            return written[len(head) : -1]
+    return written[written.index(">") + 1 : -1] if written.startswith("(?P<") else None
+
+
 def _of_alternatives(pattern: str) -> Needles | None:
     found: list[str] = []
     for branch in _branches(pattern):
@@ -59,6 +101,7 @@ class _Atom:
     written: str
     may_be_missing: bool
     may_repeat: bool
+    is_endless: bool = False
 
     @property
     def letter(self) -> str:
@@ -113,7 +156,8 @@ def _atoms(sequence: str) -> Iterator[_Atom]:
         if written[0] in _REPEATS:
             continue
         repeats = parts[place + 1] if place + 1 < len(parts) and parts[place + 1][0] in _REPEATS else ""
-        yield _Atom(written, _may_be_missing(repeats), may_repeat=bool(repeats))
+        is_endless = repeats.startswith(("*", "+")) or repeats.rstrip("?+").endswith(",}")
+        yield _Atom(written, _may_be_missing(repeats), bool(repeats), is_endless)
 
 
 def _may_be_missing(repeats: str) -> bool:

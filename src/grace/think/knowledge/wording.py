@@ -23,7 +23,7 @@ _NAMES: Final = re.compile(
     r"|[\w.+-]{1,64}@[\w-]+\.[\w.-]+"  # a mail address
     r"|\"(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) [^\"]{0,2000}\""  # the line of a request
     r"|\b(?:user(?:name)?|login|role|database|db|table|relation|file|path|topic|queue|bucket|column|branch|tag|"
-    r"job|task|test|service|container|pod|index|key|title|subject|commit|message|label)[ =:]{1,2}"
+    r"job|task|test|service|container|pod|index|key|title|subject|commit|(?<![,{] )message|label)[ =:]{1,2}"
     r"(?:\"[^\"\n]{1,200}\"|'[^'\n]{1,200}'|`[^`\n]{1,200}`)",
     re.IGNORECASE,
 )

@@ -25,6 +25,7 @@ EXPLAINED: Final = 0.15
 NOTHING: Final = 1.2
 """The log odds of none of the causes, which every cause has to outweigh."""
 _HALF: Final = 0.5
+_SURE_ENOUGH: Final = 0.7
 SAYS_SO: Final = 0.8
 """A message that says itself that all is well; one that merely lacks words of trouble outweighs nothing."""
 
@@ -99,7 +100,21 @@ def _explaining(cause: str, matches: Mapping[str, Sequence[Match]]) -> str | Non
         # Where each would explain the other, the firmer one does: the surer rule, deeper in the chain of causes.
         if other != cause and explaining and (other not in own or max(explaining) > firmest):
             return other
+    if wrapped := _wrapped(cause, matches):
+        return wrapped
     return BENIGN_CAUSE if cause != BENIGN_CAUSE and says_so(matches.get(BENIGN_CAUSE, ()), SAYS_SO) else None
+
+
+def _wrapped(cause: str, matches: Mapping[str, Sequence[Match]]) -> str | None:
+    """Return what a program stopped for, where this cause only says that it stopped: `panic: … connection refused`."""
+    if not all(one.rule.wraps for one in matches[cause]):
+        return None
+    firmest = {
+        other: max(strength(one) for one in found)
+        for other, found in matches.items()
+        if other not in (cause, BENIGN_CAUSE) and says_so(found, _SURE_ENOUGH)
+    }
+    return max(firmest, key=lambda other: firmest[other], default=None)
 
 
 def says_so(matches: Iterable[Match], least: float) -> bool:
