@@ -17,6 +17,10 @@ from grace.record.ledger.tiles import RightEdge, StoredNodes
 from grace.record.store import Added, KeyStandsError
 from grace.record.store.projection import Projection, Projections
 
+_STANDS: Final = frozenset(
+    {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_ROWID, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
+)
+"""What the insert says of a key, or of a place in the log, that another entry has."""
 _KEY: Final = itemgetter(0)
 """The first field of a prepared draft."""
 _SIZE: Final = 'SELECT coalesce(max("index"), -1) + 1 FROM ledger_entries'
@@ -49,12 +53,13 @@ class LedgerLog:
         return not self._projections.keys().isdisjoint([one.type for one in prepared])
 
     def page(self, connection: Connection, driver: sqlite3.Connection, *, fresh_keys: bool) -> "LedgerPage":
-        size = driver.execute(_SIZE).fetchone()[0]
         edge, self._edge = self._edge, None
         # The edge in memory is trusted only while the log ends where it ends: after a failed write, or when another
-        # process appended, it is read again.
-        if edge is None or edge.size != size:
-            edge = RightEdge.load(StoredNodes(driver), size)
+        # process appended, it is read again. A page for fresh keys need not ask: its first place would be taken.
+        if edge is None or not fresh_keys:
+            size = driver.execute(_SIZE).fetchone()[0]
+            if edge is None or edge.size != size:
+                edge = RightEdge.load(StoredNodes(driver), size)
         self._page = LedgerPage(connection, driver, edge, self._clock.now(), self._projections, fresh_keys=fresh_keys)
         return self._page
 
@@ -169,7 +174,7 @@ class LedgerPage:
         try:
             self._driver.executemany(_INSERT_ENTRY, placed.entries)
         except sqlite3.IntegrityError as error:
-            if self._fresh_keys and error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+            if self._fresh_keys and error.sqlite_errorcode in _STANDS:
                 raise KeyStandsError from error
             raise
         self._driver.executemany(_INSERT_PAYLOAD, placed.payloads)
