@@ -109,6 +109,19 @@ def test_a_reported_fault_is_not_benign_for_lack_of_words(message: str, severity
 
 
 @pytest.mark.parametrize(
+    "message",
+    [
+        "container limit 1Gi updated, OOMKilled again",
+        "config updated, disk full",
+        "backup completed, no space left on device",
+        "update applied: database is locked",
+    ],
+)
+def test_a_reported_fault_is_not_benign_for_good_words_beside_it(message: str) -> None:
+    assert diagnosis(signal(message)).cause != BENIGN_CAUSE
+
+
+@pytest.mark.parametrize(
     ("name", "message"),
     [("Odd", "frobnicated"), ("PaymentDeclined", "card 17"), ("WidgetJam", "belt 3"), ("Mystery", ""), ("Odd", "done")],
 )

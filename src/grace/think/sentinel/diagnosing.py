@@ -94,7 +94,12 @@ def judged(
 
 
 def _stands(first: Weighed, others: Sequence[Weighed], says_well: float) -> bool:
-    """Tell whether a cause may be named: a rule says so, about more than a name or a denial, and no other as firmly."""
+    """Tell whether a cause may be named: a rule says so, about more than a name or a denial, and no other as firmly.
+
+    A reported fault is not benign for good words beside a fault: `update applied: database is locked`.
+    """
+    if first.cause == BENIGN_CAUSE and says_well and any(says_so(other.matches, 0.0) for other in others):
+        return False
     is_said = says_so(first.matches, says_well if first.cause == BENIGN_CAUSE else 0.0)
     return is_said and (not others or first.probability - others[0].probability >= CLOSE)
 
