@@ -1,8 +1,10 @@
 """Where the tree is kept: tiles of 16 neighbouring hashes.
 
-Tile (L, T) holds the nodes of tree level 4L from 16 * T on; the last tile of a level may be partial. A tree of a
-million leaves has five levels of tiles, so that its right edge is five rows and a proof reads at most ten. Sixteen
-tiles side by side are one tile of C2SP tlog-tiles; these are smaller because a proof then costs 70 hashes, not 700.
+Tile (L, T) holds the nodes of tree level 4L from 16 * T on. The last tile of level 0 may be partial: it is padded with
+zeros, because SQLite writes a row of unchanged length in place. A tile of a higher level is written when it is full;
+until then its hashes are those of the full tiles below it. So an append changes one row, and a level more every 16th
+time. Sixteen tiles side by side are one tile of C2SP tlog-tiles; these are smaller because a proof then costs fewer
+hashes.
 """
 
 import sqlite3
@@ -16,7 +18,8 @@ TILE_WIDTH: Final = 1 << TILE_HEIGHT
 
 TileRow = tuple[int, int, bytes]
 
-_SELECT_TILE: Final = "SELECT hashes FROM ledger_tiles WHERE level = ? AND tile = ?"
+_TILE_SIZE: Final = TILE_WIDTH * HASH_SIZE
+_SELECT_TILES: Final = "SELECT tile, hashes FROM ledger_tiles WHERE level = ? AND tile >= ? AND tile < ?"
 
 
 class TileMissingError(RuntimeError):
@@ -51,15 +54,24 @@ class StoredNodes:
         """Return the hashes [start, end) of a tile, or raise TileMissingError."""
         blob = self._tile(level, tile)
         if len(blob) < end * HASH_SIZE:
-            raise TileMissingError(level, tile, end, len(blob) // HASH_SIZE)
+            if level == 0 or end == TILE_WIDTH:
+                raise TileMissingError(level, tile, end, len(blob) // HASH_SIZE)
+            return self._folded(level - 1, tile * TILE_WIDTH + start, tile * TILE_WIDTH + end)
         return [blob[i : i + HASH_SIZE] for i in range(start * HASH_SIZE, end * HASH_SIZE, HASH_SIZE)]
 
+    def _folded(self, level: int, first: int, end: int) -> list[bytes]:
+        """Return the roots of the full tiles [first, end): what a tile above them holds before it is written."""
+        self._read(level, first, end)
+        return [fold(self.hashes(level, tile, 0, TILE_WIDTH)) for tile in range(first, end)]
+
     def _tile(self, level: int, tile: int) -> bytes:
-        known = self._tiles.get((level, tile))
-        if known is None:
-            row = self._driver.execute(_SELECT_TILE, (level, tile)).fetchone()
-            known = self._tiles[level, tile] = b"" if row is None else row[0]
-        return known
+        if (level, tile) not in self._tiles:
+            self._read(level, tile, tile + 1)
+        return self._tiles.get((level, tile), b"")
+
+    def _read(self, level: int, first: int, end: int) -> None:
+        for tile, hashes in self._driver.execute(_SELECT_TILES, (level, first, end)):
+            self._tiles[level, tile] = hashes
 
 
 class RightEdge:
@@ -71,7 +83,7 @@ class RightEdge:
 
     @classmethod
     def load(cls, nodes: StoredNodes, size: int) -> "RightEdge":
-        """Read the edge of the first `size` leaves: one row a level."""
+        """Read the edge of the first `size` leaves: at most a tile's width of rows a level."""
         partial: list[list[bytes]] = []
         width = size
         while width:
@@ -81,7 +93,7 @@ class RightEdge:
         return cls(size, partial)
 
     def extend(self, leaves: list[bytes]) -> list[TileRow]:
-        """Append leaf hashes and return the tiles to write: full ones, and the partial one of each level touched."""
+        """Append leaf hashes and return the tiles to write: the full ones, and the partial one of level 0."""
         rows: list[TileRow] = []
         self.size += len(leaves)
         level, arrived = 0, leaves
@@ -101,8 +113,10 @@ class RightEdge:
         first = ((self.size >> (TILE_HEIGHT * level)) - len(hashes)) >> TILE_HEIGHT
         row += hashes
         tiles = [row[start : start + TILE_WIDTH] for start in range(0, len(row), TILE_WIDTH)]
-        rows = [(level, tile, b"".join(part)) for tile, part in enumerate(tiles, first)]
-        self._partial[level] = tiles.pop() if len(row) % TILE_WIDTH else []
+        partial = self._partial[level] = tiles.pop() if len(row) % TILE_WIDTH else []
+        rows = [(level, tile, b"".join(full)) for tile, full in enumerate(tiles, first)]
+        if partial and level == 0:
+            rows.append((level, first + len(tiles), b"".join(partial).ljust(_TILE_SIZE, b"\0")))
         return [fold(full) for full in tiles], rows
 
     def _root(self) -> bytes:
