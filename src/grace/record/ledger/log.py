@@ -23,6 +23,8 @@ _STANDS: Final = frozenset(
 """What the insert says of a key, or of a place in the log, that another entry has."""
 _KEY: Final = itemgetter(0)
 """The first field of a prepared draft."""
+_TYPE: Final = itemgetter(1)
+"""The second."""
 _SIZE: Final = 'SELECT coalesce(max("index"), -1) + 1 FROM ledger_entries'
 _STANDING: Final = f"""
     SELECT {ENTRY_COLUMNS}, payload FROM ledger_entries LEFT JOIN ledger_payloads USING ("index") WHERE key = ?
@@ -50,7 +52,7 @@ class LedgerLog:
         return prepare(drafts, self._entropy(SALT_SIZE * len(drafts)))
 
     def projects(self, prepared: Collection[Prepared]) -> bool:
-        return not self._projections.keys().isdisjoint([one.type for one in prepared])
+        return not self._projections.keys().isdisjoint(map(_TYPE, prepared))
 
     def page(self, connection: Connection, driver: sqlite3.Connection, *, fresh_keys: bool) -> "LedgerPage":
         edge, self._edge = self._edge, None
@@ -133,7 +135,7 @@ class LedgerPage:
     @property
     def types(self) -> frozenset[str]:
         """Of which types the entries are."""
-        return frozenset([prepared.type for prepared in self._placed])
+        return frozenset(map(_TYPE, self._placed))
 
     def append(self, prepared: Prepared) -> LedgerEntry:
         standing = self.find(prepared.key)
