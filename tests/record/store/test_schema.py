@@ -93,7 +93,7 @@ def test_the_files_of_the_steps_are_named_after_their_revisions() -> None:
     [
         "ALTER TABLE runs ADD COLUMN extra TEXT",
         "ALTER TABLE runs DROP COLUMN tier",
-        "DROP INDEX ix_runs_settlement",
+        "DROP INDEX ix_runs_settlement_id",
         "DROP TABLE tokens",
         "CREATE TABLE stray (id INTEGER PRIMARY KEY)",
     ],

@@ -16,6 +16,7 @@ from grace.kit.digests import digest_of
 from grace.kit.ids import beginning_at
 from grace.model.run import Stage
 from grace.model.settlement import AbortReason, SettlementKind
+from grace.record.store.engine import driver_connection
 
 LOOKS_BACK: Final = timedelta(days=7)
 """A breaker knows of no run that was opened earlier."""
@@ -30,6 +31,12 @@ _OF_INCIDENT: Final = text(
     " WHERE incident_id = :incident AND kind = 'heal' AND settlement IS NOT NULL AND settled_at > :after"
     " ORDER BY id DESC LIMIT :most"
 )
+_FAILED_ON_TARGET: Final = """
+    SELECT 1 FROM runs r JOIN ledger_entries e ON e.key = r.id || '/locks' JOIN ledger_payloads p USING ("index")
+    WHERE r.settlement IN ('rolled_back', 'held', 'not_restored', 'aborted') AND r.id >= :since AND r.kind = 'heal'
+    AND (r.settlement <> 'aborted' OR r.reason = 'snapshot_failed') AND r.settled_at > :after
+    AND EXISTS (SELECT 1 FROM json_each(p.payload, '$.targets') t WHERE t.value = :target) LIMIT 1
+"""
 _OF_TARGET: Final = text(
     "SELECT r.id, r.opened_at, r.settled_at, r.settlement, r.reason FROM runs r"
     ' JOIN ledger_entries e ON e.key = r.id || \'/locks\' JOIN ledger_payloads p ON p."index" = e."index"'
@@ -41,11 +48,11 @@ _TRIALS: Final = text(
     "SELECT r.id, p.doc AS plan FROM runs r JOIN plans p ON p.digest = r.plan_digest"
     " WHERE r.settlement IS NULL AND r.kind = 'heal' AND r.incident_id <> :incident AND r.tier = 1"
 )
-_REOPENED: Final = text(
-    "SELECT at FROM ledger_entries WHERE incident_id = :incident AND type = 'incident.opened'"
-    ' ORDER BY "index" DESC LIMIT :most'
-)
-_LIFTED: Final = text("SELECT max(at) FROM ledger_entries WHERE key >= :first AND key < :behind")
+_REOPENED: Final = """
+    SELECT at FROM ledger_entries WHERE incident_id = :incident AND type = 'incident.opened'
+    ORDER BY "index" DESC LIMIT :most
+"""
+_LIFTED: Final = "SELECT max(at) FROM ledger_entries WHERE key >= :first AND key < :behind"
 _PROPOSED: Final = text(
     "SELECT opened_at FROM runs WHERE id >= :since AND kind = 'heal' AND requested_by = 'grace' AND service = :service"
     " AND json_extract(doc, '$.run.environment') = :environment ORDER BY id"
@@ -93,13 +100,16 @@ def outcomes_of_incident(connection: Connection, incident_id: str) -> list[Outco
 
 
 def outcomes_of_target(connection: Connection, target: str, now: datetime) -> list[Outcome]:
-    """Return how the runs ended that held a target under lock, in the order of their ends."""
+    """Return how the runs ended that held a target under lock, in the order of their ends; none while none failed."""
     asked = {
         "since": beginning_at("run", now - LOOKS_BACK),
         "after": _lifted(connection, target),
         "target": target,
         "most": _MOST,
     }
+    # Runs that ended well say nothing where none failed, and they may be thousands: most questions end here.
+    if driver_connection(connection).execute(_FAILED_ON_TARGET, asked).fetchone() is None:
+        return []
     return _outcomes(connection.execute(_OF_TARGET, asked).all())
 
 
@@ -112,7 +122,7 @@ def trials(connection: Connection, incident_id: str | None) -> list[tuple[str, s
 def reopenings(connection: Connection, incident_id: str) -> list[datetime]:
     """Return when an incident came back, oldest first, since a person's last word on it."""
     lifted = _lifted(connection, incident_id)
-    rows = connection.execute(_REOPENED, {"incident": incident_id, "most": _MOST}).all()
+    rows = driver_connection(connection).execute(_REOPENED, {"incident": incident_id, "most": _MOST})
     times = sorted(str(row[0]) for row in rows)
     back = times if len(times) == _MOST else times[1:]
     return [from_rfc3339(at) for at in back if at > lifted]
@@ -164,7 +174,8 @@ def _settled_of(connection: Connection, incident_id: str) -> Sequence[Row[Any]]:
 def _lifted(connection: Connection, subject: str) -> str:
     """Return when a person last lifted what was held against a subject."""
     first = lifted_key(subject)
-    found = connection.execute(_LIFTED, {"first": first, "behind": f"{first[:-1]}0"}).scalar_one_or_none()
+    asked = {"first": first, "behind": f"{first[:-1]}0"}
+    (found,) = driver_connection(connection).execute(_LIFTED, asked).fetchone()
     return _BEGINNING if found is None else str(found)
 
 

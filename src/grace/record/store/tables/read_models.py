@@ -27,7 +27,7 @@ runs: Final = Table(
     Column("doc", Document, nullable=False),
 )
 Index("ix_runs_incident_id", runs.c.incident_id)
-Index("ix_runs_settlement", runs.c.settlement)
+Index("ix_runs_settlement_id", runs.c.settlement, runs.c.id)
 
 incidents: Final = Table(
     "incidents",
