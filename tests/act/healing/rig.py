@@ -55,6 +55,7 @@ from grace.model.service import Mode, Service
 from grace.model.settlement import Settlement
 from grace.model.target import Target
 from grace.model.verdict import Benchmark
+from grace.record import Transaction
 from grace.record.opening import Record, RecordPlaces, open_record
 
 HOST = "here"
@@ -181,6 +182,9 @@ class Script:
         return "p"
 
     def is_halted(self, service: str) -> bool:
+        return self.halted
+
+    def is_halted_in(self, tx: Transaction, service: str) -> bool:
         return self.halted
 
     def service(self, name: str, environment: str) -> Service | None:

@@ -20,6 +20,7 @@ from grace.model.reading import Known, Unknown
 from grace.model.run import Run
 from grace.model.service import Service
 from grace.model.warrant import Refusal
+from grace.record import Transaction
 
 
 class Engine(Protocol):
@@ -91,6 +92,10 @@ class Halts(Protocol):
 
     def is_halted(self, service: str) -> bool:
         """Tell whether new deeds for this service are stopped."""
+        ...
+
+    def is_halted_in(self, tx: Transaction, service: str) -> bool:
+        """Tell so inside a transaction: no halt comes between the answer and what the transaction writes."""
         ...
 
 

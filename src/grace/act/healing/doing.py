@@ -60,10 +60,10 @@ class Doing:
         for step in plan.steps:
             deed = self._deed(story, plan, step, warrant, results)
             is_new = self._deeds.is_new(story, deed)
-            stop = await self._safe_points.aborts(story) if is_new else None
+            begun = (*waiting, self._deeds.intent(story, deed))
+            stop = await story.unit(lambda tx, is_new=is_new, begun=begun: self._begin(tx, story, begun, is_new=is_new))
             if stop is not None:
                 break
-            await story.write(*waiting, self._deeds.intent(story, deed))
             result = await self._deeds.do(story, deed, is_new=is_new)
             results.append(result)
             waiting = [self._deeds.finish(story, deed, result)]
@@ -80,6 +80,14 @@ class Doing:
             stop_reason=stop.reason if stop else None,
         )
         await story.unit(lambda tx: self._finish(tx, story, waiting, execution))
+
+    def _begin(self, tx: Transaction, story: Story, begun: tuple[Draft, ...], *, is_new: bool) -> Stop | None:
+        """Write the intent, unless somebody asked the run to stop: both are settled in one transaction."""
+        stop = self._safe_points.read_in(tx, story) if is_new else None
+        if stop is None:
+            for draft in begun:
+                tx.append(draft)
+        return stop
 
     def _finish(self, tx: Transaction, story: Story, waiting: list[Draft], execution: Execution) -> None:
         """Write the end; who cancelled while the last step was done is heard, in the same transaction."""

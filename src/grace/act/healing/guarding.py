@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -28,6 +28,7 @@ from grace.model.settlement import AbortReason, SettlementKind
 from grace.model.snapshot import Snapshot, SnapshotObject
 from grace.model.target import Target
 from grace.model.warrant import Refusal
+from grace.record.reading import noun_at
 
 LOCK_PATIENCE_S = 10.0
 _LOCK_BEAT_S = 0.2
@@ -58,20 +59,24 @@ class Guarding:
             raise Stopped(Stop.model_validate(answer))
 
     async def lock(self, story: Story, keys: tuple[str, ...]) -> LocksTaken:
-        """Take every target under a fencing number, unless somebody asked the run to stop."""
-        stop = await self.safe_points.aborts(story)
-        if stop is not None and story.standing("locks", LocksTaken) is None:
-            raise Stopped(stop)
-        return await self.lock_for_way_back(story, keys)
+        """Take every target under a fencing number, unless somebody asked the run to stop; wait for other runs."""
+        return await self._locked(story, lambda tx: _standing(story, tx) or self._take(tx, story, keys))
 
     async def lock_for_way_back(self, story: Story, keys: tuple[str, ...]) -> LocksTaken:
         """Take every target under a fencing number, halt or not; wait a while for another run to let go."""
+        return await self._locked(story, lambda tx: _standing(story, tx) or _take(tx, story, keys))
 
+    def _take(self, tx: locks.Transaction, story: Story, keys: tuple[str, ...]) -> LocksTaken | Refusal | Stop:
+        return self.safe_points.read_in(tx, story) or _take(tx, story, keys)
+
+    async def _locked(
+        self, story: Story, take: Callable[[locks.Transaction], LocksTaken | Refusal | Stop]
+    ) -> LocksTaken:
         async def compute() -> LocksTaken | Stop:
             deadline = story.clock.monotonic() + LOCK_PATIENCE_S
             while True:
-                taken = await story.unit(lambda tx: _take(story, keys, tx))
-                if isinstance(taken, LocksTaken):
+                taken = await story.unit(take)
+                if not isinstance(taken, Refusal):
                     return taken
                 if taken.rule != "locked" or story.clock.monotonic() >= deadline:
                     return _unmet(taken.why)
@@ -101,13 +106,13 @@ class Guarding:
         async def compute() -> Snapshot | Stop:
             return await asyncio.to_thread(self._keep, story, plan)
 
-        stop = await self.safe_points.aborts(story)
-        if stop is not None and story.standing("snapshot", Snapshot) is None:
-            raise Stopped(stop)
         return await story.stage("snapshot", EventType.SNAPSHOT_TAKEN, Snapshot, compute, only_reads=True)
 
     def _keep(self, story: Story, plan: Plan) -> Snapshot | Stop:
         """Do so in a thread that may block; what a plug raises ends the run, and nothing was touched."""
+        stop = self.safe_points.read(story)
+        if stop is not None:
+            return stop
         evidence = attempt(lambda: keep_evidence(self._evidence_paths(plan), self.vault))
         if isinstance(evidence, Raised):
             return _not_kept(sentence(evidence))
@@ -205,10 +210,11 @@ def _unmet_by(clause: Clause, reading: Reading) -> list[str]:
             return []
 
 
-def _take(story: Story, keys: tuple[str, ...], tx: locks.Transaction) -> LocksTaken | Refusal:
-    standing = tx.find(story.key("locks"))
-    if standing is not None and standing.payload is not None:
-        return LocksTaken.from_json(standing.payload)
+def _standing(story: Story, tx: locks.Transaction) -> LocksTaken | None:
+    return noun_at(tx.find, story.key("locks"), LocksTaken)
+
+
+def _take(tx: locks.Transaction, story: Story, keys: tuple[str, ...]) -> LocksTaken | Refusal:
     taken = locks.take(tx, story.run, keys, story.clock.now())
     if isinstance(taken, LocksTaken):
         tx.append(locks.record(story.run, taken))

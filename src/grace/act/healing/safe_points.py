@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from grace.act.healing import Halts
 from grace.act.healing.story import Stop, Story, read
 from grace.model.events import CancelRequested
 from grace.model.ledger_entry import LedgerEntry
 from grace.model.settlement import AbortReason, SettlementKind
+from grace.record import Transaction
 
 
 class SafePoints:
@@ -16,10 +15,6 @@ class SafePoints:
 
     def __init__(self, halts: Halts) -> None:
         self._halts = halts
-
-    async def aborts(self, story: Story) -> Stop | None:
-        """Return how a run that has written nothing yet ends here, or None."""
-        return await asyncio.to_thread(self.read, story)
 
     def cancelled(self, entry: LedgerEntry | None) -> Stop | None:
         """Return what the entry of a cancellation says, None where there is none."""
@@ -30,11 +25,16 @@ class SafePoints:
         return Stop(kind=SettlementKind.ABORTED, reason=AbortReason.CANCELLED, sentence=said)
 
     def read(self, story: Story) -> Stop | None:
-        """Do so from a thread that may block."""
+        """Return how a run that has written nothing yet ends here, or None; from a thread that may block."""
         cancelled = self.cancelled(story.reader.find(story.key("cancel")))
-        if cancelled is not None:
-            return cancelled
-        if self._halts.is_halted(story.run.service):
-            sentence = f"a halt stops new deeds for {story.run.service}"
-            return Stop(kind=SettlementKind.ABORTED, reason=AbortReason.HALTED, sentence=sentence)
-        return None
+        return cancelled or (_halted(story) if self._halts.is_halted(story.run.service) else None)
+
+    def read_in(self, tx: Transaction, story: Story) -> Stop | None:
+        """Return the same inside a transaction: whoever asks later asked for it after what this one writes."""
+        cancelled = self.cancelled(tx.find(story.key("cancel")))
+        return cancelled or (_halted(story) if self._halts.is_halted_in(tx, story.run.service) else None)
+
+
+def _halted(story: Story) -> Stop:
+    sentence = f"a halt stops new deeds for {story.run.service}"
+    return Stop(kind=SettlementKind.ABORTED, reason=AbortReason.HALTED, sentence=sentence)

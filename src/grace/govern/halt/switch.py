@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Connection, Row, Select, select
 
 from grace.kit.ids import IdMint
 from grace.model.events import EventType, HaltChanged
 from grace.model.ledger_entry import Draft
 from grace.model.warrant import Refusal
 from grace.record import Journal, Reader, Transaction
+from grace.record.store.engine import driver_connection
 from grace.record.store.tables import halts
 
 EVERYWHERE: Final = "*"
 
-# Made once: every deed asks, and building the statement costs more than running it.
+_STOPS: Final = "SELECT 1 FROM halts WHERE ended_at IS NULL AND scope IN (?, ?) LIMIT 1"
 _STANDING: Final[Select[Any]] = select(halts).where(halts.c.ended_at.is_(None)).order_by(halts.c.since, halts.c.id)
 
 
@@ -71,12 +72,21 @@ class HaltSwitch:
 
     def is_halted(self, service: str) -> bool:
         """Tell whether new deeds for this service are stopped now, by the record."""
-        return any(halt.scope in {EVERYWHERE, service} for halt in self.standing())
+        with self.reader.read() as connection:
+            return _stops(connection, service)
+
+    def is_halted_in(self, tx: Transaction, service: str) -> bool:
+        """Tell so inside a transaction: no halt comes between the answer and what the transaction writes."""
+        return _stops(tx.connection, service)
 
     def standing(self) -> tuple[Halt, ...]:
         """Return every halt that has not ended, oldest first."""
         with self.reader.read() as connection:
             return _read(connection.execute(_STANDING).all())
+
+
+def _stops(connection: Connection, service: str) -> bool:
+    return driver_connection(connection).execute(_STOPS, (EVERYWHERE, service)).fetchone() is not None
 
 
 def _named(tx: Transaction, halt_id: str) -> tuple[Halt, ...]:
