@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
+from typing import Final
 
 from grace.model.decision import Decision
 from grace.model.events import ApprovalChanged
@@ -11,6 +11,10 @@ from grace.model.run import Run, RunKind
 from grace.model.warrant import Refusal, Warrant
 from grace.record import Reader
 from grace.record.reading import noun_at
+from grace.record.store.engine import driver_connection
+
+_HALTS: Final = "SELECT id FROM halts WHERE ended_at IS NULL AND scope IN ('*', ?) LIMIT 1"
+_HOLDER: Final = "SELECT run_id, fence FROM resource_locks WHERE target = ?"
 
 
 class RecordedAuthority:
@@ -71,10 +75,7 @@ class RecordedAuthority:
 
     def _halted(self, plan: Plan) -> Refusal | None:
         with self._reader.read() as connection:
-            row = connection.execute(
-                text("SELECT id FROM halts WHERE ended_at IS NULL AND scope IN ('*', :service)"),
-                {"service": plan.service},
-            ).first()
+            row = driver_connection(connection).execute(_HALTS, (plan.service,)).fetchone()
         if row is None:
             return None
         return Refusal(rule="halted", why=f"halt {row[0]} stops new deeds for {plan.service}", next="grace halt --end")
@@ -82,10 +83,8 @@ class RecordedAuthority:
     def _out_of_scope(self, warrant: Warrant, step: PlannedStep) -> Refusal | None:
         with self._reader.read() as connection:
             for target in step.targets:
-                held = connection.execute(
-                    text("SELECT run_id, fence FROM resource_locks WHERE target = :target"), {"target": target.key}
-                ).first()
-                if held is None or held[0] != warrant.run_id or held[1] != warrant.fence:
+                held = driver_connection(connection).execute(_HOLDER, (target.key,)).fetchone()
+                if held != (warrant.run_id, warrant.fence):
                     why = f"{warrant.run_id} does not hold {target.key} under fence {warrant.fence}"
                     return Refusal(rule="lock", why=why)
         return None

@@ -12,6 +12,9 @@ from typing import Final
 
 _FOLDER: Final = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OCTAL: Final = re.compile(r"\\([0-7]{3})")
+_ESCAPED: Final = re.compile(r"[ \t\n\\#]")
+"""What the kernel writes in octal digits where it tells of a mount point."""
+_MOUNTS: Final = Path("/proc/self/mountinfo")
 _NOT_UTF8: Final = "\0"
 
 
@@ -133,8 +136,11 @@ def lies_within(place: str, folder: str) -> bool:
 def mount_points(under: Path) -> tuple[Path, ...]:
     """Return every mount point at or below a real path."""
     place = str(under)
-    with Path("/proc/self/mountinfo").open(encoding="utf-8", errors="surrogateescape") as mounts:
-        found = [_unescaped(line.split(" ", 5)[4]) for line in mounts]
+    mounts = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
+    # Asked before each read of a file, and nearly always of one that no mount comes near: then no line is taken apart.
+    if not _ESCAPED.search(place) and f" {place}" not in mounts:
+        return ()
+    found = [_unescaped(line.split(" ", 5)[4]) for line in mounts.split("\n") if line]
     return tuple(Path(point) for point in found if lies_within(point, place))
 
 

@@ -78,7 +78,7 @@ class LedgerReader:
         left = limit
         while left is None or left > 0:
             size = PAGE_SIZE if left is None else min(PAGE_SIZE, left)
-            with self._statement() as driver:
+            with self.statement() as driver:
                 query = f'{_SELECT}"index" > ?{where} ORDER BY "index" LIMIT ?'
                 rows = driver.execute(query, (after, *values, size)).fetchall()
             for row in rows:
@@ -89,7 +89,7 @@ class LedgerReader:
             left = None if left is None else left - size
 
     def size(self) -> int:
-        with self._statement() as driver:
+        with self.statement() as driver:
             return size_of(driver)
 
     def head(self, size: int | None = None) -> TreeHead:
@@ -114,12 +114,12 @@ class LedgerReader:
             return ConsistencyProof(_head(nodes, old_size), new, path)
 
     def _one(self, where: str, value: int | str) -> LedgerEntry | None:
-        with self._statement() as driver:
+        with self.statement() as driver:
             row = driver.execute(_SELECT + where, (value,)).fetchone()
         return None if row is None else entry_from_row(row)
 
     @contextmanager
-    def _statement(self) -> Generator[sqlite3.Connection]:
+    def statement(self) -> Generator[sqlite3.Connection]:
         """Open a connection for one statement, which sees one state without a transaction around it."""
         pooled = self._engine.raw_connection()
         try:

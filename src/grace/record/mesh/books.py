@@ -59,11 +59,14 @@ class Books:
     def look_up(self, reading: Reading) -> tuple[tuple[Pointer, ...], tuple[Pointer, ...]]:
         """Return the letters that were requeued, and the entries that come next."""
         name, types = self.subscription.name, self.subscription.types
-        with self.reader.read() as connection:
-            return (
-                requeued(connection, name) if reading.has_letters else (),
-                pointers(connection, types, reading.after, BATCH) if reading.has_room else (),
-            )
+        letters: tuple[Pointer, ...] = ()
+        if reading.has_letters:
+            with self.reader.read() as connection:
+                letters = requeued(connection, name)
+        if not reading.has_room:
+            return letters, ()
+        with self.reader.statement() as driver:
+            return letters, pointers(driver, types, reading.after, BATCH)
 
     def deliver(self, pointer: Pointer) -> None:
         """Deliver an entry as it is now: since it lined up, its payload may have been erased."""

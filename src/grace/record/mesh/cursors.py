@@ -1,12 +1,11 @@
 """How far each subscriber came, whether it is disabled, and which entries it could not take."""
 
+import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
 from grace.kit.clock import to_rfc3339
 from grace.model.events import EventType
@@ -15,6 +14,9 @@ from grace.record.store.tables import ledger_entries, mesh_cursors, mesh_dead_le
 
 _KEY = func.coalesce(ledger_entries.c.run_id, ledger_entries.c.incident_id, ledger_entries.c.service, "")
 
+_POINTERS = """
+    SELECT "index", coalesce(run_id, incident_id, service, '') FROM ledger_entries WHERE "index" > ?
+"""
 _SAVE_CURSOR = """
     INSERT INTO mesh_cursors (subscriber, delivered, updated_at) VALUES (?, ?, ?)
     ON CONFLICT (subscriber) DO UPDATE SET delivered = excluded.delivered, updated_at = excluded.updated_at
@@ -42,21 +44,11 @@ class DeadLetter:
     """Since when it is to be offered again; None while nobody asked for that."""
 
 
-def pointers(connection: Connection, types: Collection[EventType], after: int, limit: int) -> tuple[Pointer, ...]:
-    """Return where the next entries of these types are, in order."""
-    rows = connection.execute(_pointers_to(tuple(sorted(types))), {"after": after, "most": limit})
-    return tuple(Pointer(index, key) for index, key in rows)
-
-
-@cache
-def _pointers_to(types: tuple[EventType, ...]) -> Select[Any, Any]:
-    """Build the statement once for each subscriber: it is run after every commit."""
-    return (
-        select(ledger_entries.c.index, _KEY)
-        .where(ledger_entries.c.index > bindparam("after"), ledger_entries.c.type.in_(types))
-        .order_by(ledger_entries.c.index)
-        .limit(bindparam("most"))
-    )
+def pointers(driver: sqlite3.Connection, types: Collection[EventType], after: int, limit: int) -> tuple[Pointer, ...]:
+    """Return where the next entries of these types are, in order; it is asked after nearly every commit."""
+    query = f'{_POINTERS} AND type IN ({", ".join("?" * len(types))}) ORDER BY "index" LIMIT ?'
+    names = sorted(event_type.value for event_type in types)
+    return tuple(Pointer(index, key) for index, key in driver.execute(query, (after, *names, limit)))
 
 
 def saved_cursor(connection: Connection, subscriber: str) -> Cursor | None:
