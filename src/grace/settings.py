@@ -9,19 +9,22 @@ from datetime import timedelta
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Final, NamedTuple
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from grace.kit import cuts
 from grace.kit.wording import flaw_in_words
-from grace.model.quantities import Duration
+from grace.model.quantities import Duration, duration_s
 from grace.model.service import Mode
 
 PREFIX: Final = "GRACE_"
 OTHERS_SETTINGS: Final = frozenset({"GRACE_DSN", "GRACE_TESTS_REQUIRE_ALL"})
 """Names under our prefix that the SDK and the test suite read, not the server."""
+_LONGEST: Final[Mapping[str, str]] = MappingProxyType({"witness_interval": "1d", "observe_every": "1d"})
+"""What must come round soon enough to be of use; any other duration may be as long as a duration is."""
 _CONFIG: Final = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
 
 
@@ -109,9 +112,13 @@ class Settings(BaseSettings):
 
     @field_validator("witness_interval", "approval_lifetime", "session_lifetime", "observe_every", "observe_for")
     @classmethod
-    def _takes_time(cls, seconds: float) -> float:
+    def _takes_time(cls, seconds: float, info: ValidationInfo) -> float:
         if seconds <= 0:
             message = "must be longer than nothing; write it like 30m"
+            raise ValueError(message)
+        longest = _LONGEST.get(info.field_name or "")
+        if longest is not None and seconds > duration_s(longest):
+            message = f"is too long; {longest} at most"
             raise ValueError(message)
         return seconds
 

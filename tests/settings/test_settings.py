@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from grace.kit import cuts
+from grace.kit.clock import SystemClock
 from grace.model.service import Mode
 from grace.settings import (
     ClientSettings,
@@ -126,6 +128,12 @@ def test_the_environment_is_checked_beside_what_a_command_says(monkeypatch: pyte
         ("GRACE_PORT", "eight thousand"),
         ("GRACE_APPROVAL_LIFETIME", "30 bananas"),
         ("GRACE_APPROVAL_LIFETIME", "0s"),
+        ("GRACE_APPROVAL_LIFETIME", "99999999d"),
+        ("GRACE_APPROVAL_LIFETIME", "9" * 400),
+        ("GRACE_SESSION_LIFETIME", "3651d"),
+        ("GRACE_OBSERVE_FOR", "3651d"),
+        ("GRACE_OBSERVE_EVERY", "25h"),
+        ("GRACE_WITNESS_INTERVAL", "25h"),
         ("GRACE_DEFAULT_MODE", "yolo"),
         ("GRACE_CUT_POINTS", "a:0"),
         ("GRACE_CUT_POINTS", ":1"),
@@ -139,6 +147,12 @@ def test_a_setting_that_makes_no_sense_is_refused_by_name(
     monkeypatch.setenv(name, written)
     with pytest.raises(SettingsInvalidError, match=rf"^{name}: .+\nAll settings: docs/settings\.md$"):
         load_settings()
+
+
+@pytest.mark.parametrize("name", ["approval_lifetime", "session_lifetime", "observe_for"])
+def test_the_longest_duration_ends_before_time_does(name: str) -> None:
+    longest = timedelta(seconds=getattr(load_settings(**{name: "3650d"}), name))
+    assert SystemClock().now() + longest > SystemClock().now() - longest
 
 
 def test_an_unknown_setting_is_refused_with_what_was_probably_meant(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,28 +4,47 @@ from __future__ import annotations
 
 import re
 from pathlib import PurePosixPath
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 _DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+LONGEST_S: Final = 3650 * 86_400.0
+"""Ten years: no duration is longer anywhere, so that no time with one added or taken away is out of range."""
+_LONGEST_SHOWN: Final = 40
+_LARGEST_MEANT: Final = 1e9
 _SHARE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*%")
 
 
+class DurationTooLongError(ValueError):
+    """A time that is longer than any duration may be."""
+
+
 def duration_s(written: object) -> float:
-    """Read `500ms`, `3s`, `2m`, `1h`, `1d` or a number of seconds; raise ValueError for anything else."""
+    """Read `500ms`, `3s`, `2m`, `1h`, `1d` or a number of seconds; raise ValueError for anything else.
+
+    Nothing longer than ten years is a duration.
+    """
     match written:
         case bool():
             pass
         case int() | float() if written >= 0:
-            return float(written)
+            return _bounded(written, written)
         case str() if found := _DURATION.fullmatch(written.strip()):
-            return float(found["number"]) * _SECONDS[found["unit"]]
+            return _bounded(float(found["number"]) * _SECONDS[found["unit"]], written)
         case _:
             pass
     message = f"not a duration: {written!r}; write it like 500ms, 3s, 2m, 1h or 1d"
     raise ValueError(message)
+
+
+def _bounded(seconds: float, written: object) -> float:
+    if seconds > LONGEST_S:
+        shown = repr(written) if len(str(written)) <= _LONGEST_SHOWN else "that"
+        message = f"{shown} is too long; 3650d at most"
+        raise DurationTooLongError(message)
+    return float(seconds)
 
 
 def share(written: object) -> float:
@@ -38,7 +57,7 @@ def share(written: object) -> float:
             pass
         case int() | float() if 0 <= written <= 1:
             return float(written)
-        case int() | float() if written > 1:
+        case int() | float() if 1 < written <= _LARGEST_MEANT:
             message = (
                 f"not clear as a share: {written!r}; write {written:g}% or {written / 100:g}, or {written:.0%} for that"
             )

@@ -420,3 +420,8 @@ def comes(holds: Callable[[], bool]) -> bool:
             return False
         clock.sleep(0.005)
     return True
+
+
+def test_a_pause_never_grows_out_of_bounds_however_often_an_entry_was_refused() -> None:
+    rule = RetryRule(attempts=1_000_000, longest_delay_s=30.0)
+    assert all(15.0 <= rule.delay_s(failed) <= 30.0 for failed in (10, 646, 647, 2_880, 999_999))

@@ -15,11 +15,10 @@ from grace.api.roles import Role
 from grace.api.texts import Identifier, Name
 from grace.api.tokens import NameRefusedError
 from grace.api.views import Asked, IssuedView, TokenView, View
-from grace.model.quantities import Duration
+from grace.model.quantities import LONGEST_S, Duration
 from grace.model.warrant import Refusal
 
 router = APIRouter(prefix="/api/auth", tags=["auth"])
-LONGEST_LIFE_S = 10 * 365 * 86_400
 
 
 class Login(Asked):
@@ -48,7 +47,7 @@ class NewToken(Asked):
 
     name: Name
     role: Role
-    lifetime: Duration | None = Field(default=None, gt=0, le=LONGEST_LIFE_S)
+    lifetime: Duration | None = Field(default=None, gt=0, le=LONGEST_S)
 
 
 @router.post("/login", responses=documented(HTTPStatus.UNAUTHORIZED))

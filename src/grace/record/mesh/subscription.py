@@ -11,6 +11,8 @@ from grace.model.ledger_entry import LedgerEntry
 
 LONGEST_WORD: Final = 2_000
 _CHANCE_BYTES: Final = 4
+_MOST_DOUBLINGS: Final = 64
+"""Past these the longest pause stands anyway, and a float ends: a full disk refuses thousands of times."""
 
 
 class TryLater(Exception):
@@ -39,7 +41,7 @@ class RetryRule:
 
         The chance in it keeps those that failed together from coming back together.
         """
-        longest = min(self.longest_delay_s, self.first_delay_s * self.factor ** (failed - 1))
+        longest = min(self.longest_delay_s, self.first_delay_s * self.factor ** min(failed - 1, _MOST_DOUBLINGS))
         chance = int.from_bytes(entropy(_CHANCE_BYTES), "big") / 2 ** (8 * _CHANCE_BYTES)
         return longest * (0.5 + 0.5 * chance)
 

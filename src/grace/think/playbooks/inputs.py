@@ -14,6 +14,7 @@ from grace.model.quantities import AbsolutePath, duration_s, share
 from grace.think.playbooks.format import Input, InputType
 
 _LONGEST_TEXT: Final = 4096
+_SHOWN: Final = 20
 _WHOLE: Final = re.compile(r"[-+]?\d{1,15}")
 _PATH: Final = TypeAdapter[str](AbsolutePath)
 _TRUTH: Final = {"true": True, "false": False}
@@ -34,6 +35,9 @@ def read_value(kind: InputType, raw: JsonValue) -> JsonValue:
     """Return a value of this type, whether it comes typed or as text; raise InputInvalidError."""
     try:
         return _READERS[kind](raw)
+    except OverflowError as error:
+        message = f"not a number that can be reckoned with: {str(raw)[:_SHOWN]}…"
+        raise InputInvalidError(message) from error
     except (ValueError, ValidationError) as error:
         raise InputInvalidError(in_words(error)) from error
 
