@@ -11,16 +11,17 @@ from grace.settings import LogFormat, Settings
 
 def speak(settings: Settings) -> None:
     """Send every log line of this process through one renderer."""
-    renderer = (
-        structlog.processors.JSONRenderer()
+    # Never a traceback with the values of variables: they may be secrets, and fill thousands of lines.
+    renderers = (
+        (structlog.processors.format_exc_info, structlog.processors.JSONRenderer())
         if settings.log_format is LogFormat.JSON
-        else structlog.dev.ConsoleRenderer(colors=False)
+        else (structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),)
     )
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True)],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
     for chatty in ("alembic", "httpx", "httpcore", "dbos"):
