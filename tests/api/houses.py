@@ -32,7 +32,7 @@ from grace.model.incident import Incident
 from grace.model.ledger_entry import Draft
 from grace.model.noun import Noun
 from grace.model.plan import Reversibility
-from grace.model.run import Run, RunKind
+from grace.model.run import Fall, Run, RunKind
 from grace.model.service import Mode, Service
 from grace.model.settlement import Settlement, SettlementKind
 from grace.model.snapshot import Restoration, RestoreState, Snapshot, SnapshotObject
@@ -63,6 +63,7 @@ class Engine:
 
     started: list[str] = field(default_factory=list[str])
     rung: list[str] = field(default_factory=list[str])
+    fallen: list[Fall] = field(default_factory=list[Fall])
 
     def ring(self, run_id: str, _topic: str = "") -> None:
         self.rung.append(run_id)
@@ -224,6 +225,7 @@ def make_house(record: Record, engine: Engine) -> House:
         policy=LivePolicy(PolicySource((shipped,), shipped / "grace.cedarschema", DEEDS), record),
         catalogue=catalogue(),
         runs=runs,
+        falls=lambda: engine.fallen,
         incidents=Desk(record),
         proofs=Proofs(),
         declared=Files(),

@@ -6,6 +6,7 @@ import pytest
 from grace.api.house import House
 from grace.api.roles import Role
 from grace.model.events import EventType, IncidentClosed
+from grace.model.run import Fall
 from grace.model.settlement import Settlement, SettlementKind
 from grace.record.ledger.verification import verify_lines
 from tests.api.houses import (
@@ -194,6 +195,18 @@ def test_the_status_counts_what_waits_and_what_is_stopped(client: httpx.Client, 
     assert [tier["tier"] for tier in status["tiers"]] == [1, 2, 3]
     assert status["halts"][0]["scope"] == "*"
     assert status["policy_problems"] == []
+
+
+def test_a_run_that_falls_over_is_told_by_the_status_and_its_story(
+    client: httpx.Client, house: House, engine: Engine
+) -> None:
+    walk_a_run(house)
+    assert client.get("/api/autonomy/status").json()["fallen_runs"] == []
+    engine.fallen.append(Fall(run_id=RUN, why="OverflowError: date value out of range", times=9, at=house.clock.now()))
+    (fallen,) = client.get("/api/autonomy/status").json()["fallen_runs"]
+    assert (fallen["run_id"], fallen["times"], fallen["why"]) == (RUN, 9, "OverflowError: date value out of range")
+    last = client.get(f"/api/runs/{RUN}/explain").json()["chapters"][-1]
+    assert last["title"] == "fell over by an accident of GRACE's own, 9 times since the start: " + fallen["why"]
 
 
 def test_a_check_says_allowed_tier_and_approval(client: httpx.Client) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -24,7 +24,7 @@ from grace.model.handwork import AskedByHand
 from grace.model.incident import Incident
 from grace.model.noun import Noun
 from grace.model.restraint import HeldBack, Restrained, RestraintCounts, RestraintLifted
-from grace.model.run import Run
+from grace.model.run import Fall, Run
 from grace.model.service import Service
 from grace.model.snapshot import Restoration
 from grace.model.verdict import Benchmark
@@ -250,6 +250,8 @@ class House:
     policy: LivePolicy
     catalogue: Catalogue
     runs: RunVerbs
+    falls: Callable[[], Sequence[Fall]]
+    """Which runs fell over by an accident of ours and have not come to an end since."""
     incidents: IncidentVerbs
     proofs: ProofVerbs
     declared: Declared

@@ -56,12 +56,21 @@ class QuarantineView(View):
     since: datetime
 
 
+class FallView(View):
+    """A run that falls over by an accident of GRACE's own."""
+
+    run_id: str
+    why: str
+    times: int
+
+
 class AutonomyView(View):
     """What the server says of itself."""
 
     open_incidents: int
     handed_over: int = 0
     open_runs: int
+    fallen_runs: tuple[FallView, ...] = ()
     pending_approvals: int
     waiting_runs: int = 0
     flapping_incidents: int = 0
@@ -112,6 +121,7 @@ def _show_facts(session: Session, autonomy: AutonomyView, services: Sequence[Ser
             ("ledger", f"{autonomy.ledger_size} entries"),
             ("witness", _witness(autonomy)),
             ("open", f"{counted(autonomy.open_incidents, 'incident')}, {counted(autonomy.open_runs, 'run')}"),
+            *(("fell over", marked("failed", _fall(fall))) for fall in autonomy.fallen_runs[:_SHOWN]),
             ("waiting", counted(autonomy.pending_approvals, "approval")),
             *([("handed over", counted(autonomy.handed_over, "incident"))] if autonomy.handed_over else []),
             *((("held back", _held_back(autonomy)),) if _held_back(autonomy) else ()),
@@ -131,6 +141,10 @@ def _held_back(autonomy: AutonomyView) -> str:
     )
     said = ", ".join(words for number, words in told if number)
     return f"{said}: grace restraint list" if said else ""
+
+
+def _fall(fall: FallView) -> str:
+    return f"{fall.run_id} {counted(fall.times, 'time')}: {fall.why}; tried again and again, the log says where"
 
 
 def _unwell(subscribers: Iterable[SubscriberView]) -> list[SubscriberView]:
@@ -202,8 +216,8 @@ def _next_step(autonomy: AutonomyView, unwell: Sequence[SubscriberView]) -> str:
         return "grace doctor"
     if autonomy.pending_approvals:
         return "grace approve @last"
-    if autonomy.quarantines:
-        return f"grace explain {autonomy.quarantines[0].run_id}"
+    if unsettled := (*autonomy.fallen_runs, *autonomy.quarantines):
+        return f"grace explain {unsettled[0].run_id}"
     if autonomy.halts:
         scope = autonomy.halts[0].scope
         return f"grace halt --end{'' if scope == '*' else f' --service {scope}'}"

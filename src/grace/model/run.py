@@ -54,3 +54,13 @@ class Run(Noun):
     by_hand: Handwork | None = None
     """Set when a person gave the command themselves."""
     opened_at: datetime
+
+
+class Fall(Noun):
+    """An accident of ours in the middle of a run, which is carried on from the ledger after a rest."""
+
+    run_id: str
+    why: str
+    times: int
+    """How often it fell over since the server started."""
+    at: datetime

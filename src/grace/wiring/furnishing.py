@@ -195,6 +195,7 @@ def furnish(rooms: Rooms) -> Furnished:
         policy=mind.policy,
         catalogue=plugged.catalogue,
         runs=runs,
+        falls=runs.fallen,
         incidents=desk,
         proofs=Proofs(record, record, mint, plugged.directory, runner, undoer),
         declared=_Declared(plugged.directory, mind.shelf),

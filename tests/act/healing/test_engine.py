@@ -204,6 +204,54 @@ def test_a_run_that_falls_over_rests_before_it_is_carried_on_again(tmp_path: Pat
     assert lives == ["run_1"], "the second life is a second away"
 
 
+def test_a_run_that_never_stops_falling_over_is_told_of_and_its_traceback_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grace.act.healing.engine.LONGEST_REST_S", 0.0)
+    lives = 0
+    cured = threading.Event()
+
+    async def walk(_run_id: str) -> str:
+        nonlocal lives
+        lives += 1
+        if lives < 5:
+            message = "date value out of range"
+            raise OverflowError(message)
+        cured.set()
+        return "ended"
+
+    made = DurableEngine(tmp_path / "engine.db", walk)
+    made.launch()
+    try:
+        assert made.falls() == ()
+        made.begin("run_1")
+        for life in range(1, 5):
+            until(lambda life=life: bool(made.falls()) and made.falls()[0].times == life)
+            assert made.falls()[0].why == "OverflowError: date value out of range"
+            until(lambda life=life: made.start("run_1") or lives > life)
+        assert cured.wait(LIMIT_S)
+        until(lambda: not made.falls())
+    finally:
+        made.close()
+    assert caplog.text.count("Traceback") == 1
+
+
+def test_the_rest_of_a_run_that_fell_over_a_thousand_times_is_the_longest(tmp_path: Path) -> None:
+    walks = Walks()
+    with engine(tmp_path / "engine.db", walks) as made:
+        made._lives["run_1"] = 5_000  # pyright: ignore[reportPrivateUsage] - weeks of rests
+        made.start("run_1")
+        assert walks.began.wait(LIMIT_S)
+
+
+def until(holds: Callable[[], object]) -> None:
+    clock = SystemClock()
+    limit = clock.monotonic() + LIMIT_S
+    while not holds():
+        assert clock.monotonic() < limit
+        clock.sleep(0.01)
+
+
 def used(folder: Path) -> Path:
     """Return the file of an engine that has carried a run to its end."""
     file, walks = folder / "engine.db", Walks()

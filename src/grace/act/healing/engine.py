@@ -24,6 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from grace.act.healing.engine_file import NO_FACT, EngineUnusableError, set_damaged_aside
 from grace.kit.clock import SystemClock
 from grace.kit.wording import in_words
+from grace.model.run import Fall
 
 APPLICATION_VERSION: Final = "2"
 """Raised when a stage is added, removed or renamed: runs of an older version are then carried on from the ledger."""
@@ -36,6 +37,7 @@ LONGEST_REST_S: Final = 300.0
 _LOG: Final = logging.getLogger(__name__)
 _EXECUTOR: Final = "grace"
 _LIVE: Final = ["PENDING", "ENQUEUED", "DELAYED"]
+_MOST_DOUBLINGS: Final = 16
 _NOTICE_S: Final = 0.05
 _LONGEST_FAREWELL_S: Final = 10
 
@@ -91,6 +93,7 @@ class DurableEngine:
         self._rests_until: dict[str, float] = {}
         self._unseen_since: dict[str, float] = {}
         self._fell_for: dict[str, str] = {}
+        self._fallen: dict[str, Fall] = {}
         self._walking: dict[asyncio.Task[object], _Walk] = {}
         config = DBOSConfig(
             name="grace",
@@ -109,7 +112,9 @@ class DurableEngine:
 
         async def carry_on(run_id: str) -> str:
             with self._watched(run_id):
-                return await walk(run_id)
+                ended = await walk(run_id)
+                self._fallen.pop(run_id, None)
+                return ended
 
         self._walk = DBOS.workflow(name="walk")(carry_on)
 
@@ -129,9 +134,17 @@ class DurableEngine:
         self, run_id: str, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> bool:
         if isinstance(error, Exception):
-            self._fell_for[run_id] = f"{type(error).__name__}: {in_words(error)}"
-            _LOG.error("%s fell over", run_id, exc_info=error)
+            self._fell_for[run_id] = why = f"{type(error).__name__}: {in_words(error)}"
+            before = self._fallen.get(run_id)
+            is_known = before is not None and before.why == why
+            times = 1 if before is None else before.times + 1
+            self._fallen[run_id] = Fall(run_id=run_id, why=why, times=times, at=self._clock.now())
+            _LOG.error("%s fell over", run_id, exc_info=None if is_known else error)
         return False
+
+    def falls(self) -> tuple[Fall, ...]:
+        """Return the runs that fell over in this process and have not come to an end since, by run."""
+        return tuple(fall for _, fall in sorted(self._fallen.copy().items()))
 
     def launch(self) -> None:
         """Open the engine's tables and carry on what its own records say was under way.
@@ -158,7 +171,7 @@ class DurableEngine:
         now = self._clock.monotonic()
         if now < self._rests_until.get(run_id, now):
             return
-        self._rests_until[run_id] = now + min(LONGEST_REST_S, 2.0 ** self._lives[run_id])
+        self._rests_until[run_id] = now + min(LONGEST_REST_S, 2.0 ** min(self._lives[run_id], _MOST_DOUBLINGS))
         self._lives[run_id] += 1
         if self._lives[run_id] > 1:
             why = self._fell_for.pop(run_id, "nobody walked it, and its end was not recorded")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
@@ -21,7 +21,7 @@ from grace.model.events import CancelRequested, EventType
 from grace.model.incident import Incident, IncidentState
 from grace.model.ledger_entry import Draft
 from grace.model.restraint import RunDeferred
-from grace.model.run import Run, RunKind
+from grace.model.run import Fall, Run, RunKind
 from grace.model.settlement import Settlement, SettlementKind
 from grace.model.warrant import Refusal
 from grace.record import Journal, Reader, Transaction
@@ -56,12 +56,14 @@ class Runs:
     begin: Callable[[str], None] = field(init=False)
     start: Callable[[str], None] = field(init=False)
     ring: Callable[[str, str], None] = field(init=False)
+    falls: Callable[[], Sequence[Fall]] = field(init=False)
 
     def use(self, engine: DurableEngine) -> None:
         """Connect the engine that carries runs on."""
         self.begin = engine.begin
         self.start = engine.start
         self.ring = engine.ring
+        self.falls = engine.falls
 
     def heal(
         self, incident: Incident, by: str, *, playbook: str | None = None, inputs: Mapping[str, str] | None = None
@@ -140,6 +142,10 @@ class Runs:
         for run_id in open_runs:
             self.start(run_id)
         return open_runs
+
+    def fallen(self) -> Sequence[Fall]:
+        """Return the open runs that fell over since the start."""
+        return self.falls()
 
     async def walk(self, run_id: str) -> str:
         """Carry one run to its settlement: what the engine calls."""

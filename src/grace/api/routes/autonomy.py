@@ -44,6 +44,15 @@ class QuarantineView(View):
     since: datetime
 
 
+class FallView(View):
+    """A run that falls over by an accident of ours, and is carried on after a rest that grows."""
+
+    run_id: str
+    why: str
+    times: int
+    at: datetime
+
+
 class AutonomyStatus(View):
     """How far GRACE may go now, and what is open."""
 
@@ -52,6 +61,8 @@ class AutonomyStatus(View):
     handed_over: int
     """Open incidents that were not healed and handed to the owner of their service."""
     open_runs: int
+    fallen_runs: list[FallView]
+    """Open runs that fell over since the server started: the log says where."""
     pending_approvals: int
     waiting_runs: int
     """Open incidents whose run has not begun: `grace restraint list` says why."""
@@ -138,6 +149,7 @@ def status(_viewer: Viewer, house: TheHouse) -> AutonomyStatus:
         open_incidents=open_incidents,
         handed_over=handed_over,
         open_runs=open_runs,
+        fallen_runs=[FallView.model_validate(fall, from_attributes=True) for fall in house.falls()],
         pending_approvals=pending,
         waiting_runs=restrained.waiting,
         flapping_incidents=restrained.flapping,

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field, JsonValue
 from sqlalchemy import Connection, select
 
-from grace.act.healing.telling import Telling, tell
+from grace.act.healing.telling import Chapter, Telling, tell
 from grace.api.access import Operator, TheHouse, Viewer
 from grace.api.house import House
 from grace.api.paging import AskedEntries, AskedPage, Page, index_cursor, rows_of
@@ -21,7 +21,7 @@ from grace.api.texts import Identifier, Name, Reason
 from grace.api.views import Asked, EntryView, RunDetail, RunView
 from grace.model.events import EventType
 from grace.model.ledger_entry import LedgerEntry
-from grace.model.run import Run
+from grace.model.run import Fall, Run
 from grace.model.settlement import SettlementKind
 from grace.model.warrant import Refusal
 from grace.record.store.tables import action_contracts, plans, runs
@@ -100,7 +100,9 @@ def explain(run_id: Identifier, _viewer: Viewer, house: TheHouse) -> Telling:
     if run.incident_id is not None:
         around = _this_time(house.record.entries(incident_id=run.incident_id), min(mine))
         mine |= {entry.index: entry for entry in around if entry.run_id in {None, run_id}}
-    return tell(run_id, [mine[index] for index in sorted(mine)])
+    told = tell(run_id, [mine[index] for index in sorted(mine)])
+    fallen = tuple(_fallen(fall, max(mine)) for fall in house.falls() if fall.run_id == run_id)
+    return told.model_copy(update={"chapters": (*told.chapters, *fallen)})
 
 
 @router.get("/{run_id}/ledger", responses=documented(HTTPStatus.NOT_FOUND))
@@ -167,6 +169,18 @@ def run_document(connection: Connection, run_id: str) -> dict[str, JsonValue]:
 def plan_document(connection: Connection, digest: str | None) -> JsonValue:
     """Return the plan of a digest as it was recorded."""
     return connection.execute(select(plans.c.doc).where(plans.c.digest == digest)).scalar_one_or_none()
+
+
+def _fallen(fall: Fall, newest: int) -> Chapter:
+    """Tell of an accident, which is no entry: nothing was recorded of the run since the entry `newest`."""
+    times = "once" if fall.times == 1 else f"{fall.times} times"
+    return Chapter(
+        index=newest,
+        at=fall.at,
+        title=f"fell over by an accident of GRACE's own, {times} since the start: {fall.why}",
+        lines=("carried on from the ledger after a rest that grows to five minutes; the log says where it fell",),
+        run_id=fall.run_id,
+    )
 
 
 def _this_time(entries: Iterable[LedgerEntry], begun: int) -> list[LedgerEntry]:
