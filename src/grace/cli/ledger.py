@@ -18,6 +18,7 @@ from grace.cli.screen import Screen, marked
 from grace.cli.views import EntryView
 from grace.cli.visiting import command_file, offline, online
 from grace.kit.filesystem.plain import read_plain
+from grace.kit.octets import from_base64
 from grace.record.ledger.note import NoteInvalidError
 from grace.record.ledger.tree import ProofInvalidError, verify_inclusion
 from grace.record.ledger.verification import VerificationReport, verify_export
@@ -28,7 +29,7 @@ app.add_typer(ledger, name="ledger", help="Verify, export and read the ledger.")
 
 _AN_EXPORT: Final = "grace ledger export FILE"
 
-Hash = Annotated[bytes, BeforeValidator(base64.b64decode)]
+Hash = Annotated[bytes, BeforeValidator(from_base64)]
 
 
 class CheckpointView(View):

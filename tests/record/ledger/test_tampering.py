@@ -339,6 +339,45 @@ def test_no_single_byte_can_be_changed(exported_once: Exported, data: st.DataObj
     assert not exported_once.verify(lines).is_valid
 
 
+BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """An export of two entries, the payload of one erased, whose every byte can be tried."""
+    places = RecordPlaces.within(tmp_path_factory.mktemp("grace"))
+    with open_record(places, clock=VirtualClock()) as record:
+        record.append_all(drafts(1, "a"))
+        record.erase(0, "an admin", "asked for")
+        record.checkpointer.witness_now()
+        return Exported(tuple(record.export_lines()), places.witness.read_text(), record.verifier_key)
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_every_byte_of_a_line_counts(tiny: Exported, number: int) -> None:
+    assert tiny.verify(tiny.lines).is_valid
+    line = tiny.lines[number]
+    for place, stood in enumerate(line):
+        is_last = line[place + 1 : place + 2] in {b'"', b"=", b"\\"}  # where bits may be left over
+        others = {stood ^ 1 << bit for bit in range(8)}
+        if is_last:
+            others |= set(BASE64) - {stood}
+        for other in sorted(others):
+            lines = list(tiny.lines)
+            lines[number] = line[:place] + bytes([other]) + line[place + 1 :]
+            assert not tiny.verify(lines).is_valid, (place, line[place - 20 : place + 1], other)
+
+
+def test_another_spelling_of_the_same_salt_is_found(exported: Exported) -> None:
+    def respell(lines: list[Line]) -> None:
+        salt: str = lines[FIRST]["salt"]
+        others = [f"{salt[:-2]}{one}=" for one in map(chr, BASE64) if one not in {"=", salt[-2]}]
+        lines[FIRST]["salt"] = next(other for other in others if base64.b64decode(other) == base64.b64decode(salt))
+
+    (finding,) = exported.verify(exported.changed(respell)).findings
+    assert (finding.fault, finding.index) == (Fault.PAYLOAD_CHANGED, 0)
+
+
 @pytest.fixture(scope="module", name="exported_once")
 def _exported_once(exported: Exported) -> Exported:
     return exported

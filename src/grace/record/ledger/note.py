@@ -1,7 +1,6 @@
 """Signed notes and checkpoints as C2SP defines them (c2sp.org/signed-note, c2sp.org/tlog-checkpoint), with Ed25519."""
 
 import base64
-import binascii
 import io
 import os
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Final, Self
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from grace.kit.octets import from_base64
 from grace.record.ledger.tree import HASH_SIZE, TreeHead
 
 _ED25519: Final = b"\x01"
@@ -225,11 +225,7 @@ def _base64(raw: bytes) -> str:
 
 def _unbase64(text: str, what: str) -> bytes:
     try:
-        raw = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        message = f"The {what} is not base64: {text!r}."
-        raise NoteInvalidError(message) from error
-    if _base64(raw) != text:
+        return from_base64(text)
+    except ValueError as error:
         message = f"The {what} is not in canonical base64: {text!r}."
-        raise NoteInvalidError(message)
-    return raw
+        raise NoteInvalidError(message) from error

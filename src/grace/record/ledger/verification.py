@@ -1,7 +1,6 @@
 """Check an export offline: nothing but the file, a checkpoint from earlier and, at best, a key from elsewhere."""
 
 import base64
-import binascii
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from pydantic import JsonValue, ValidationError
 
 from grace.kit.canonical import JsonInvalidError, NotCanonicalError, canonical, parse_json
 from grace.kit.clock import from_rfc3339
+from grace.kit.octets import from_base64
 from grace.kit.wording import in_words
 from grace.model.events import EventType
 from grace.model.noun import Noun
@@ -322,6 +322,6 @@ class _Check:
 
 def _unbase64(text: str | None) -> bytes | None:
     try:
-        return None if text is None else base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+        return None if text is None else from_base64(text)
+    except ValueError:
         return None
