@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from grace.doctor.clocks import LARGEST_SKEW_S
 from grace.doctor.saying import doubtful, failed, not_known, well
+from grace.doctor.vault import vault
 from grace.kit.clock import Clock, to_rfc3339
 from grace.kit.procfs import process_stat, write_lock_holders
 from grace.kit.wording import in_words
@@ -103,6 +104,8 @@ class RecordOnDisk:
             yield failed(_LEDGER, str(self.places.key), in_words(error), "put the key file back, mode 600")
             return
         yield ledger(LedgerReader(engine), key, self.places.witness, self.clock)
+        with engine.connect() as connection:
+            yield from vault(connection, self.places.database.with_name("vault"))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -51,6 +52,7 @@ from grace.act.verification.sampler import Sampler
 from grace.api.house import House, PlaybookCard
 from grace.api.native_door import NativeDoor
 from grace.api.tokens import TokenStore
+from grace.doctor.vault import require_vault
 from grace.drill.practice import Drills, Surroundings
 from grace.govern.approvals.store import ApprovalStore
 from grace.govern.halt.switch import HaltSwitch
@@ -78,6 +80,7 @@ from grace.wiring.plugs import MadeHere, installed_playbooks, load_actions, load
 from grace.wiring.reference import ReferenceDesk
 from grace.wiring.sources import drill_ground, folders_of, policy_source
 
+_LOG: Final = logging.getLogger(__name__)
 _DRILL_ENDS_AFTER_S: Final = 120.0
 """How long a drill waits for its settlement after the last moment at which somebody could have answered."""
 
@@ -134,7 +137,7 @@ class _Mind:
 
 def _plug_in(rooms: Rooms) -> _Plugged:
     settings, folder = rooms.settings, rooms.folder
-    vault = open_vault(folder / "vault", folder / "vault.key")
+    vault = _open_vault(rooms)
     eyes = rooms.opening.enter_context(Eyes(found_collectors(Viewpoint(rooms.clock, secret_named))))
     writer_child = rooms.opening.enter_context(SqliteChild(Role.WRITER))
     directory = Directory()
@@ -149,6 +152,16 @@ def _plug_in(rooms: Rooms) -> _Plugged:
     catalogue = Catalogue(actions={name: action.spec for name, action in actions.items()}, probes=eyes.specs)
     directory.read(settings.services_file, catalogue, folder)
     return _Plugged(vault, eyes, actions, load_providers(folder, writer_child), catalogue, directory, made)
+
+
+def _open_vault(rooms: Rooms) -> FolderVault:
+    """Open the vault; refuse the start where all of it is gone, and say loudly what lacks in it."""
+    folder, key_file = rooms.folder / "vault", rooms.folder / "vault.key"
+    with rooms.record.read() as connection:
+        lost = require_vault(connection, folder, key_file)
+    if lost is not None:
+        _LOG.error("The vault lacks contents: no way back for %s. Look at it with `grace doctor`.", lost.sentence)
+    return open_vault(folder, key_file)
 
 
 def _make_up_mind(rooms: Rooms, plugged: _Plugged) -> _Mind:

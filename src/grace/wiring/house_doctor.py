@@ -18,6 +18,7 @@ from grace.doctor.rules import PolicyLook, loaded
 from grace.doctor.running import Server, Witnessed
 from grace.doctor.saying import doubtful, failed, well
 from grace.doctor.software import software
+from grace.doctor.vault import vault
 from grace.doctor.watched import Services
 from grace.govern.halt.switch import HaltSwitch
 from grace.govern.policy.live import LivePolicy
@@ -103,6 +104,8 @@ class HouseDoctor:
     def _ledger(self) -> Iterator[CheckResult]:
         key = VerifierKey.parse(self.record.verifier_key)
         yield ledger(self.record.reader, key, self.settings.witness, self.clock)
+        with self.record.read() as connection:
+            yield from vault(connection, self.settings.data_folder.resolve() / "vault")
         yield engine_database(self.settings.data_folder.resolve() / "engine.db", is_ours=True)
 
     def _witnessed(self) -> Witnessed:

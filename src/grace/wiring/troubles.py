@@ -7,7 +7,7 @@ from typing import Final
 from grace.act.executors.finding import ActionsFlawedError
 from grace.act.healing.engine_file import EngineUnusableError
 from grace.act.healing.shelf import ShelfFlawedError
-from grace.act.safehold.vault import VaultKeyUnsafe
+from grace.act.safehold.vault import VaultGone, VaultKeyUnsafe
 from grace.api.tokens import NameRefusedError
 from grace.govern.policy.rules import PolicyInvalidError
 from grace.record.ledger.note import KeyUnusableError
@@ -29,6 +29,7 @@ UNUSABLE: Final = (
     StoreUnusableError,
     EngineUnusableError,
     KeyUnusableError,
+    VaultGone,
     VaultKeyUnsafe,
     WriteFailedError,
 )

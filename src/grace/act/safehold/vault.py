@@ -46,6 +46,17 @@ class VaultKeyUnsafe(Exception):
         super().__init__(f"The vault's key {file} {why} {way_out}")
 
 
+class VaultGone(Exception):
+    """The folder is gone, and runs need what it held; GRACE refuses to start until a person has decided."""
+
+    def __init__(self, folder: Path, needed_by: str) -> None:
+        self.folder = folder
+        super().__init__(
+            f"The vault {folder} is gone: there is no way back for {needed_by}. Put it back from its backup. "
+            f"To go on without these ways back, knowingly: mkdir -m 700 {folder}"
+        )
+
+
 class FolderVault:
     """A vault in one folder. One process at a time writes to it."""
 
@@ -161,6 +172,11 @@ def open_vault(folder: Path, key_file: Path, entropy: Callable[[int], bytes] = o
     if any(_is_name(kept.name) for kept in folder.iterdir()) and not key_file.exists():
         raise VaultKeyUnsafe(key_file, f"is gone, but {folder} holds contents.", "Put the key back from its backup.")
     return FolderVault(folder, load_or_make_key(key_file, entropy), entropy)
+
+
+def is_kept(folder: Path, address: str) -> bool:
+    """Tell whether a content of this address lies in the vault of a folder; whether it is whole, `get` tells."""
+    return (folder / address.removeprefix(_SCHEME)).is_file()
 
 
 def load_or_make_key(file: Path, entropy: Callable[[int], bytes] = os.urandom) -> bytes:
