@@ -20,7 +20,7 @@ from typing import IO, Any, Final, cast
 import pytest
 from pydantic import ValidationError
 
-from grace.act.executors import Action, Applied
+from grace.act.executors import Action, Applied, Leads
 from grace.act.safehold import Provider
 from grace.act.safehold.vault import open_vault
 from grace.model.execution import Outcome, StepState
@@ -195,6 +195,21 @@ def test_what_belongs_to_grace_is_refused(bench: Bench, name: str) -> None:
             assert snapshot_of(bench.own / "copy") == before
         finally:
             shutil.rmtree(bench.own / "copy")
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_an_exact_action_tells_when_a_path_leads_elsewhere_than_to_its_target(bench: Bench, name: str) -> None:
+    with trial(name, bench, 2) as tried:
+        assert isinstance(tried.action, Leads)
+        targets = {target.id for target in tried.targets()}
+        led = tried.action.leads(tried.parameters)
+        assert led
+        assert set(led.values()) <= targets
+        elsewhere = tried.world.with_name("elsewhere")
+        shutil.copytree(tried.world, elsewhere, symlinks=True)
+        tried.world.rename(tried.world.with_name("as-it-was"))
+        tried.world.symlink_to(elsewhere)
+        assert not targets & set(tried.action.leads(tried.parameters).values())
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -150,8 +150,14 @@ def _named(command: list[str], service: str) -> JsonObject:
 
 
 def _absolute(path: str) -> str:
-    """Read a relative path from where it was typed, as every other command does."""
-    return os.path.abspath(path)  # noqa: PTH100 - a Path would keep `..`, and nothing is to be looked up
+    """Read a relative path from where it was typed, as every other command does.
+
+    A `..` behind a symlink is refused: written out, the path would be another one than the command is given.
+    """
+    written = os.path.abspath(path)  # noqa: PTH100 - a Path would keep `..`, and symlinks are to stay in it
+    if ".." in path.split("/") and os.path.realpath(written) != os.path.realpath(path):
+        raise CommandFailed(Exit.USAGE, f"{path} goes back behind a symlink", f"name {os.path.realpath(path)} itself")
+    return written
 
 
 def _everywhere(command: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from pydantic import Field, JsonValue
 
@@ -53,6 +54,10 @@ class Found(Noun):
     result: JsonValue
     identity: JsonValue = None
     """The part of the result that must still be the same at the moment of the write (the probe says which)."""
+
+
+THROUGH: Final = "through"
+"""Where a prediction tells of symlinks on the way to what is written: each by its place, with where it leads."""
 
 
 class PlannedStep(Noun):

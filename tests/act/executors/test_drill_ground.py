@@ -110,6 +110,12 @@ def test_files_and_databases_lie_in_folders_that_grace_made(place: Place, kind: 
         assert refusal.rule == "drill"
 
 
+def test_a_link_elsewhere_is_outside_even_where_it_leads_into_the_drill(place: Place) -> None:
+    (place.foreign / "way-in").symlink_to(place.made / "new")
+    assert place.refuses("file.remove", ("file", str(place.foreign / "way-in"))) is not None
+    assert place.refuses("file.any", ("file", str(place.made))) is None
+
+
 def test_other_environments_are_not_confined_here(place: Place) -> None:
     assert place.refuses("file.write", ("file", "/etc/passwd"), plan=PRODUCTION) is None
     assert place.refuses("docker.restart", ("container", "db"), plan=PRODUCTION) is None

@@ -349,3 +349,12 @@ def test_nobody_is_asked_about_a_target_that_is_quarantined(rooms: list[Room], t
     second = room.heal()
     assert (second.kind, second.reason) == (SettlementKind.ABORTED, AbortReason.PRECONDITION)
     assert held.run_id in second.sentence
+
+
+def test_a_symlink_among_the_targets_is_kept_by_the_snapshot_and_no_evidence(rooms: list[Room], tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to("nowhere")
+    made = plan(step(link, "new", does_it=False), clauses=(expect(tmp_path / "absent", "ok"),))
+    settlement = room_for(rooms, tmp_path, Script(made)).heal()
+    assert settlement.kind is SettlementKind.ROLLED_BACK, settlement
+    assert str(link.readlink()) == "nowhere"

@@ -14,6 +14,7 @@ from pydantic import BaseModel, JsonValue
 
 from grace.model.catalogue import ActionSpec
 from grace.model.execution import Outcome
+from grace.model.reading import Unknown
 from grace.model.target import Target
 from grace.model.warrant import Refusal
 
@@ -76,6 +77,15 @@ class Gathers(Protocol):
 
         Asked after `probe`, which answers the same before, in between and afterwards; the target is not touched.
         """
+        ...
+
+
+@runtime_checkable
+class Leads(Protocol):
+    """An action that is given paths by name, and a name may lead elsewhere later: by a symlink, or a folder renamed."""
+
+    def leads(self, parameters: BaseModel) -> Mapping[str, str | Unknown]:
+        """Return, path by path as it is named, the id of the target that it leads to now, or why it leads nowhere."""
         ...
 
 

@@ -18,7 +18,7 @@ from pydantic import BaseModel, JsonValue
 from grace.act.executors import Action, Applied, Journal
 from grace.act.executors.carrying import Carrying
 from grace.act.executors.copying import changed, clear_copies, copied, steady_digest, unchanged
-from grace.act.executors.workplace import Workplace, failed, own, refusal, refused, unknown
+from grace.act.executors.workplace import Workplace, failed, led, own, refusal, refused, unknown
 from grace.authoring.action import DeclaredAction, File, RefusedError
 from grace.kit.attempt import Raised, attempt
 from grace.kit.cuts import cut
@@ -67,6 +67,11 @@ class Authored:
             return (Target(kind=KIND, host=self._workplace.host, id=str(self._root(parameters))),)
         except NotExactError as error:
             return refusal(error)
+
+    def leads(self, parameters: BaseModel) -> Mapping[str, str | Unknown]:
+        """Return where the path of the target leads now; nothing where the target is a thing by its name."""
+        target = self._declared.target
+        return led((str(getattr(parameters, target.parameter)),)) if isinstance(target, File) else {}
 
     def _root(self, parameters: BaseModel) -> Path:
         root = canonical_path(str(getattr(parameters, self._declared.target.parameter)), follow=True)

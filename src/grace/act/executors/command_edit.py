@@ -14,14 +14,15 @@ from pydantic import BaseModel, Field, JsonValue
 
 from grace.act.executors import Journal, launcher
 from grace.act.executors.marks import mark_of
-from grace.act.executors.preparing import FILE_KIND, CommandParameters
+from grace.act.executors.preparing import FILE_KIND, CommandParameters, Ready, ways_of
 from grace.act.executors.running import CommandRan, CommandRun
-from grace.act.executors.workplace import own
+from grace.act.executors.workplace import own, refusal
 from grace.kit.filesystem.changes import difference, recorded
 from grace.kit.filesystem.entries import Tree
-from grace.kit.filesystem.paths import NotExactError, canonical_path
+from grace.kit.filesystem.paths import NotExactError
 from grace.kit.filesystem.scan import settled_scan
 from grace.kit.filesystem.survey import Scope
+from grace.kit.filesystem.ways import require_keepable
 from grace.model.catalogue import ActionSpec
 from grace.model.execution import Outcome, StepState
 from grace.model.plan import Reversibility
@@ -61,10 +62,17 @@ class CommandEdit(CommandRun):
 
     def predict(self, parameters: BaseModel) -> Mapping[str, JsonValue] | Refusal:
         """Return which program would run on which state of its files; another state later makes the plan stale."""
+        wanted = own(parameters, EditParameters)
         told = super().predict(parameters)
         if isinstance(told, Refusal):
             return told
-        return {**told, "on": mark_of(own(parameters, EditParameters).writes, self._workplace.forbidden)}
+        try:
+            ways = ways_of(wanted)
+            for way in ways:
+                require_keepable(way, self._workplace.forbidden)
+        except NotExactError as error:
+            return refusal(error)
+        return {**told, "on": mark_of([way.named for way in ways], self._workplace.forbidden)}
 
     def _judge(self, wanted: CommandParameters, ran: CommandRan, fault: str) -> Outcome:
         """Say how it went; one that was late and is ended with all it started has failed: what stands is its work."""
@@ -72,10 +80,11 @@ class CommandEdit(CommandRun):
         was_late = judged.state is StepState.UNKNOWN and ran.how == launcher.TIMED_OUT
         return judged.model_copy(update={"state": StepState.FAILED}) if was_late and not ran.left else judged
 
-    def _before(self, wanted: CommandParameters) -> Mapping[str, Tree]:
-        """Read each file before the command starts; raise NotExactError for one that could not be given back."""
-        paths = (canonical_path(path, follow=True) for path in wanted.writes)
-        return {str(path): settled_scan(path, self._scope) for path in paths}
+    def _before(self, ready: Ready) -> Mapping[str, Tree]:
+        """Read each file, and each symlink to it; raise NotExactError for one that could not be given back."""
+        for way in ready.ways:
+            require_keepable(way, self._workplace.forbidden)
+        return {str(place): settled_scan(place, self._scope) for way in ready.ways for place in way.places}
 
     def _change(self, before: Mapping[str, Tree], journal: Journal) -> Mapping[str, JsonValue]:
         """Return what it made of each file, read right after its end: what a later undo may take back."""

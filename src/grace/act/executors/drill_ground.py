@@ -67,7 +67,7 @@ class DrillGround:
         for target in targets:
             match target.kind:
                 case kind if kind in _PATHS:
-                    if not self._holds(target.id):
+                    if not self._holds(target.id) or not self._holds_place(target.id):
                         yield f"{target.id} lies in no folder that GRACE made"
                 case "process":
                     yield from self._outside_process(target.id)
@@ -141,6 +141,12 @@ class DrillGround:
 
     def _holds(self, place: str) -> bool:
         real = Path(os.path.realpath(place))
+        return any(is_within(real, folder) for folder in self._real(self.folders))
+
+    def _holds_place(self, place: str) -> bool:
+        """Tell the same of what stands at a place itself, which may be a symlink."""
+        written = Path(place)
+        real = Path(os.path.realpath(written.parent)) / written.name
         return any(is_within(real, folder) for folder in self._real(self.folders))
 
     def _real(self, folders: Sequence[Path]) -> Iterator[Path]:

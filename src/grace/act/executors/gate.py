@@ -7,12 +7,13 @@ from typing import Protocol
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from grace.act.executors import Action, Applied, Gathers, Journal
+from grace.act.executors import Action, Applied, Gathers, Journal, Leads
 from grace.act.executors.drill_ground import NOTHING_MADE, DrillGround
 from grace.kit.cuts import cut
 from grace.kit.wording import in_words
 from grace.model.execution import Outcome, StepState
 from grace.model.plan import Plan, PlannedStep, Undo
+from grace.model.reading import Unknown
 from grace.model.target import Target
 from grace.model.warrant import Refusal, Warrant
 
@@ -81,6 +82,14 @@ class Gate:
         parsed = parse(action, parameters)
         if not isinstance(parsed, Refusal):
             action.gather(parsed, handle, journal)
+
+    def leads(self, uses: str, parameters: Mapping[str, JsonValue]) -> Mapping[str, str | Unknown]:
+        """Ask where the paths that a call names lead now; reads only. Nothing of an action that is given none."""
+        action = self._actions.get(uses)
+        if action is None or not isinstance(action, Leads):
+            return {}
+        parsed = parse(action, parameters)
+        return {} if isinstance(parsed, Refusal) else action.leads(parsed)
 
     def _not_in(self, plan: Plan, step: PlannedStep, warrant: Warrant) -> Refusal | None:
         if plan.digest != warrant.plan_digest:

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import cast
 
 from grace.kit.canonical import JsonInvalidError, canonical, parse_json
-from grace.kit.filesystem.entries import tree_digest
-from grace.kit.filesystem.paths import NotExactError, canonical_path
-from grace.kit.filesystem.scan import settled_scan
+from grace.kit.filesystem.paths import NotExactError
 from grace.kit.filesystem.survey import Scope
+from grace.kit.filesystem.ways import digest_along, way_to
 
 
 def mark_of(paths: Iterable[str], forbidden: tuple[Path, ...]) -> str:
-    """Return how these files read now, as text: a digest for each, or why it has none, which is never equal again."""
+    """Return how these files read now under their names, as text; why one has no digest is never equal again."""
     return canonical({path: _digest(path, forbidden) for path in paths}).decode()
 
 
@@ -33,7 +32,7 @@ def changed_since(mark: str, paths: Iterable[str], forbidden: tuple[Path, ...]) 
 
 def _digest(path: str, forbidden: tuple[Path, ...]) -> str:
     try:
-        return tree_digest(settled_scan(canonical_path(path, follow=True), Scope(forbidden=forbidden)))
+        return digest_along(way_to(path), Scope(forbidden=forbidden))
     except NotExactError as error:
         return f"unknown: {error.why}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, TypeAlias
@@ -12,7 +12,9 @@ from typing import Annotated, Final, TypeAlias
 from pydantic import AfterValidator, Field
 
 from grace.act.executors.workplace import Parameters, Workplace, refusal
-from grace.kit.filesystem.paths import NotExactError, Rule, canonical_path, is_within
+from grace.kit.filesystem.fitness import require_outside
+from grace.kit.filesystem.paths import NotExactError, Rule, is_within
+from grace.kit.filesystem.ways import Way, way_to
 from grace.model.quantities import AbsolutePath, Duration
 from grace.model.target import Target
 from grace.model.warrant import Refusal
@@ -93,6 +95,8 @@ class Ready:
     program: Path
     cwd: Path
     environment: Mapping[str, str]
+    ways: tuple[Way, ...]
+    """Where what it is said to write lies, and through which symlinks: the program follows them itself."""
     targets: tuple[Target, ...]
 
 
@@ -114,17 +118,43 @@ def prepare(wanted: CommandParameters, workplace: Workplace) -> Ready | Refusal:
         return Refusal(rule="command.environment", why=why, next="Set it where GRACE is started, or leave it out.")
     passed_on = {name: workplace.environment[name] for name in wanted.environment}
     try:
-        targets = _targets(wanted, program, workplace.host)
+        ways = ways_of(wanted)
+        for link in (link for way in ways for link in way.links):
+            require_outside(link, workplace.forbidden)
     except NotExactError as error:
         return refusal(error)
-    return Ready(program, cwd, {**_ENVIRONMENT, **passed_on, **wanted.variables}, targets)
+    targets = _targets(wanted, program, ways, workplace.host)
+    return Ready(program, cwd, {**_ENVIRONMENT, **passed_on, **wanted.variables}, ways, targets)
 
 
-def _targets(wanted: CommandParameters, program: Path, host: str) -> tuple[Target, ...]:
-    files = (str(canonical_path(path, follow=True)) for path in wanted.writes)
+def ways_of(wanted: CommandParameters) -> tuple[Way, ...]:
+    """Return where the paths in `writes` lead, and where arguments do that name the same files by other symlinks.
+
+    Raise NotExactError for a path in `writes` that leads nowhere.
+    """
+    named = tuple(map(way_to, wanted.writes))
+    folder = _real(wanted.cwd)
+    words = (part for word in wanted.argv[1:] for part in (word, word.partition("=")[2]) if named and part)
+    spelled = filter(None, (_way_if_any(str(folder / word)) for word in words))
+    known = {way.named for way in named}
+    others = (way for way in spelled if way.links and any(is_within(way.real, one.real) for one in named))
+    return (*named, *{way.named: way for way in others if way.named not in known}.values())
+
+
+def _way_if_any(written: str) -> Way | None:
+    """Return where a word of a command leads; None for one that is no path."""
+    try:
+        return way_to(written)
+    except NotExactError:
+        return None
+
+
+def _targets(wanted: CommandParameters, program: Path, ways: Iterable[Way], host: str) -> tuple[Target, ...]:
+    """Return what it acts on: of each named path the place that it means, and every symlink on the way there."""
+    places = dict.fromkeys(str(place) for way in ways for place in way.places)
     return (
         Target(kind=KIND, host=host, id=wanted.target or str(_real(program))),
-        *(Target(kind=FILE_KIND, host=host, id=file) for file in files),
+        *(Target(kind=FILE_KIND, host=host, id=place) for place in places),
     )
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, JsonValue
 
 from grace.act.executors import Applied, Journal
 from grace.act.executors.rewriting import KIND, FileChanged, FileParameters, applied_by, handle_of
-from grace.act.executors.workplace import Workplace, failed, own, refusal, refused, unknown
+from grace.act.executors.workplace import Workplace, failed, led, own, refusal, refused, unknown
 from grace.kit.cuts import cut
 from grace.kit.filesystem import writing
 from grace.kit.filesystem.entries import NOTHING, Kind, Tree, tree_digest
@@ -24,6 +24,7 @@ from grace.kit.procfs import process_stat
 from grace.model.catalogue import ActionSpec
 from grace.model.execution import Outcome, StepState
 from grace.model.plan import Reversibility
+from grace.model.reading import Unknown
 from grace.model.target import Target
 from grace.model.warrant import Refusal
 
@@ -60,6 +61,10 @@ class FileRemove:
             return (Target(kind=KIND, host=self._workplace.host, id=str(_path(parameters))),)
         except NotExactError as error:
             return refusal(error)
+
+    def leads(self, parameters: BaseModel) -> Mapping[str, str | Unknown]:
+        """Return where the path leads now."""
+        return led((own(parameters, FileParameters).path,), follow=False)
 
     def predict(self, parameters: BaseModel) -> Mapping[str, JsonValue] | Refusal:
         """Return what would go."""

@@ -13,7 +13,7 @@ from typing import Annotated, Final, TypeAlias
 from pydantic import BaseModel, Field, JsonValue
 
 from grace.act.executors import Applied, Journal
-from grace.act.executors.workplace import Parameters, Workplace, failed, own, refusal, refused, unknown
+from grace.act.executors.workplace import Parameters, Workplace, failed, led, own, refusal, refused, unknown
 from grace.kit.cuts import cut
 from grace.kit.digests import digest_of_bytes
 from grace.kit.filesystem import writing
@@ -29,6 +29,7 @@ from grace.model.catalogue import ActionSpec
 from grace.model.execution import Outcome, StepState
 from grace.model.noun import Noun
 from grace.model.quantities import AbsolutePath
+from grace.model.reading import Unknown
 from grace.model.target import Target
 from grace.model.warrant import Refusal
 
@@ -107,6 +108,10 @@ class Rewriting:
             return (Target(kind=KIND, host=self._workplace.host, id=str(_path(parameters))),)
         except NotExactError as error:
             return refusal(error)
+
+    def leads(self, parameters: BaseModel) -> Mapping[str, str | Unknown]:
+        """Return where the path leads now."""
+        return led((own(parameters, FileParameters).path,))
 
     def predict(self, parameters: BaseModel) -> Mapping[str, JsonValue] | Refusal:
         """Return path, state before and after, and a redacted diff; the same as long as the file stays the same."""

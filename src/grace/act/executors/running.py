@@ -28,7 +28,7 @@ from grace.act.executors.launching import (
 from grace.act.executors.marks import changed_since, mark_of
 from grace.act.executors.preparing import CommandParameters, Ready, prepare
 from grace.act.executors.references import is_unfilled
-from grace.act.executors.workplace import Workplace, failed, own, refused
+from grace.act.executors.workplace import Workplace, failed, led, own, refused
 from grace.kit.cuts import cut
 from grace.kit.filesystem.entries import Tree
 from grace.kit.filesystem.paths import NotExactError
@@ -39,7 +39,8 @@ from grace.kit.text_diff import bounded
 from grace.model.catalogue import ActionSpec
 from grace.model.execution import Outcome, StepState
 from grace.model.noun import Noun
-from grace.model.plan import Reversibility
+from grace.model.plan import THROUGH, Reversibility
+from grace.model.reading import Unknown
 from grace.model.target import Target
 from grace.model.warrant import Refusal
 
@@ -94,13 +95,19 @@ class CommandRun:
         ready = prepare(wanted, self._workplace)
         if isinstance(ready, Refusal):
             return ready
-        return {
+        told: dict[str, JsonValue] = {
             "program": str(ready.program),
             "line": self._workplace.redact(shlex.join(wanted.argv)),
             "cwd": str(ready.cwd),
             "variables": [*sorted(ready.environment)],
             "effect": "known only to the program",
         }
+        through: dict[str, JsonValue] = {str(link): str(way.real) for way in ready.ways for link in way.places[1:]}
+        return {**told, THROUGH: through} if through else told
+
+    def leads(self, parameters: BaseModel) -> Mapping[str, str | Unknown]:
+        """Return where the files in `writes` lead now."""
+        return led(own(parameters, CommandParameters).writes)
 
     def apply(self, parameters: BaseModel, journal: Journal) -> Outcome:  # noqa: PLR0911 - nothing may start in many ways
         """Run it; done means that it ended by itself with an expected exit code."""
@@ -111,7 +118,7 @@ class CommandRun:
         if why := self._refuses_now(wanted):
             return Outcome(state=StepState.REFUSED, why=why)
         try:
-            before = self._before(wanted)
+            before = self._before(ready)
         except NotExactError as error:
             return refused(error)
         folder = self._workplace.folder / self._mint.mint("command")
@@ -180,7 +187,7 @@ class CommandRun:
         cut("executor.command.run.given_up")
         remove(folder)
 
-    def _before(self, _wanted: CommandParameters) -> Mapping[str, Tree]:
+    def _before(self, _ready: Ready) -> Mapping[str, Tree]:
         """Read what the command is to change, where that is known; raise NotExactError where it cannot be."""
         return {}
 

@@ -13,7 +13,7 @@ from typing import Final, Literal, TypeAlias, cast
 from pydantic import BaseModel, Field, JsonValue
 
 from grace.act.executors import Action, Applied, Journal
-from grace.act.executors.workplace import Parameters, Workplace, failed, own, refusal, refused, unknown
+from grace.act.executors.workplace import Parameters, Workplace, failed, led, own, refusal, refused, unknown
 from grace.kit.cuts import cut
 from grace.kit.filesystem.fitness import require_outside
 from grace.kit.filesystem.paths import NotExactError, Rule, canonical_path
@@ -25,6 +25,7 @@ from grace.model.execution import Outcome, StepState
 from grace.model.noun import Noun
 from grace.model.plan import Reversibility
 from grace.model.quantities import AbsolutePath, Duration
+from grace.model.reading import Unknown
 from grace.model.target import Target
 from grace.model.warrant import Refusal
 
@@ -100,6 +101,10 @@ class SqliteExecute:
     def targets(self, parameters: BaseModel) -> tuple[Target, ...] | Refusal:
         """Return the real path of the database."""
         return _targets(self._workplace, parameters)
+
+    def leads(self, parameters: BaseModel) -> Mapping[str, str | Unknown]:
+        """Return where the path leads now."""
+        return led((own(parameters, SqliteParameters).path,))
 
     def predict(self, parameters: BaseModel) -> Mapping[str, JsonValue] | Refusal:
         """Return the rows that would change, as found on a copy in memory; refuse what could not be taken back."""
@@ -189,6 +194,10 @@ class SqliteCheckpoint:
     def targets(self, parameters: BaseModel) -> tuple[Target, ...] | Refusal:
         """Return the real path of the database."""
         return _targets(self._workplace, parameters)
+
+    def leads(self, parameters: BaseModel) -> Mapping[str, str | Unknown]:
+        """Return where the path leads now."""
+        return led((own(parameters, SqliteParameters).path,))
 
     def predict(self, parameters: BaseModel) -> Mapping[str, JsonValue] | Refusal:
         """Return the size of the WAL that would be moved."""

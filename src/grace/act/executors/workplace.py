@@ -5,7 +5,7 @@ An entry point of the group `grace.executors` names a function that takes a `Wor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -14,11 +14,12 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from grace.act.executors import Executor
 from grace.kit.clock import Clock
-from grace.kit.filesystem.paths import NotExactError
+from grace.kit.filesystem.paths import NotExactError, canonical_path
 from grace.kit.procfs import Endpoint
 from grace.kit.sqlite_child import SqliteChild
 from grace.kit.text_diff import Redact
 from grace.model.execution import Outcome, StepState
+from grace.model.reading import Unknown
 from grace.model.warrant import Refusal
 
 P = TypeVar("P", bound=BaseModel)
@@ -78,6 +79,18 @@ def own(parameters: BaseModel, kind: type[P]) -> P:
         message = f"these are parameters of another action: {type(parameters).__name__}, not {kind.__name__}"
         raise TypeError(message)
     return parameters
+
+
+def led(named: Iterable[str], *, follow: bool = True) -> Mapping[str, str | Unknown]:
+    """Return where paths lead now, each as it is named."""
+    return {path: _led(path, follow=follow) for path in named}
+
+
+def _led(path: str, *, follow: bool) -> str | Unknown:
+    try:
+        return str(canonical_path(path, follow=follow))
+    except NotExactError as error:
+        return Unknown(why=error.why)
 
 
 def refusal(error: NotExactError) -> Refusal:

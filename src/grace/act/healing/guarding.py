@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import JsonValue
 
@@ -148,7 +149,8 @@ class Guarding:
     def _evidence_paths(self, plan: Plan) -> tuple[str, ...]:
         service = self.directory.service(plan.service, plan.environment)
         declared = () if service is None else service.evidence
-        files = tuple(target.id for target in plan.targets if target.kind == "file")
+        named = (target.id for target in plan.targets if target.kind == "file")
+        files = tuple(path for path in named if not Path(path).is_symlink())  # What a symlink says, the snapshot keeps.
         return tuple(dict.fromkeys((*declared, *files)))
 
     async def _read(self, story: Story, plan: Plan) -> PreconditionsRead:

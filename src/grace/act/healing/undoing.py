@@ -74,14 +74,18 @@ class Undoer:
         before = await self._compensate(story, done, warrant, [s for s in moved if s.undo and not s.undo.after_restore])
         restorations = await self._restore(done)
         after = await self._compensate(story, done, warrant, [s for s in moved if s.undo and s.undo.after_restore])
+        astray = [said for step in moved if step.kept for said in await self._astray(done, step)]
         return Undoing(
             run_id=done.past.run.id,
             compensations=(*before, *after),
             restorations=await self._confirm(restorations),
-            unrecoverable=tuple(
-                f"step {step.id} ({step.uses}) cannot be undone"
-                for step in moved
-                if step.reversibility is Reversibility.IRREVERSIBLE
+            unrecoverable=(
+                *(
+                    f"step {step.id} ({step.uses}) cannot be undone"
+                    for step in moved
+                    if step.reversibility is Reversibility.IRREVERSIBLE
+                ),
+                *dict.fromkeys(astray),
             ),
             started_at=started,
             finished_at=story.clock.now(),
@@ -97,6 +101,15 @@ class Undoer:
         parameters = parameters_of(step, done.execution)
         asked = await call(lambda: self._deeds.gate.probe(step.uses, parameters, handle))
         return isinstance(asked, Raised) or asked.value is not Applied.NO
+
+    async def _astray(self, done: Done, step: PlannedStep) -> list[str]:
+        """Say which path, as it was named, does not lead to a place that was kept, and so does not read as before."""
+        parameters = parameters_of(step, done.execution)
+        asked = await call(lambda: self._deeds.gate.leads(step.uses, parameters))
+        if isinstance(asked, Raised):
+            return [f"nobody can tell where the paths of step {step.id} lead now: {sentence(asked)}"]
+        kept = {target.id for target in step.kept}
+        return [_led_astray(path, place) for path, place in asked.value.items() if place not in kept]
 
     async def _compensate(
         self, story: Story, done: Done, warrant: Warrant, steps: Sequence[PlannedStep]
@@ -182,6 +195,11 @@ class Undoer:
             if handle is not None:
                 return handle
         return None
+
+
+def _led_astray(path: str, place: str | Unknown) -> str:
+    where = f"leads nowhere now: {place.why}" if isinstance(place, Unknown) else f"leads to {place} now"
+    return f"{path} does not read as before: it {where}"
 
 
 def _change_of(handle: Mapping[str, JsonValue], target: Target) -> JsonValue:

@@ -94,7 +94,7 @@ def _require_inner_hard_links(root: Path, found: Survey) -> None:
     for stamp in found.values():
         names[stamp.inode] = names.get(stamp.inode, 0) + 1
     for path, stamp in found.items():
-        if stamp.is_file and stamp.links != names[stamp.inode]:
+        if not stamp.is_folder and stamp.links != names[stamp.inode]:
             outside = stamp.links - names[stamp.inode]
             why = f"{_named(root, path)} has {outside} hard link(s) outside of what would be kept."
             raise NotExactError(Rule.HARD_LINK, why, "Name a folder that contains all of its names.")

@@ -25,6 +25,7 @@ class Rule(StrEnum):
     CONTROL_PLANE = "files.control_plane"
     DATABASE = "files.database"
     IN_USE = "files.in_use"
+    LINK = "files.link"
     HARD_LINK = "files.hard_link"
     MARKED = "files.marked"
     MOUNT = "files.mount"

@@ -9,7 +9,7 @@ from typing import Final
 from pydantic import BaseModel, JsonValue
 
 from grace.model.catalogue import ActionSpec
-from grace.model.plan import Found, PlannedStep, Skipped, Undo
+from grace.model.plan import THROUGH, Found, PlannedStep, Skipped, Undo
 from grace.model.service import Service
 from grace.model.target import Target
 from grace.model.warrant import Refusal
@@ -118,9 +118,23 @@ def _targets(site: Site, what: str, uses: str, parameters: BaseModel) -> tuple[T
         if OPEN in target.id:
             raise refused(Rule.TARGET, f"{what} ({uses}) has the target {target.id}", _LITERAL_ANYWAY)
         if why := outside_allowance(site.service, target, literal(parameters), site.finds):
-            remedy = f"Declare it under `targets` of {site.service.name} in grace.yaml, if plans may write it."
-            raise refused(Rule.OUTSIDE_ALLOWANCE, f"{what} ({uses}): {why}", remedy)
+            link, remedy = _about_link(site, target, uses, parameters)
+            remedy += f"Declare it under `targets` of {site.service.name} in grace.yaml, if plans may write it."
+            raise refused(Rule.OUTSIDE_ALLOWANCE, f"{what} ({uses}): {why}{link}", remedy)
     return targets
+
+
+def _about_link(site: Site, target: Target, uses: str, parameters: BaseModel) -> tuple[str, str]:
+    """Say of a symlink on the way to a file what it leads to and what to name instead; nothing of anything else."""
+    predicted = site.means.hands.predict(uses, parameters)
+    through = None if isinstance(predicted, Refusal) else predicted.get(THROUGH)
+    real = through.get(target.id) if isinstance(through, dict) else None
+    if real is None:
+        return "", ""
+    return (
+        f"; it is a symlink on the way to {real}, and the program may change it",
+        f"Name {real} instead, in the command too. Or: ",
+    )
 
 
 def _predicted(site: Site, what: str, uses: str, parameters: BaseModel) -> JsonValue:
