@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,9 +52,18 @@ def tokens(house: House) -> dict[Role, str]:
     return tokens_of(house)
 
 
+@pytest.fixture(scope="session")
+def no_authority() -> ssl.SSLContext:
+    """Trust nobody: nothing here speaks TLS, and the list of authorities takes longer to read than most tests take."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 @pytest.fixture
-def client(app: FastAPI, tokens: dict[Role, str]) -> Iterator[httpx.Client]:
+def client(app: FastAPI, tokens: dict[Role, str], no_authority: ssl.SSLContext) -> Iterator[httpx.Client]:
     """A client of an admin at a real server; other roles send their own header."""
     headers = {"Authorization": f"Bearer {tokens[Role.ADMIN]}"}
-    with served(app) as address, httpx.Client(base_url=address, headers=headers, trust_env=False) as opened:
+    with (
+        served(app) as address,
+        httpx.Client(base_url=address, headers=headers, trust_env=False, verify=no_authority) as opened,
+    ):
         yield opened

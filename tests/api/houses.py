@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import cast
 
 from pydantic import BaseModel
@@ -45,7 +46,7 @@ from grace.record.opening import Record
 from grace.sense.intake.acceptance import Intake
 from grace.shipped import shipped_folder
 from grace.think.incidents.grouping import Incidents
-from grace.think.knowledge.loading import load_knowledge
+from grace.think.knowledge.loading import Knowledge, load_knowledge
 from grace.wiring.reference import ReferenceDesk
 from tests.govern.plans import DEEDS, diagnosis, plan, question, step
 
@@ -207,6 +208,12 @@ def catalogue() -> Catalogue:
     return Catalogue(actions=specs, probes={})
 
 
+@cache
+def _shipped_knowledge() -> Knowledge:
+    """Return what ships; it is frozen, so every house may have the same."""
+    return load_knowledge([shipped_folder("knowledge")])
+
+
 def make_house(record: Record, engine: Engine) -> House:
     clock = SystemClock()
     mint = IdMint(clock)
@@ -229,7 +236,7 @@ def make_house(record: Record, engine: Engine) -> House:
         incidents=Desk(record),
         proofs=Proofs(),
         declared=Files(),
-        knowledge=Library(load_knowledge([shipped_folder("knowledge")])),
+        knowledge=Library(_shipped_knowledge()),
         drills=Drills(),
         by_hand=ByHand(),
         restraint=restraint,

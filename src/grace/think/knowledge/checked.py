@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,8 @@ from grace.think.knowledge import format as form
 from grace.think.knowledge.format import CHECKED, KnowledgePack
 
 FILE: Final = "knowledge.checked.json"
+_REMEMBERED: Final = 32
+"""How many packs a process remembers."""
 
 
 @dataclass(slots=True)
@@ -46,11 +49,9 @@ class CheckedPacks:
         kept = self._known.get(name)
         if kept is None:
             return None
-        try:
-            pack = KnowledgePack.model_validate_json(orjson.dumps(kept), strict=True, context={CHECKED: True})
-        except ValidationError:
-            return None
-        self._used[name] = kept
+        pack = _read_again(orjson.dumps(kept))
+        if pack is not None:
+            self._used[name] = kept
         return pack
 
     def keep(self, content: bytes, pack: KnowledgePack) -> None:
@@ -66,6 +67,15 @@ class CheckedPacks:
         draft = self.place.with_name(f".{self.place.name}.{os.getpid()}")
         draft.write_bytes(orjson.dumps(self._used, option=orjson.OPT_SORT_KEYS) + b"\n")
         draft.replace(self.place)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _read_again(kept: bytes) -> KnowledgePack | None:
+    """Return the pack that was kept as this JSON; None when it is none. The same is read once in a process."""
+    try:
+        return KnowledgePack.model_validate_json(kept, strict=True, context={CHECKED: True})
+    except ValidationError:
+        return None
 
 
 def _name(content: bytes) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +24,8 @@ from grace.think.knowledge.wording import wording_of
 from grace.think.knowledge.words import WordModel, fit
 
 _SUFFIXES: Final = (".yaml", ".yml")
+_REMEMBERED: Final = 32
+"""Of how many files a process remembers what they say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Knowledge:
     @cached_property
     def words(self) -> WordModel:
         """Return the model of words, fitted to every example when it is first asked for."""
-        return fit((cause, wording_of(text)) for cause, text in self.samples())
+        return _fitted(tuple(self.samples()))
 
     def samples(self) -> Iterator[tuple[str, str]]:
         """Yield every message of which the cause is known."""
@@ -103,6 +105,12 @@ def load_knowledge(folders: Iterable[Path], checked: CheckedPacks | None = None)
         packs.append(_loaded(pack, str(path)))
         content.append(pack.to_json())
     return Knowledge(tuple(rules), digest_of(content), tuple(sorted(flaws)), tuple(heard), tuple(packs))
+
+
+@lru_cache(maxsize=2)
+def _fitted(samples: tuple[tuple[str, str], ...]) -> WordModel:
+    """Return the model of words of these messages; that of the knowledge before is remembered, should it come back."""
+    return fit((cause, wording_of(text)) for cause, text in samples)
 
 
 def _loaded(pack: KnowledgePack, file: str) -> LoadedPack:
@@ -140,14 +148,16 @@ def read_pack(path: Path, checked: CheckedPacks | None = None) -> KnowledgePack 
     except OSError as error:
         message = f"the file cannot be read: {error.strerror}"
         return (Flaw(str(path), 1, 1, "unreadable", message, "Check the path and its permissions."),)
-    pack = known.pack(content) or _parsed_pack(content, path)
+    pack = known.pack(content) or _parsed_pack(content, str(path))
     if isinstance(pack, KnowledgePack):
         known.keep(content, pack)
     return pack
 
 
-def _parsed_pack(content: bytes, path: Path) -> KnowledgePack | tuple[Flaw, ...]:
-    document = read_yaml(content, str(path))
+@lru_cache(maxsize=_REMEMBERED)
+def _parsed_pack(content: bytes, file: str) -> KnowledgePack | tuple[Flaw, ...]:
+    """Return the pack of a file of this content, or its flaws; a second asking within one process costs nothing."""
+    document = read_yaml(content, file)
     if isinstance(document, Flaw):
         return (document,)
     pack = parse(document, KnowledgePack)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Final
@@ -22,6 +23,8 @@ PYTHON_SUFFIX: Final = ".py"
 SUFFIXES: Final = (".yaml", ".yml", PYTHON_SUFFIX)
 NO_PLAYBOOKS: Final = frozenset({"__init__.py"})
 """What makes a folder a package that can be installed."""
+_REMEMBERED: Final = 64
+"""Of how many files a process remembers what they say."""
 CASE_SUFFIXES: Final = (".test.yaml", ".test.yml")
 
 
@@ -69,11 +72,17 @@ def load_playbook(
         return (Flaw(str(path), 1, 1, "unreadable", message, "Check the path and its permissions."),)
     if path.suffix == PYTHON_SUFFIX:
         return _load_python(content, str(path), catalogue, causes)
-    document = read_yaml(content, str(path))
+    document = _document(content, str(path))
     if isinstance(document, Flaw):
         return (document,)
     loaded = load_document(document, catalogue, causes)
     return replace(loaded, text=content.decode()) if isinstance(loaded, LoadedPlaybook) else loaded
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _document(content: bytes, file: str) -> Document | Flaw:
+    """Return what a file of this content says; nobody changes it, so a second reading of the same costs nothing."""
+    return read_yaml(content, file)
 
 
 def load_document(
