@@ -37,8 +37,9 @@ serve: $(RUN_READY) ## run the server on this machine (SERVEARGS="--port 9000")
 	@$(BIN)/python -m grace serve $(SERVEARGS)
 
 .PHONY: test
-test: $(DEV_READY) ## run every test, the slow ones too (TESTARGS="tests/kit -x")
-	@$(BIN)/python -m pytest $(TESTARGS)
+test: $(DEV_READY) ## run every test on all cores, the slow ones too (TESTARGS="tests/kit -x"; "-n0 ..." for one process)
+	@# Tests start GRACE hundreds of times: each start without compiled modules would compile them all again.
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto $(TESTARGS)
 
 .PHONY: check
 check: check-format check-lint check-imports check-parts check-types check-text ## lint, types, import directions, dependencies, lock files (`make -k check`: all of them)

@@ -18,6 +18,19 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 NOTHING_MAY_SKIP: Final = os.environ.get("GRACE_TESTS_REQUIRE_ALL") == "1"
 MARKED_TOOLS: Final = {"docker": "dockerd", "browser": "chromium"}
 
+LONGEST_FIRST: Final = (
+    "tests/crash/",
+    "tests/conformance/",
+    "tests/powercut/",
+    "tests/patterns/",
+    "tests/first_hour/",
+    "tests/demo/",
+    "tests/drill/",
+    "tests/machine/",
+)
+"""What is handed out first where processes share the tests: none shall be alone with something long at the end."""
+MOST_WORKERS: Final = 4
+
 hypothesis.settings.register_profile("grace", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("grace")
 
@@ -70,6 +83,22 @@ def pytest_make_collect_report(
         report.outcome = "failed"
         report.longrepr = f"{collector.nodeid} was skipped, and GRACE_TESTS_REQUIRE_ALL forbids it: {report.longrepr}"
     return report
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes `-n auto` starts: one for each core that is ours, and few enough for their memory."""
+    return min(MOST_WORKERS, len(os.sched_getaffinity(0)))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _turn(item.nodeid))
+
+
+def _turn(nodeid: str) -> int:
+    turns = (turn for turn, beginning in enumerate(LONGEST_FIRST) if nodeid.startswith(beginning))
+    return next(turns, len(LONGEST_FIRST))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -98,7 +98,7 @@ def test_a_process_that_no_longer_holds_the_lock_is_spared(bench: Bench) -> None
         assert process.poll() is None
 
 
-@pytest.mark.parametrize("pid", [os.getpid(), os.getppid()])
+@pytest.mark.parametrize("pid", [os.getpid(), os.getppid()], ids=["itself", "parent"])
 def test_grace_and_its_ancestors_are_never_touched(bench: Bench, pid: int) -> None:
     stat = process_stat(pid)
     assert stat is not None
