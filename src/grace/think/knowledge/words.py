@@ -90,17 +90,27 @@ def fit(samples: Iterable[tuple[str, Wording]]) -> WordModel:
 
 def _weights(counts: list[Counter[str]]) -> dict[str, tuple[float, ...]]:
     every: Counter[str] = Counter()
-    for one in counts:
+    holders: dict[str, list[int]] = {}
+    for index, one in enumerate(counts):
         every.update(one)
+        for feature in one:
+            holders.setdefault(feature, []).append(index)
     spread = _SMOOTHING * len(every)
     own = [math.log(one.total() + spread) for one in counts]
     others = [math.log(every.total() - one.total() + spread) for one in counts]
     found: dict[str, tuple[float, ...]] = {}
     for feature, total in every.items():
-        raw = [
-            math.log(one[feature] + _SMOOTHING) - mine - math.log(max(0.0, total - one[feature]) + _SMOOTHING) + rest
-            for one, mine, rest in zip(counts, own, others, strict=True)
-        ]
+        raw = _of_absent(total, own, others)
+        for index in holders[feature]:
+            count = counts[index][feature]
+            rest = math.log(max(0.0, total - count) + _SMOOTHING)
+            raw[index] = math.log(count + _SMOOTHING) - own[index] - rest + others[index]
         mean = sum(raw) / len(raw)
-        found[feature] = tuple(value - mean for value in raw)
+        found[feature] = tuple([value - mean for value in raw])
     return found
+
+
+def _of_absent(total: float, own: list[float], others: list[float]) -> list[float]:
+    """Return what a feature says about causes whose messages do not hold it, as most do not: two logarithms for all."""
+    nothing, rest = math.log(_SMOOTHING), math.log(total + _SMOOTHING)
+    return [nothing - mine - rest + theirs for mine, theirs in zip(own, others, strict=True)]
