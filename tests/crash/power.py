@@ -24,10 +24,10 @@ from grace.record.store.tables import signals
 from grace.sense.intake.acceptance import Intake
 from grace.think.incidents.grouping import Incidents
 from grace.wiring import open_house
-from tests.crash.lives import Acknowledged, live, settings_of
+from tests.crash.lives import LIMIT_S, Acknowledged, live, settings_of
 from tests.crash.oracle import require_all
 from tests.crash.scenarios import SCENARIOS, services_of, write_rules
-from tests.crash.worlds import Files
+from tests.crash.worlds import Files, has_one_thread, wait_until
 from tests.powercut.cases import Ack, Acked
 
 ROUNDS: Final = 12
@@ -97,6 +97,13 @@ def put_template(folder: Path) -> None:
     """Give a case its own copy; only what the service may write is named anew."""
     shutil.copytree(folder.parent / TEMPLATE / "data", folder / "data")
     (folder / "grace.yaml").write_text(services_of(Files(folder / "world")))
+
+
+def live_once(folder: Path) -> None:
+    """Heal a file, so that whatever a life imports and reads is there; return when no thread of it is left."""
+    put_template(folder)
+    heal_well(folder, lambda _: None)
+    wait_until(has_one_thread, "the end of every other thread, without which nothing can be forked,", LIMIT_S)
 
 
 def heal_well(folder: Path, ack: Ack) -> None:

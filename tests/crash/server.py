@@ -21,7 +21,7 @@ from grace.wiring import open_house
 from tests.crash.lives import LIMIT_S, Acknowledged, Cut, Tell, Told, live, repeat_without_asking, settings_of
 from tests.crash.oracle import require_all
 from tests.crash.scenarios import SCENARIOS, services_of, write_rules
-from tests.crash.worlds import Files, World, wait_until
+from tests.crash.worlds import Files, World, has_one_thread, wait_until
 
 ENDED_S: Final = 30.0
 """By when everything that a dead GRACE had started must be gone."""
@@ -101,7 +101,7 @@ class Server:
         shutil.copytree(self._template, folder)
         settings = settings_of(self._rules, folder)
         live(settings, "files", world.labels, Cut("nowhere", 1), Acknowledged(), lambda _what, _told: None)
-        wait_until(_has_one_thread, "the end of every other thread, without which nothing can be forked,", ENDED_S)
+        wait_until(has_one_thread, "the end of every other thread, without which nothing can be forked,", ENDED_S)
 
     def run(self, case: Case) -> Answer:
         """Prepare a world, live the lives, hold the end to the oracle, leave nothing behind."""
@@ -156,10 +156,6 @@ class Server:
 
     def _require_no_orphan(self, world: World) -> None:
         wait_until(lambda: not _orphans(world), f"the end of {_orphans(world)}, which GRACE had started,", ENDED_S)
-
-
-def _has_one_thread() -> bool:
-    return len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208 - a name is all that is wanted
 
 
 def _witness_kept(folder: Path, number: int) -> Path:

@@ -375,6 +375,11 @@ class Switch:
             return json.loads(connection.getresponse().read())
 
 
+def has_one_thread() -> bool:
+    """Tell whether this process may be forked without losing a thread."""
+    return len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208 - a name is all that is wanted
+
+
 def wait_until(holds: Callable[[], bool], what: str, limit_s: float = SETTLES_S) -> None:
     """Wait for a condition, generously."""
     deadline = time.monotonic() + limit_s

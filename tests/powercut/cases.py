@@ -57,6 +57,7 @@ class Request:
     workload: str
     check: str
     prepare: str | None
+    warm_up: str | None
     directories: int
     timeout_s: float
 
@@ -68,6 +69,7 @@ def assert_survived(
     check: Check,
     *,
     prepare: Prepare | None = None,
+    warm_up: Prepare | None = None,
     cases: int = 300,
     seed: int = 0,
     only: Sequence[Case] = (),
@@ -78,7 +80,8 @@ def assert_survived(
 
     Each case runs in a process of its own: `prepare(case folder)` with power, `workload(case folder, ack)` until the
     cut, `check(case folder, acked)` with power again. All three must be functions at the top of an importable module.
-    `only` replays given cases instead.
+    `warm_up(folder)` runs once in the process that forks for each case: what it imports, the cases need not. It must
+    end every thread that it starts. `only` replays given cases instead.
     """
     outcomes = observe_cases(
         shim,
@@ -86,6 +89,7 @@ def assert_survived(
         workload,
         check,
         prepare=prepare,
+        warm_up=warm_up,
         cases=cases,
         seed=seed,
         only=only,
@@ -105,6 +109,7 @@ def observe_cases(
     check: Check,
     *,
     prepare: Prepare | None = None,
+    warm_up: Prepare | None = None,
     cases: int = 300,
     seed: int = 0,
     only: Sequence[Case] = (),
@@ -117,6 +122,7 @@ def observe_cases(
         workload=_name(workload),
         check=_name(check),
         prepare=_name(prepare) if prepare else None,
+        warm_up=_name(warm_up) if warm_up else None,
         directories=directories,
         timeout_s=timeout_s,
     )

@@ -128,10 +128,19 @@ def _read_until(pipe: int, deadline: float) -> tuple[bytes, bool]:
     return told, False
 
 
+def _warm_up(once: Prepare, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    once(folder)
+    shutil.rmtree(folder)
+
+
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a workload prints must not look like an answer
-    run = Run(Request(**json.loads(sys.argv[1])))
+    request = Request(**json.loads(sys.argv[1]))
+    run = Run(request)
+    if request.warm_up:
+        _warm_up(resolve_name(request.warm_up), run.folder / "warm-up")
     for line in sys.stdin:
         answers.write(json.dumps(asdict(run.answer(Case(**json.loads(line))))) + "\n")
         answers.flush()
