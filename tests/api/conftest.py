@@ -4,6 +4,7 @@ import shutil
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import httpx
 import pytest
@@ -15,6 +16,9 @@ from grace.api.roles import Role
 from grace.record.opening import Record, RecordPlaces, open_record
 from tests.api.houses import Engine, make_house, tokens_of
 from tests.api.serving import served
+
+PATIENCE_S: Final = 60.0
+"""How long an answer may take: a busy machine is no failure."""
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +68,8 @@ def client(app: FastAPI, tokens: dict[Role, str], no_authority: ssl.SSLContext) 
     headers = {"Authorization": f"Bearer {tokens[Role.ADMIN]}"}
     with (
         served(app) as address,
-        httpx.Client(base_url=address, headers=headers, trust_env=False, verify=no_authority) as opened,
+        httpx.Client(
+            base_url=address, headers=headers, trust_env=False, verify=no_authority, timeout=PATIENCE_S
+        ) as opened,
     ):
         yield opened

@@ -300,7 +300,9 @@ def test_the_load_generator_records_exactly_what_was_acknowledged(service: Servi
     final = json.loads(load.communicate()[0])
     assert load.returncode == 0
     assert final["final"]
-    assert final["statuses"] == {"201": final["acknowledged"]}
+    statuses = final["statuses"]
+    assert statuses["201"] == final["acknowledged"]
+    assert statuses.get("503", 0) == final["failed"] == final["sent"] - final["acknowledged"], "turned away while busy"
     assert final["acknowledged"] == len(record.read_text().splitlines()) == service.metric("orders_acknowledged_total")
     assert json.loads(status.read_text().splitlines()[-1]) == final
     assert missing_orders(record, service.database) == []
