@@ -149,6 +149,26 @@ def test_rows_that_somebody_changed_by_hand_are_told_one_by_one_and_left_as_they
     assert grace("store", "check").code == Exit.DONE
 
 
+def test_an_entry_that_somebody_changed_by_hand_is_told_and_the_ledger_not_trusted(
+    grace: Grace, data_folder: Path
+) -> None:
+    with open_record(RecordPlaces.within(data_folder)) as record:
+        for item in whole_run():
+            record.append(item)
+    size = len(whole_run())
+    assert f"{size} entries lead to the signed tree, and to its witnessed checkpoint" in grace("store", "check").out
+    with closing(sqlite3.connect(data_folder / "grace.db", isolation_level=None)) as connection:
+        connection.execute("""UPDATE ledger_entries SET actor = 'mallory' WHERE "index" = 1""")
+    told = grace("store", "check")
+    assert told.code == Exit.LEDGER_INVALID
+    assert "entry 1 (" in told.out
+    assert "is not the one in the tree" in told.out
+    assert "every row" not in told.out
+    assert told.out.rstrip().endswith("next: read docs/ledger.md, `A log that is not trusted`")
+    as_json = grace("store", "check", "--json")
+    assert (as_json.code, as_json.json["log"]["found"], as_json.json["log"]["astray"][0]["index"]) == (7, 1, 1)
+
+
 def test_a_folder_that_cannot_be_made_is_told(grace: Grace, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     said = grace("token", "list", "--data", str(tmp_path / "file"))

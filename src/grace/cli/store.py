@@ -10,12 +10,12 @@ from grace_sdk.client import Json
 from grace.cli.addresses import announced
 from grace.cli.calls import CommandFailed
 from grace.cli.exits import Exit
-from grace.cli.screen import Screen
+from grace.cli.screen import Screen, marked
 from grace.cli.starting import starting_told
 from grace.cli.visiting import Data, command_file, offline
 from grace.cli.wording import counted
 from grace.settings import Settings, load_settings
-from grace.wiring.upkeep import Checked, check_store, rebuild_store, upgrade_store
+from grace.wiring.upkeep import Audit, Checked, check_store, rebuild_store, upgrade_store
 
 app = command_file()
 store = command_file()
@@ -45,7 +45,10 @@ def rebuild(screen: Screen, *, data: Data = None) -> None:
 @store.command("check")
 @offline
 def check(screen: Screen, *, data: Data = None) -> None:
-    """Replay the ledger in a scratch copy and tell each row of the read models that differs; exit 1 if any does."""
+    """Hold every entry against the signed tree, then replay them and tell each row of the read models that differs.
+
+    Exit 7 if an entry or payload was changed, 1 if a row differs.
+    """
     settings = _own(data)
     if not (settings.data_folder / "grace.db").is_file():
         raise CommandFailed(Exit.USAGE, f"there is no record in {settings.data_folder}", "grace serve")
@@ -55,10 +58,29 @@ def check(screen: Screen, *, data: Data = None) -> None:
         rows: list[Json] = [
             {"table": one.table, "key": [*one.key], "columns": [*one.columns], "why": one.why} for one in found.rows
         ]
-        screen.data({"data_folder": str(settings.data_folder), "replayed": found.replayed, "different": rows})
-    else:
+        told = {"data_folder": str(settings.data_folder), "log": _log(found.log), "replayed": found.replayed}
+        screen.data({**told, "different": rows})
+    elif found.log.is_clean:
         _show(screen, settings, found)
+    else:
+        _show_astray(screen, settings, found.log)
+    if not found.log.is_clean:
+        raise typer.Exit(Exit.LEDGER_INVALID)
     raise typer.Exit(Exit.FAULT if found.rows else Exit.DONE)
+
+
+def _log(log: Audit) -> dict[str, Json]:
+    astray: list[Json] = [{"index": one.index, "why": one.why} for one in log.astray]
+    return {"entries": log.size, "witnessed": log.witnessed, "found": log.found, "astray": astray}
+
+
+def _show_astray(screen: Screen, settings: Settings, log: Audit) -> None:
+    screen.bullets(one.why for one in log.astray)
+    if log.found > len(log.astray):
+        screen.line(f"and {log.found - len(log.astray)} more")
+    screen.line(marked("invalid", f"{settings.data_folder}: the ledger is not as it was signed"))
+    screen.line("Copy the data folder and the witness file as evidence; the read models were not compared.")
+    screen.line("next: read docs/ledger.md, `A log that is not trusted`")
 
 
 def _show(screen: Screen, settings: Settings, found: Checked) -> None:
@@ -68,6 +90,8 @@ def _show(screen: Screen, settings: Settings, found: Checked) -> None:
         screen.line(f"{settings.data_folder}: {told} of the read models not as {found.replayed} entries make them")
         screen.line("next: copy the database as evidence, then grace store rebuild")
         return
+    held = f", and to its witnessed checkpoint of {found.log.witnessed}" if found.log.witnessed is not None else ""
+    screen.line(f"{settings.data_folder}: {counted(found.log.size, 'entry', 'entries')} lead to the signed tree{held}")
     screen.line(f"{settings.data_folder}: every row of the read models is as {found.replayed} entries make it")
     screen.line("next: grace serve")
 

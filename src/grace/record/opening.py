@@ -309,6 +309,24 @@ def _remember_handed(engine: Engine, size: int) -> None:
             connection.execute(insert(meta).values(key=_HANDED, value=str(size)))
 
 
+def witnessed_head(places: RecordPlaces) -> TreeHead | None:
+    """Return the newest checkpoint that the witness of a log holds; None where it holds none.
+
+    Raise LedgerUntrustedError where key, witness and database do not belong together.
+    """
+    witness = FileWitness(places.witness)
+    note = witness.newest()
+    if note is None:
+        return None
+    engine = open_reading_engine(places.database)
+    try:
+        with _sqlite_told(places.database), engine.connect() as connection:
+            origin = connection.execute(select(meta.c.value).where(meta.c.key == _ORIGIN)).scalar_one_or_none()
+    finally:
+        engine.dispose()
+    return _witnessed(note, _signer(places, str(origin), witness).key).head
+
+
 def _require_witnessed(reader: LedgerReader, key: VerifierKey, witness: Witness, *, adopt: bool) -> None:
     """Check the log against the newest checkpoint that is held outside; O(log n) rows."""
     note, head = witness.newest(), reader.head()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from grace.record.ledger.auditing import Audit
 from grace.record.ledger.checking import Checked, check
-from grace.record.opening import open_record
+from grace.record.opening import open_record, witnessed_head
 from grace.record.store.engine import open_engine
 from grace.record.store.migrating import HEAD, upgrade
 from grace.record.store.read_models import PROJECTIONS
 from grace.settings import Settings
 from grace.wiring.offline import only_one, places
+
+__all__ = ["Audit", "Checked", "check_store", "rebuild_store", "upgrade_store"]
 
 
 def upgrade_store(settings: Settings) -> str:
@@ -29,6 +32,10 @@ def rebuild_store(settings: Settings) -> int:
 
 
 def check_store(settings: Settings) -> Checked:
-    """Say which rows of the read models are not what the ledger makes of them; nothing is changed."""
+    """Say which entries are not as they were signed, and which rows of the read models not what the entries make.
+
+    Nothing is changed.
+    """
+    where = places(settings)
     with only_one(settings.data_folder.resolve()):
-        return check(places(settings).database, PROJECTIONS)
+        return check(where.database, PROJECTIONS, witnessed_head(where))

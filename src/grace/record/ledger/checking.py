@@ -1,4 +1,4 @@
-"""Hold the read models against the entries: which rows are not what a replay of the ledger makes."""
+"""Hold the entries against the tree, and the read models against the entries: what is not as it was appended."""
 
 import sqlite3
 from contextlib import closing
@@ -8,7 +8,9 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import Connection, Table
 
+from grace.record.ledger.auditing import Audit, audit
 from grace.record.ledger.rebuild import rebuild
+from grace.record.ledger.tree import TreeHead
 from grace.record.store.engine import driver_connection, open_engine
 from grace.record.store.projection import Projections
 from grace.record.store.schema import require_current
@@ -30,18 +32,21 @@ class DifferentRow:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """How many entries were replayed, and which rows differ from what they make."""
+    """How the log is, how many of its entries were replayed, and which rows differ from what they make."""
 
+    log: Audit
     replayed: int
+    """None are where the log is not to be believed: nothing can be held against it then."""
     rows: tuple[DifferentRow, ...]
 
 
 _Rows = dict[tuple[str, ...], dict[str, object]]
 
 
-def check(database: Path, projections: Projections) -> Checked:
+def check(database: Path, projections: Projections, witnessed: TreeHead | None) -> Checked:
     """Replay the ledger in a scratch copy beside the database and compare; the database itself is only read.
 
+    `witnessed` is the newest checkpoint held outside, which the entries must lead to.
     The counters of incidents are rows, not entries: nothing is said of them.
     """
     with TemporaryDirectory(dir=database.parent, prefix=".check-") as folder:
@@ -52,18 +57,19 @@ def check(database: Path, projections: Projections) -> Checked:
         try:
             require_current(engine)
             with engine.begin() as connection:
-                return _compared(connection, projections)
+                log = audit(connection, witnessed)
+                return _compared(connection, projections, log) if log.is_clean else Checked(log, 0, ())
         finally:
             engine.dispose()
 
 
-def _compared(connection: Connection, projections: Projections) -> Checked:
+def _compared(connection: Connection, projections: Projections, log: Audit) -> Checked:
     standing = {table.name: _rows(connection, table) for table in READ_MODELS}
     replayed = rebuild(connection, projections)
     found = [
         row for table in READ_MODELS for row in _differences(table.name, standing[table.name], _rows(connection, table))
     ]
-    return Checked(replayed, tuple(found))
+    return Checked(log, replayed, tuple(found))
 
 
 def _rows(connection: Connection, table: Table) -> _Rows:
