@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PurePath
@@ -117,7 +118,7 @@ class Follower:
 
     def _planned(self, plan: Plan) -> Iterator[tuple[str, str]]:
         for found in plan.finds:
-            yield "found", self._brief(_found(found))
+            yield "found", self._brief(found_line(found))
         for step in plan.steps:
             yield "plan", self._brief(deed(step.uses, step.parameters))
         way_back = {"exact": "undone exactly", "compensable": "undone by its undo steps"}
@@ -181,14 +182,26 @@ def _diagnosed(diagnosis: Diagnosis) -> str:
     return f"{diagnosis.cause}, confidence {diagnosis.confidence:.2f}, by {rules}"
 
 
-def _found(found: Found) -> str:
+def found_line(found: Found) -> str:
+    """Say what a step of `find` found."""
     match found.result:
         case {"pid": pid, "command": command, **rest}:
             held = f", seen holding the lock for {rest['held_s']} s" if "held_s" in rest else ""
-            line = " ".join(PurePath(word).name for word in str(command).split())
-            return f"{found.id}: process {pid} `{line}`{held} ({found.uses})"
+            return f"{found.id}: process {pid} `{_command_line(str(command))}`{held} ({found.uses})"
         case value:
             return f"{found.id}: {_written(value)} ({found.uses})"
+
+
+def _command_line(written: str) -> str:
+    """Show a command line, as probes write it, without folders; one that was cut within quotes as it is."""
+    try:
+        return _without_folders(shlex.split(written))
+    except ValueError:
+        return written
+
+
+def _without_folders(argv: Iterable[str]) -> str:
+    return shlex.join(PurePath(word).name if word.startswith("/") and word != "/" else word for word in argv)
 
 
 def _reading(clause: Clause, reading: Reading | None) -> str:
@@ -222,7 +235,7 @@ def deed(uses: str, parameters: Mapping[str, JsonValue]) -> str:
     """Say what a step would do, in a line; parameters that say nothing are left out."""
     match parameters:
         case {"argv": [*argv]}:
-            return f"{uses} {' '.join(PurePath(str(word)).name for word in argv)}"
+            return f"{uses} {_without_folders(map(str, argv))}"
         case {"statements": [{"sql": sql, "parameters": [*bound]}]}:
             return f"{uses} {sql} {_written(bound)}, at most {parameters.get('at_most_rows')} row"
         case {"process": {"pid": pid}, **rest}:

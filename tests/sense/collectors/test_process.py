@@ -1,6 +1,7 @@
 """Processes, locks and listeners, found through the operating system."""
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -171,6 +172,22 @@ def test_secrets_on_the_command_line_are_not_told(look: Look, tmp_path: Path) ->
             process.kill()
     assert told["pid"] == process.pid
     assert "hunter2" not in told["command"]
+
+
+def test_a_command_line_is_written_as_a_shell_would_read_it(look: Look, tmp_path: Path) -> None:
+    folder = tmp_path / "my shop"
+    folder.mkdir()
+    path = make_database(folder / "the orders.db")
+    command = [sys.executable, "-c", holding(path), str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            told = known(look("process.lock_holder", path=str(path), watch="0s"))
+        finally:
+            process.kill()
+    written = told["command"]
+    assert shlex.split(written) == command if len(written) < 500 else shlex.join(command).startswith(written)
 
 
 def test_a_zombie_is_not_alive(look: Look) -> None:

@@ -5,6 +5,7 @@ A process is named by its pid together with its start time in clock ticks since 
 
 from __future__ import annotations
 
+import shlex
 import socket
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
@@ -277,7 +278,7 @@ def _described(stat: ProcessStat, **more: JsonValue) -> Known | Unknown:
     uid = uid_of(stat.pid)
     if uid is None:
         return unknown(f"process {stat.pid} has ended")
-    command = redact_text(" ".join(argv_of(stat.pid)))[:_LONGEST_COMMAND]
+    command = _command_line(argv_of(stat.pid))[:_LONGEST_COMMAND]
     told: dict[str, JsonValue] = {
         "pid": stat.pid,
         "started_at": stat.started_at,
@@ -288,6 +289,15 @@ def _described(stat: ProcessStat, **more: JsonValue) -> Known | Unknown:
         "age_s": round(age_s(stat), 2),
     }
     return Known(value=told | more)
+
+
+def _command_line(argv: tuple[str, ...]) -> str:
+    """Write a command line as a shell would read it; one that holds a secret plainly, with the secret hidden."""
+    plain = " ".join(argv)
+    quoted = plain if len(argv) == 1 and not plain.startswith("/") else shlex.join(argv)  # one word may be a title
+    hidden = redact_text(plain)
+    # Quotes could part a secret from the name that gives it away.
+    return hidden if hidden != plain else redact_text(quoted)
 
 
 def _gone(given: Named) -> str:
