@@ -27,6 +27,11 @@ LONGEST_FIRST: Final = (
     "tests/demo/",
     "tests/drill/",
     "tests/machine/",
+    "tests/sense/discovery/",
+    "tests/bench/",
+    "tests/examples/",
+    "tests/cli/",
+    "tests/api/",
 )
 """What is handed out first where processes share the tests: none shall be alone with something long at the end."""
 MOST_WORKERS: Final = 4
