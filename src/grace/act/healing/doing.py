@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 
 from pydantic import JsonValue
 
@@ -34,21 +35,33 @@ class Doing:
         return story.standing("execution.started", ExecutionStarted) is not None
 
     async def execute(self, story: Story, plan: Plan, snapshot: Snapshot, locks: LocksTaken) -> Execution:
-        """Return the execution that stands, with every step that was begun."""
+        """Return the execution that stands, with every step that was begun.
+
+        Its end goes to the record while the engine writes down the step: what counts is the record, so the engine may
+        be ahead of it.
+        """
+        ends: list[asyncio.Task[None]] = []
 
         async def once() -> None:
             if story.standing("execution", Execution) is None:
-                await self._walk(story, plan, snapshot, locks)
+                end = await self._walk(story, plan, snapshot, locks)
+                ends.append(asyncio.create_task(story.unit(end)))
 
-        await story.engine.step("execute", once)
-        standing = story.standing("execution", Execution)
-        if standing is None:
+        try:
+            await story.engine.step("execute", once)
+        finally:
+            await asyncio.gather(*ends)
+        if story.standing("execution", Execution) is None:
             await once()
-            standing = story.standing("execution", Execution)
+            await ends[-1]
+        standing = story.standing("execution", Execution)
         assert standing is not None, "the walk always writes its end"  # noqa: S101
         return standing
 
-    async def _walk(self, story: Story, plan: Plan, snapshot: Snapshot, locks: LocksTaken) -> None:
+    async def _walk(
+        self, story: Story, plan: Plan, snapshot: Snapshot, locks: LocksTaken
+    ) -> Callable[[Transaction], None]:
+        """Do what is left to do and return the unit that writes the end."""
         digest = plan.digest
         warrant = Warrant(run_id=story.run.id, plan_digest=digest, fence=locks.fence)
         started = ExecutionStarted(run_id=story.run.id, plan_digest=digest, snapshot_id=snapshot.id, fence=locks.fence)
@@ -79,7 +92,7 @@ class Doing:
             stopped=stop.sentence if stop else stopped,
             stop_reason=stop.reason if stop else None,
         )
-        await story.unit(lambda tx: self._finish(tx, story, waiting, execution))
+        return lambda tx: self._finish(tx, story, waiting, execution)
 
     def _begin(self, tx: Transaction, story: Story, begun: tuple[Draft, ...], *, is_new: bool) -> Stop | None:
         """Write the intent, unless somebody asked the run to stop: both are settled in one transaction."""
