@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grace.kit.clock import SystemClock, VirtualClock, from_rfc3339, sleep_unless, to_rfc3339
+from grace.kit.clock import SteadyClock, SystemClock, VirtualClock, from_rfc3339, sleep_unless, to_rfc3339
 
 
 def test_the_system_clock_tells_utc_and_never_goes_back_in_monotonic_time() -> None:
@@ -71,3 +71,81 @@ def test_another_way_to_write_a_time_is_refused(text: str) -> None:
 def test_a_time_without_a_zone_is_never_written() -> None:
     with pytest.raises(ValueError, match="without a zone"):
         to_rfc3339(datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+class Machine:
+    """A machine whose wall clock somebody sets; the monotonic one goes on."""
+
+    def __init__(self, wall_s: int = 1_800_000_000) -> None:
+        self.wall_ns = wall_s * 10**9
+        self.steady_ns = 5 * 10**9
+
+    def pass_s(self, seconds: float) -> None:
+        self.wall_ns += round(seconds * 10**9)
+        self.steady_ns += round(seconds * 10**9)
+
+    def set_by(self, seconds: float) -> None:
+        self.wall_ns += round(seconds * 10**9)
+
+    @property
+    def wall(self) -> datetime:
+        return datetime.fromtimestamp(self.wall_ns / 10**9, UTC)
+
+    def clock(self) -> SteadyClock:
+        return SteadyClock(lambda: self.wall_ns, lambda: self.steady_ns)
+
+
+def test_time_goes_on_at_its_pace_when_the_machines_clock_is_set_back() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    before = clock.now()
+    machine.set_by(-3600)
+    machine.pass_s(18)
+    assert clock.now() - before == timedelta(seconds=18)
+    assert clock.behind_s == 3600
+    assert [round(jump.by_s) for jump in clock.jumps] == [-3600]
+
+
+def test_a_clock_that_is_set_ahead_is_followed_and_told_of_once() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    machine.set_by(60)
+    assert clock.now() == machine.wall
+    assert [jump.by_s for jump in clock.untold_jumps()] == [60]
+    assert clock.untold_jumps() == ()
+    assert clock.behind_s == 0
+
+
+def test_time_follows_the_machine_again_once_its_clock_is_past_it() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    machine.set_by(-10)
+    clock.now()
+    machine.set_by(25)
+    assert clock.now() == machine.wall
+    assert [jump.by_s for jump in clock.jumps] == [-10, 25]
+
+
+def test_time_begins_at_the_newest_time_on_the_record() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    newest = machine.wall + timedelta(hours=1)
+    clock.not_before(newest)
+    assert clock.now() == newest
+    machine.pass_s(2)
+    assert clock.now() == newest + timedelta(seconds=2)
+    assert clock.behind_s == 3600
+
+
+@given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(0, 1e3)), max_size=20))
+def test_steady_time_never_goes_back_and_never_stands_still(steps: list[tuple[float, float]]) -> None:
+    machine = Machine()
+    clock = machine.clock()
+    last = clock.now()
+    for set_by, passed in steps:
+        machine.set_by(set_by)
+        machine.pass_s(passed)
+        now = clock.now()
+        assert now >= last + timedelta(seconds=passed) - timedelta(microseconds=1)
+        assert now >= machine.wall - timedelta(microseconds=1)
+        last = now

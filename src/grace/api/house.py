@@ -266,3 +266,5 @@ class House:
     version: str
     session_lifetime: timedelta
     body_limit_bytes: int
+    troubles: Callable[[], Sequence[str]] = tuple
+    """What is wrong with the server itself, each in one sentence."""

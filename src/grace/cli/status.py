@@ -85,6 +85,7 @@ class AutonomyView(View):
     ledger_witnessed_at: datetime | None = None
     ledger_trouble: str | None = None
     record_trouble: str | None = None
+    server_troubles: tuple[str, ...] = ()
 
 
 @app.command("status")
@@ -118,6 +119,7 @@ def _show_facts(session: Session, autonomy: AutonomyView, services: Sequence[Ser
             ("policy", f"{counted(autonomy.policies, 'rule')}, {autonomy.policy_digest}"),
             *(("policy", marked("violated", problem)) for problem in autonomy.policy_problems),
             *((("record", marked("failed", autonomy.record_trouble)),) if autonomy.record_trouble else ()),
+            *(("server", marked("violated", trouble)) for trouble in autonomy.server_troubles),
             ("ledger", f"{autonomy.ledger_size} entries"),
             ("witness", _witness(autonomy)),
             ("open", f"{counted(autonomy.open_incidents, 'incident')}, {counted(autonomy.open_runs, 'run')}"),
@@ -212,7 +214,7 @@ def _show_approvals(screen: Screen, approvals: Sequence[ApprovalView]) -> None:
 
 
 def _next_step(autonomy: AutonomyView, unwell: Sequence[SubscriberView]) -> str:
-    if autonomy.record_trouble:
+    if autonomy.record_trouble or autonomy.server_troubles:
         return "grace doctor"
     if autonomy.pending_approvals:
         return "grace approve @last"

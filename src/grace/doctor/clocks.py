@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from grace.doctor.ground import nameless
 from grace.doctor.saying import doubtful, not_known, well
-from grace.kit.clock import Clock
+from grace.kit.clock import Clock, Jump, to_rfc3339
 from grace.model.examination import CheckResult
 
 WATCHED_S: Final = 0.25
@@ -82,6 +82,17 @@ class Clocks:
             found = f"{newest[1]} is dated {ahead_s:.1f} s ahead of now: the clock was set back"
             return doubtful(check, about, found, _SET_THE_CLOCK, ahead_s, "s")
         return well(check, about, "nothing is dated ahead of now", min(ahead_s, 0.0), "s")
+
+
+def set_back(behind_s: float, jumps: Sequence[Jump]) -> CheckResult:
+    """Say how far the machine's clock is behind the time that GRACE goes on with, and how it was set meanwhile."""
+    check, about = "clock.set_back", "GRACE's time"
+    told = "; ".join(f"{to_rfc3339(one.at)}: {one.by_s:+.0f} s" for one in jumps)
+    since = f"; the machine's clock was set {told}" if told else ""
+    if behind_s:
+        found = f"the machine's clock went back; GRACE goes on from where it was, {behind_s:.0f} s ahead of it{since}"
+        return doubtful(check, about, found, _SET_THE_CLOCK, behind_s, "s")
+    return well(check, about, f"goes with the machine's clock{since}", 0.0, "s")
 
 
 def time_service(told: TimeService | str) -> CheckResult:

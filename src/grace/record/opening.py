@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -101,6 +102,12 @@ class Record:
     def origin(self) -> str:
         """The name of this log, given once."""
         return self._signer.key.name
+
+    @property
+    def newest_at(self) -> datetime | None:
+        """When the newest entry was written; None while there is none."""
+        newest = self.entry(self.head().size - 1)
+        return None if newest is None else newest.at
 
     def submit(self, unit: Callable[[UnitTransaction[Prepared]], T], *, may_wait: bool = False) -> "Future[T]":
         return self.writer.submit(unit, may_wait=may_wait)

@@ -58,7 +58,7 @@ from grace.govern.approvals.store import ApprovalStore
 from grace.govern.halt.switch import HaltSwitch
 from grace.govern.policy.live import LivePolicy
 from grace.govern.restraint.restraints import Restraints
-from grace.kit.clock import Clock
+from grace.kit.clock import SteadyClock, SystemClock
 from grace.kit.ids import IdMint
 from grace.kit.sqlite_child import Role, SqliteChild
 from grace.model.catalogue import Catalogue
@@ -79,6 +79,7 @@ from grace.wiring.house_doctor import VERSION, HouseDoctor, Loaded
 from grace.wiring.plugs import MadeHere, installed_playbooks, load_actions, load_providers
 from grace.wiring.reference import ReferenceDesk
 from grace.wiring.sources import drill_ground, folders_of, policy_source
+from grace.wiring.speaking import clock_troubles
 
 _LOG: Final = logging.getLogger(__name__)
 _DRILL_ENDS_AFTER_S: Final = 120.0
@@ -91,7 +92,7 @@ class Rooms:
 
     settings: Settings
     folder: Path
-    clock: Clock
+    clock: SteadyClock
     mint: IdMint
     record: Record
     mesh: Mesh
@@ -138,7 +139,7 @@ class _Mind:
 def _plug_in(rooms: Rooms) -> _Plugged:
     settings, folder = rooms.settings, rooms.folder
     vault = _open_vault(rooms)
-    eyes = rooms.opening.enter_context(Eyes(found_collectors(Viewpoint(rooms.clock, secret_named))))
+    eyes = rooms.opening.enter_context(Eyes(found_collectors(Viewpoint(SystemClock(), secret_named))))
     writer_child = rooms.opening.enter_context(SqliteChild(Role.WRITER))
     directory = Directory()
     made = MadeHere()
@@ -225,6 +226,7 @@ def furnish(rooms: Rooms) -> Furnished:
         version=VERSION,
         session_lifetime=timedelta(seconds=settings.session_lifetime),
         body_limit_bytes=settings.body_limit_bytes,
+        troubles=lambda: clock_troubles(clock),
     )
     return Furnished(house, runs, drills, _onlooker(rooms, plugged, mind), restraint)
 

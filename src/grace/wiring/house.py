@@ -20,7 +20,7 @@ from grace.api.application import create_app
 from grace.api.house import House
 from grace.drill.practice import FOLLOWED
 from grace.drill.practice import SUBSCRIBER as DRILL_SUBSCRIBER
-from grace.kit.clock import SystemClock
+from grace.kit.clock import SteadyClock, SystemClock
 from grace.kit.ids import IdMint
 from grace.model.events import EventType, ServerStarted
 from grace.model.ledger_entry import Draft
@@ -32,7 +32,8 @@ from grace.record.opening import open_record
 from grace.settings import Settings, secret_named
 from grace.wiring.furnishing import Furnished, Rooms, furnish
 from grace.wiring.house_doctor import VERSION
-from grace.wiring.offline import only_one, places
+from grace.wiring.offline import go_on_from, only_one, places
+from grace.wiring.speaking import tell_of_jumps
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Running:
         self.close()
 
 
-def open_house(settings: Settings, *, adopt_ledger: bool = False) -> Running:
+def open_house(settings: Settings, *, adopt_ledger: bool = False, clock: SteadyClock | None = None) -> Running:
     """Open the data folder, put the rooms together, and carry on what was under way.
 
     `adopt_ledger` takes on a log whose witness is empty, and says so on the record; never one that contradicts it.
@@ -69,17 +70,18 @@ def open_house(settings: Settings, *, adopt_ledger: bool = False) -> Running:
     services or playbooks, a data folder that another GRACE has open.
     """
     with ExitStack() as opening:
-        clock = SystemClock()
+        clock = clock or SteadyClock()
         folder = settings.data_folder.resolve()
         opening.enter_context(only_one(folder))
         adopted = adopt_ledger and FileWitness(settings.witness).newest() is None
         record = opening.enter_context(
             open_record(places(settings), clock=clock, witness_interval_s=settings.witness_interval, adopt=adopted)
         )
+        go_on_from(clock, record)
         mesh = Mesh(record, record.reader, clock)
         opening.callback(mesh.close)
         record.on_added(mesh.notice_added)
-        outbox = Outbox(load_webhooks(settings.webhooks_file, secret_named), record.origin, secret_named, clock)
+        outbox = Outbox(load_webhooks(settings.webhooks_file, secret_named), record.origin, secret_named, SystemClock())
         rooms = Rooms(settings, folder, clock, IdMint(clock), record, mesh, outbox, opening)
         furnished = furnish(rooms)
         engine, recovered = _carry_on(rooms, furnished.runs)
@@ -120,7 +122,13 @@ def _keep_watch(rooms: Rooms, furnished: Furnished) -> None:
     restraint = furnished.restraint
     expire = furnished.house.approvals.expire
     watchkeeper = Watchkeeper(
-        (furnished.runs.recover, expire, restraint.queue.begin, restraint.restrainer.tell_who_is_steady)
+        (
+            furnished.runs.recover,
+            expire,
+            restraint.queue.begin,
+            restraint.restrainer.tell_who_is_steady,
+            lambda: tell_of_jumps(rooms.clock),
+        )
     )
     rooms.opening.callback(watchkeeper.close)
     watchkeeper.start()

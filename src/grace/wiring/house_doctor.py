@@ -10,7 +10,7 @@ from typing import Final
 
 from grace.doctor import Check, examine
 from grace.doctor.address import Address
-from grace.doctor.clocks import Clocks, ask_kernel
+from grace.doctor.clocks import Clocks, ask_kernel, set_back
 from grace.doctor.ground import Ground
 from grace.doctor.record import engine_database, ledger
 from grace.doctor.rights import Rights
@@ -22,7 +22,7 @@ from grace.doctor.vault import vault
 from grace.doctor.watched import Services
 from grace.govern.halt.switch import HaltSwitch
 from grace.govern.policy.live import LivePolicy
-from grace.kit.clock import Clock
+from grace.kit.clock import SteadyClock, SystemClock
 from grace.model.catalogue import Catalogue
 from grace.model.examination import CheckResult, Examination
 from grace.model.service import Service
@@ -54,7 +54,7 @@ class HouseDoctor:
     """Examines the server that it lives in, with the server's own eyes, rights and clock."""
 
     settings: Settings
-    clock: Clock
+    clock: SteadyClock
     record: Record
     eyes: Eyes
     catalogue: Catalogue
@@ -87,7 +87,8 @@ class HouseDoctor:
             software,
             Ground(folder, clock).checks,
             Rights(settings.allow_process_control_as_root).checks,
-            Clocks(clock, folder, ask_kernel).checks,
+            Clocks(SystemClock(), folder, ask_kernel).checks,
+            lambda: iter([set_back(clock.behind_s, clock.jumps)]),
             self._ledger,
             address.checks,
             self.loaded().checks,
@@ -103,7 +104,7 @@ class HouseDoctor:
 
     def _ledger(self) -> Iterator[CheckResult]:
         key = VerifierKey.parse(self.record.verifier_key)
-        yield ledger(self.record.reader, key, self.settings.witness, self.clock)
+        yield ledger(self.record.reader, key, self.settings.witness, SystemClock())
         with self.record.read() as connection:
             yield from vault(connection, self.settings.data_folder.resolve() / "vault")
         yield engine_database(self.settings.data_folder.resolve() / "engine.db", is_ours=True)

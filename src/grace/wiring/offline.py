@@ -14,10 +14,10 @@ from pydantic import JsonValue
 
 from grace.api.roles import Role
 from grace.api.tokens import TokenRow, TokenStore
-from grace.kit.clock import SystemClock, to_rfc3339
+from grace.kit.clock import SteadyClock, to_rfc3339
 from grace.kit.ids import IdMint
 from grace.model.warrant import Refusal
-from grace.record.opening import RecordPlaces, open_record
+from grace.record.opening import Record, RecordPlaces, open_record
 from grace.settings import Settings, StartRefusedError
 
 
@@ -25,6 +25,12 @@ def places(settings: Settings) -> RecordPlaces:
     """Return where the record of these settings lives."""
     folder = settings.data_folder.resolve()
     return RecordPlaces(folder / "grace.db", folder / "ledger.key", settings.witness.resolve())
+
+
+def go_on_from(clock: SteadyClock, record: Record) -> None:
+    """Let time go on from the newest entry, where the machine's clock was set back since."""
+    if (newest_at := record.newest_at) is not None:
+        clock.not_before(newest_at)
 
 
 @contextmanager
@@ -69,8 +75,9 @@ class FolderTokens:
 @contextmanager
 def open_tokens(settings: Settings) -> Generator[FolderTokens]:
     """Open the tokens of a data folder; raise StartRefusedError when a server has it open."""
-    clock = SystemClock()
+    clock = SteadyClock()
     with only_one(settings.data_folder.resolve()), open_record(places(settings), clock=clock) as record:
+        go_on_from(clock, record)
         yield FolderTokens(TokenStore(record, record, clock, IdMint(clock)))
 
 

@@ -6,6 +6,7 @@ import logging
 
 import structlog
 
+from grace.kit.clock import SteadyClock, to_rfc3339
 from grace.settings import LogFormat, Settings
 
 
@@ -27,6 +28,25 @@ def speak(settings: Settings) -> None:
     for chatty in ("alembic", "httpx", "httpcore", "dbos"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.basicConfig(level=settings.log_level.value.upper(), handlers=[handler], force=True)
+
+
+def clock_troubles(clock: SteadyClock) -> tuple[str, ...]:
+    """Say that the machine's clock is behind GRACE's time, as long as it is."""
+    behind_s = clock.behind_s
+    if not behind_s:
+        return ()
+    return (f"The machine's clock went back; GRACE goes on from where it was, {behind_s:.0f} s ahead of it",)
+
+
+def tell_of_jumps(clock: SteadyClock) -> None:
+    """Say once of each jump of the machine's clock what it means."""
+    log = logging.getLogger("grace.clock")
+    for jump in clock.untold_jumps():
+        at = to_rfc3339(jump.at)
+        if jump.by_s < 0:
+            log.warning("The machine's clock went back by %.0f s; GRACE goes on from %s.", -jump.by_s, at)
+        else:
+            log.warning("The machine's clock went ahead by %.0f s; GRACE follows it, to %s.", jump.by_s, at)
 
 
 def tell_of_writing(trouble: str | None) -> None:

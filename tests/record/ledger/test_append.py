@@ -1,5 +1,5 @@
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -56,6 +56,27 @@ def test_an_entry_is_the_draft_with_its_place_and_time(record: Record, clock: Vi
         payload={"n": 1},
     )
     assert entry == record.entry(0) == record.find("a")
+
+
+class SetBack(VirtualClock):
+    """A wall clock that somebody sets back."""
+
+    set_back = timedelta(0)
+
+    def now(self) -> datetime:
+        return super().now() - self.set_back
+
+
+def test_the_times_of_entries_never_go_back_also_over_a_start(places: RecordPlaces) -> None:
+    clock = SetBack()
+    with open_record(places, clock=clock) as record:
+        first = record.append(draft("a"))
+        clock.set_back = timedelta(hours=1)
+        assert record.append(draft("b")).at == first.at
+    with open_record(places, clock=clock) as record:
+        assert record.append(draft("c")).at == first.at
+        clock.advance(7200)
+        assert record.append(draft("d")).at == clock.now()
 
 
 def test_the_first_entry_for_a_key_stands(record: Record) -> None:

@@ -83,6 +83,8 @@ class AutonomyStatus(View):
     """Why the newest entries are not witnessed at the moment."""
     record_trouble: str | None
     """Why the newest write failed, such as a full disk; null when it stands."""
+    server_troubles: list[str]
+    """What else is wrong with the server itself, such as a clock that was set back."""
 
 
 class RuleView(View):
@@ -164,6 +166,7 @@ def status(_viewer: Viewer, house: TheHouse) -> AutonomyStatus:
         ledger_witnessed_at=witnessed.at,
         ledger_trouble=house.record.checkpointer.trouble,
         record_trouble=house.record.writer.trouble,
+        server_troubles=list(house.troubles()),
     )
 
 

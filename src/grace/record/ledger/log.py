@@ -8,7 +8,7 @@ from typing import Final, overload
 
 from sqlalchemy import Connection
 
-from grace.kit.clock import Clock, to_rfc3339
+from grace.kit.clock import Clock, from_rfc3339, to_rfc3339
 from grace.kit.cuts import cut_each
 from grace.kit.ids import random_bytes
 from grace.model.ledger_entry import Draft, LedgerEntry
@@ -26,6 +26,7 @@ _KEY: Final = itemgetter(0)
 _TYPE: Final = itemgetter(1)
 """The second."""
 _SIZE: Final = 'SELECT coalesce(max("index"), -1) + 1 FROM ledger_entries'
+_NEWEST_AT: Final = 'SELECT at FROM ledger_entries WHERE "index" = ?'
 _STANDING: Final = f"""
     SELECT {ENTRY_COLUMNS}, payload FROM ledger_entries LEFT JOIN ledger_payloads USING ("index") WHERE key = ?
 """  # noqa: S608 - a constant list of columns
@@ -46,6 +47,7 @@ class LedgerLog:
         self._projections = {event_type.value: steps for event_type, steps in projections.items()}
         self._entropy = entropy
         self._edge: RightEdge | None = None
+        self._at: datetime | None = None
         self._page: LedgerPage | None = None
 
     def prepare(self, drafts: Collection[Draft]) -> tuple[Prepared, ...]:
@@ -62,7 +64,11 @@ class LedgerLog:
             size = driver.execute(_SIZE).fetchone()[0]
             if edge is None or edge.size != size:
                 edge = RightEdge.load(StoredNodes(driver), size)
-        self._page = LedgerPage(connection, driver, edge, self._clock.now(), self._projections, fresh_keys=fresh_keys)
+                self._at = _newest_at(driver, size)
+        now = self._clock.now()
+        # A clock that was set back dates nothing before what stands already.
+        self._at = now if self._at is None else max(now, self._at)
+        self._page = LedgerPage(connection, driver, edge, self._at, self._projections, fresh_keys=fresh_keys)
         return self._page
 
     def committed(self) -> Added:
@@ -73,6 +79,11 @@ class LedgerLog:
         size = 0 if self._edge is None else self._edge.size
         types = frozenset[str]() if page is None else page.types
         return Added(size - (0 if page is None else len(page)), size - 1, types)
+
+
+def _newest_at(driver: sqlite3.Connection, size: int) -> datetime | None:
+    row = driver.execute(_NEWEST_AT, (size - 1,)).fetchone()
+    return None if row is None else from_rfc3339(row[0])
 
 
 class FreshEntries(Sequence[LedgerEntry]):
