@@ -184,7 +184,7 @@ def test_what_is_counted_from_a_restart_says_so(marks: str, phase: Phase) -> Non
 
 def test_the_why_of_a_failure_names_the_first_clause_that_decided() -> None:
     verdict = judge(contract(OUTCOME), evidence({"after-1": strip("-------")}))
-    assert verdict.why.startswith("1 of 1 required clauses is violated, first sqlite.writable: Contrary 2.50 s after")
+    assert verdict.why.startswith("1 of 1 required clauses is violated, first sqlite.writable: Contrary 2.00 s after")
 
 
 @given(st.text(alphabet="+-? ", max_size=14), st.text(alphabet="+-? ", max_size=14))

@@ -14,7 +14,7 @@ from typing import Final
 
 from grace.act.verification import Meter
 from grace.act.verification.benchmarks import MOST_MISSING
-from grace.act.verification.clauses import begins_in_time, fewest_samples, judge_window, runs_in, samples_of
+from grace.act.verification.clauses import TICK_S, begins_in_time, fewest_samples, judge_window, runs_in, samples_of
 from grace.act.verification.comparison import Held
 from grace.act.verification.judge import THROUGHOUT_BEAT_S
 from grace.act.verification.measuring import Found
@@ -27,7 +27,7 @@ RETRY_S: Final = 0.1
 
 
 _LEAST_OF_A_BEAT: Final = 0.4
-"""How soon after a sample the one that completes a run may come."""
+"""How soon after a sample the one that completes a run may come, and how soon before W another one."""
 
 
 @dataclass(slots=True)
@@ -82,19 +82,32 @@ class Beat:
         self.due_s = math.inf if self.is_settled else self._next_due_s(now_s, since_s, ended_at)
 
     def _next_due_s(self, now_s: float, since_s: float, ended_at: datetime) -> float:
-        """Return the next beat, or the moment when the current run covers F, if that comes well before."""
+        """Return the next beat, or the moment that decides if it comes first: when a run covers F, or the deadline."""
         if self.is_benchmark:
             return max(self.began_s + self.clause.every_s, now_s)
         run_began_s = _current_run_began_s(self.clause, self.readings, ended_at)
+        if run_began_s is None:
+            return max(now_s, self._next_try_s(now_s, since_s))
         if self.clause.for_s == 0:
-            return now_s if run_began_s is not None else now_s + (self.clause.every_s or RETRY_S)
+            return now_s
         due_s = self.began_s + self.clause.every_s
-        if run_began_s is not None:
-            covers_s = self.began_s - since_s + run_began_s + self.clause.for_s
-            # A rate over a moment is unknown where nothing happens in it: the last sample keeps some distance.
-            is_apart = covers_s - self.began_s >= self.clause.every_s * _LEAST_OF_A_BEAT
-            due_s = min(due_s, covers_s) if is_apart else due_s
-        return max(due_s, now_s)
+        covers_s = self.began_s - since_s + run_began_s + self.clause.for_s
+        # A rate over a moment is unknown where nothing happens in it: the last sample keeps some distance.
+        is_apart = covers_s - self.began_s >= self.clause.every_s * _LEAST_OF_A_BEAT
+        return max(min(due_s, covers_s) if is_apart else due_s, now_s)
+
+    def _next_try_s(self, now_s: float, since_s: float) -> float:
+        """Return when to look for the begin of a run: on the beat, and at W itself, where it must have begun.
+
+        A look that would still be under way at W, or come just before it, is put off until then.
+        """
+        beat_s = self.clause.every_s or RETRY_S
+        due_s = max((now_s if self.clause.for_s == 0 else self.began_s) + beat_s, now_s)
+        if since_s >= self.clause.within_s - TICK_S:
+            return due_s
+        deadline_s = self.began_s - since_s + self.clause.within_s
+        took_s = now_s - self.began_s
+        return deadline_s if due_s + max(took_s, beat_s * _LEAST_OF_A_BEAT) > deadline_s else due_s
 
 
 def _current_run_began_s(clause: Clause, readings: Sequence[Reading], ended_at: datetime) -> float | None:
@@ -108,8 +121,8 @@ def _is_exhausted(clause: Clause, readings: Sequence[Reading], ended_at: datetim
     samples = samples_of(clause, readings, ended_at)
     if clause.for_s == 0 and clause.within_s == 0:
         return len(samples) >= fewest_samples(clause)
-    if samples[-1].at_s < clause.within_s:
+    if samples[-1].at_s < clause.within_s - TICK_S:
         return False
     if samples[-1].held is not Held.HOLDS:
         return True
-    return not begins_in_time(clause, runs_in(clause, samples)[-1], samples[0].at_s)
+    return not begins_in_time(clause, runs_in(clause, samples)[-1], samples)

@@ -5,16 +5,18 @@ covering F seconds from the first to the last, the first no later than W seconds
 missing sample (unknown, of the wrong type, or not taken: a gap of nearly two beats) breaks a run as contrary ones do.
 
 - There is such a run: met.
-- Else, seen contrary after W, when the granted time was over: violated.
-- Else, contrary samples within W that leave no room for a run, even had every missing sample held: violated. So a
-  recovery that came too late is a violation, although it looks well at the end.
-- Else inconclusive: some missing sample could have made the difference.
+- Else, seen contrary at W or after it, when the granted time was over: violated. The sampler looks at W itself where no
+  run is under way then, whatever the beat, so that a recovery within W is always seen and one that came too late is a
+  violation, although it looks well at the end.
+- Else inconclusive: nobody saw it contrary when the granted time was over. What was seen before W decides nothing.
 
 Examples with W = 2 s, F = 3 s and a beat of 0.5 s (`+` holds, `-` contrary, `?` missing):
 
     ++++++++                met        the run begins at 0
     ---+++++++              met        it begins at 1.5
-    -----+++++++            violated   the first good sample came at 2.5, after W
+    ----+++++++             met        it begins at 2, at the last moment
+    -----+++++++            violated   contrary at 2.0, at W
+    ----                    inconclusive   the granted time is not over yet
     +++++++-                met        nothing after a complete run counts: the sampler has stopped
     ++++++-                 violated   contrary at 3.0, before the run was complete
     ++?+++++++              met        a new run begins at 1.5
@@ -45,8 +47,10 @@ _PROMPT_BEAT_S: Final = 1.0
 SINCE_EXECUTION: Final = "the execution"
 SINCE_RESTART: Final = "the restart of the window"
 """A crash ended the window; what counts began anew when GRACE was back."""
-_TICK_S: Final = 0.001
+TICK_S: Final = 0.001
 """Times closer than this are one time."""
+_LATEST_AT_DEADLINE_S: Final = 0.1
+"""How late the sample that was due at W may be taken, and still be the one at W."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,7 @@ def runs_in(clause: Clause, samples: Sequence[Sample]) -> tuple[Run, ...]:
         if sample.held is not Held.HOLDS:
             current = None
             continue
-        if current is None or sample.at_s - current.end_s > longest_gap_s + _TICK_S:
+        if current is None or sample.at_s - current.end_s > longest_gap_s + TICK_S:
             current = Run(sample.at_s, sample.at_s, 1)
             runs.append(current)
         else:
@@ -113,38 +117,42 @@ def runs_in(clause: Clause, samples: Sequence[Sample]) -> tuple[Run, ...]:
     return tuple(runs)
 
 
-def begins_in_time(clause: Clause, run: Run, first_s: float) -> bool:
-    """Tell whether a run begins within W; the very first sample, at most half a beat late, begins at the end itself."""
-    is_prompt = run.start_s == first_s and first_s <= (clause.every_s or _PROMPT_BEAT_S) / 2
-    return is_prompt or run.start_s <= clause.within_s + _TICK_S
+def begins_in_time(clause: Clause, run: Run, samples: Sequence[Sample]) -> bool:
+    """Tell whether a run begins within W.
+
+    The very first sample, at most half a beat late, begins at the end itself; the first one from W on may be a little
+    late as well, since nobody wakes exactly on time.
+    """
+    half_a_beat_s = (clause.every_s or _PROMPT_BEAT_S) / 2
+    if run.start_s <= clause.within_s + TICK_S:
+        return True
+    if run.start_s == samples[0].at_s:
+        return run.start_s <= max(half_a_beat_s, clause.within_s + TICK_S)
+    at_deadline_s = next(sample.at_s for sample in samples if sample.at_s >= clause.within_s - TICK_S)
+    return run.start_s == at_deadline_s <= clause.within_s + min(half_a_beat_s, _LATEST_AT_DEADLINE_S)
 
 
-def meets(clause: Clause, run: Run, first_s: float) -> bool:
+def meets(clause: Clause, run: Run, samples: Sequence[Sample]) -> bool:
     """Tell whether a run is early, long and dense enough."""
-    is_long = run.length_s >= clause.for_s - _TICK_S
-    return is_long and run.count >= fewest_samples(clause) and begins_in_time(clause, run, first_s)
+    is_long = run.length_s >= clause.for_s - TICK_S
+    return is_long and run.count >= fewest_samples(clause) and begins_in_time(clause, run, samples)
 
 
 def judge_window(
     clause: Clause, readings: Sequence[Reading], ended_at: datetime, observed_s: float, since: str = SINCE_EXECUTION
 ) -> Judgement:
     """Judge an `after` clause; `observed_s` tells how long after `ended_at` somebody looked, `since` what that was."""
-    samples = tuple(sample for sample in samples_of(clause, readings, ended_at) if sample.at_s >= -_TICK_S)
+    samples = tuple(sample for sample in samples_of(clause, readings, ended_at) if sample.at_s >= -TICK_S)
     if not samples:
         return Judgement(Finding.INCONCLUSIVE, f"Nothing was measured after {since}.")
     runs = runs_in(clause, samples)
-    first_s = samples[0].at_s
-    good = next((run for run in runs if meets(clause, run, first_s)), None)
+    good = next((run for run in runs if meets(clause, run, samples)), None)
     if good is not None:
         return _met(good, samples, since)
     longest = max(runs, key=lambda run: run.length_s, default=None)
-    late = next((s for s in samples if s.held is Held.CONTRARY and s.at_s > clause.within_s + _TICK_S), None)
-    if late is not None and not (clause.for_s == 0 and clause.within_s == 0):
-        why = f"Contrary {late.at_s:.2f} s after {since}, when the {clause.within_s:g} s granted were over."
-        return Judgement(Finding.VIOLATED, why, late.reading, longest)
-    contrary = [sample for sample in samples if sample.held is Held.CONTRARY]
-    if contrary and not _could_be_met(clause, samples):
-        return Judgement(Finding.VIOLATED, _too_late(clause, contrary[-1], since), contrary[-1].reading, longest)
+    late = next((s for s in samples if s.held is Held.CONTRARY and s.at_s >= clause.within_s - TICK_S), None)
+    if late is not None:
+        return Judgement(Finding.VIOLATED, _too_late(clause, late, since), late.reading, longest)
     return Judgement(Finding.INCONCLUSIVE, _unproven(clause, samples, longest, observed_s), None, longest)
 
 
@@ -155,13 +163,11 @@ def _met(run: Run, samples: Sequence[Sample], since: str) -> Judgement:
     return Judgement(Finding.MET, why, last.reading, run, began_s)
 
 
-def _too_late(clause: Clause, last: Sample, since: str) -> str:
+def _too_late(clause: Clause, late: Sample, since: str) -> str:
     if clause.for_s == 0 and clause.within_s == 0:
         return f"Contrary in at least one of {fewest_samples(clause)} samples taken at once."
-    return (
-        f"Still contrary {last.at_s:.2f} s after {since}: no run of {clause.for_s:g} s could begin within"
-        f" {clause.within_s:g} s any more."
-    )
+    granted = f"when the {clause.within_s:g} s granted were over" if clause.within_s else "and no time was granted"
+    return f"Contrary {late.at_s:.2f} s after {since}, {granted}."
 
 
 def _unproven(clause: Clause, samples: Sequence[Sample], longest: Run | None, observed_s: float) -> str:
@@ -174,36 +180,3 @@ def _unproven(clause: Clause, samples: Sequence[Sample], longest: Run | None, ob
     asked = f"{fewest_samples(clause)} samples over {clause.for_s:g} s beginning within {clause.within_s:g} s"
     lost = f"{missing} of {len(samples)} samples were missing"
     return f"Not proven in {observed_s:.2f} s: {seen}, asked were {asked}; {lost}."
-
-
-def _could_be_met(clause: Clause, samples: Sequence[Sample]) -> bool:
-    """Tell whether the clause would be met if every missing sample, and every sample that was not taken, had held."""
-    filled = tuple(_filled(clause, samples))
-    first_s = filled[0].at_s
-    return any(meets(clause, run, first_s) for run in runs_in(clause, filled))
-
-
-def _filled(clause: Clause, samples: Sequence[Sample]) -> Iterable[Sample]:
-    """Yield the samples with the missing ones as if they had held, on the clause's beat."""
-    beat_s = clause.every_s
-    last_s = clause.within_s + clause.for_s + beat_s
-    previous_s = -beat_s
-    for sample in samples:
-        if beat_s > 0:
-            yield from _invented(previous_s, sample.at_s, beat_s)
-        yield sample if sample.held is Held.CONTRARY else Sample(sample.at_s, Held.HOLDS)
-        previous_s = sample.at_s
-    if beat_s > 0:
-        yield from _invented(previous_s, max(last_s, previous_s + beat_s * fewest_samples(clause)) + beat_s, beat_s)
-    elif previous_s <= clause.within_s and clause.within_s > 0:
-        yield from (Sample(previous_s, Held.HOLDS) for _ in range(fewest_samples(clause)))
-
-
-def _invented(after_s: float, before_s: float, beat_s: float) -> Iterable[Sample]:
-    """Yield a sample for each beat that was skipped in a gap too long to be unbroken."""
-    if before_s - after_s <= beat_s * LONGEST_GAP_BEATS + _TICK_S:
-        return
-    at_s = after_s + beat_s
-    while at_s < before_s - beat_s / 2:
-        yield Sample(at_s, Held.HOLDS)
-        at_s += beat_s

@@ -15,6 +15,7 @@ from grace.act.verification.clauses import (
     LONGEST_GAP_BEATS,
     SINCE_EXECUTION,
     SINCE_RESTART,
+    TICK_S,
     Judgement,
     Sample,
     judge_window,
@@ -30,7 +31,6 @@ from grace.model.verdict import ClauseResult, Finding, Verdict
 THROUGHOUT_BEAT_S: Final = 1.0
 """The beat of a `throughout` clause that names none."""
 _MOST_READINGS_SHOWN: Final = 200
-_TICK_S: Final = 0.001
 
 
 class ContractEmpty(ValueError):
@@ -130,11 +130,11 @@ def _hole(clause: Clause, samples: Sequence[Sample], evidence: Evidence) -> str:
     """Say where samples are missing between the first write and the end of the window; empty when none are."""
     began_s = (evidence.started_at - evidence.ended_at).total_seconds()
     until_s = (evidence.observed_until - evidence.ended_at).total_seconds()
-    if not samples or samples[0].at_s > began_s + _TICK_S:
+    if not samples or samples[0].at_s > began_s + TICK_S:
         return "It was not measured before the first write."
-    if samples[-1].at_s < -_TICK_S:
+    if samples[-1].at_s < -TICK_S:
         return f"It was not measured after {_since(evidence)}."
-    longest_gap_s = (clause.every_s or THROUGHOUT_BEAT_S) * LONGEST_GAP_BEATS + _TICK_S
+    longest_gap_s = (clause.every_s or THROUGHOUT_BEAT_S) * LONGEST_GAP_BEATS + TICK_S
     # A sample long before the first write only says that the watch began early.
     moments = [max(sample.at_s, began_s) for sample in samples] + [until_s]
     for earlier, later in pairwise(moments):
