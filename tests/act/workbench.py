@@ -30,6 +30,8 @@ class KeptJournal:
     vault: FolderVault
     notes: list[dict[str, JsonValue]] = field(default_factory=list[dict[str, JsonValue]])
     on_note: Callable[[], None] = lambda: None
+    interrupted: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    """What an earlier attempt at the same deed noted."""
 
     def note(self, handle: Mapping[str, JsonValue]) -> None:
         self.notes.append(dict(handle))
@@ -40,6 +42,9 @@ class KeptJournal:
 
     def fetch(self, address: str) -> bytes:
         return self.vault.get(address)
+
+    def earlier(self) -> Mapping[str, JsonValue]:
+        return self.interrupted
 
     @property
     def handle(self) -> dict[str, JsonValue] | None:

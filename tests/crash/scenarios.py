@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,11 @@ NOT_RESTORED: Final = SettlementKind.NOT_RESTORED
 SERVICE: Final = "shop"
 ASKING: Final = "question"
 """The one playbook that must ask a person."""
+SLOW: Final = "slow-switch"
+"""The one whose server still works on a request when GRACE is back."""
+DEAF: Final = "deaf-switch"
+"""The one whose server loses the first request."""
+_NOT_ON: Final = (ROLLED_BACK, NOT_RESTORED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +162,7 @@ contract:
 """.replace(" &call", "")
 
 
-def _switch(*, good: bool) -> str:
+def _switch(*, good: bool, timeout: str = "2s") -> str:
     return f"""\
 inputs:
   url: {{type: text, from: incident.labels.url}}
@@ -166,12 +172,14 @@ do:
     with:
       method: POST
       url: "${{{{ inputs.url }}}}"
+      timeout: {timeout}
       check: {{url: "${{{{ inputs.url }}}}", contains: '"is_on": true'}}
     undo:
       uses: http.request
       with:
         method: DELETE
         url: "${{{{ inputs.url }}}}"
+        timeout: 2s
         check: {{url: "${{{{ inputs.url }}}}", contains: '"is_on": false'}}
 contract:
   after:
@@ -209,6 +217,8 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         _scenario("stuck-writer", _STUCK, StuckWriter, COMMITTED, SettlementKind.HELD, tail=""),
         _scenario("reload", _RELOAD, Reloading, COMMITTED, ROLLED_BACK, NOT_RESTORED),
         _scenario("switch", _switch(good=True), Switch, COMMITTED, ROLLED_BACK, NOT_RESTORED),
+        _scenario(SLOW, _switch(good=True, timeout="8s"), partial(Switch, works_s=3.0), COMMITTED, *_NOT_ON),
+        _scenario(DEAF, _switch(good=True), partial(Switch, loses=True), NOT_RESTORED, COMMITTED, ROLLED_BACK),
         _scenario("switch-harm", _switch(good=False), Switch, ROLLED_BACK, NOT_RESTORED),
     )
 }

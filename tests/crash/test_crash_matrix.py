@@ -11,9 +11,10 @@ from typing import Final
 
 import pytest
 
+from grace.model.settlement import SettlementKind
 from tests.crash.cases import Matrix, open_matrix
 from tests.crash.lives import Cut
-from tests.crash.scenarios import SCENARIOS
+from tests.crash.scenarios import DEAF, SCENARIOS, SLOW
 from tests.crash.server import Answer, Case
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -80,6 +81,14 @@ def test_a_kill_at_each_fault_point_ends_in_one_settlement_that_the_world_agrees
 ) -> None:
     cases = [Case(scenario, (cut,)) for cut in cuts(matrix.passes(scenario), names, after)]
     require_cut(cases, matrix.run(cases))
+
+
+@pytest.mark.parametrize("scenario", [SLOW, DEAF])
+def test_a_request_that_was_out_when_grace_was_killed_takes_effect_once(matrix: Matrix, scenario: str) -> None:
+    sent = Cut("executor.http.request.sent", 1)
+    again = Cut("executor.http.request.connected", 1)
+    answers = matrix.run([Case(scenario, (sent,)), Case(scenario, (sent, again))])
+    assert [answer.settled for answer in answers] == [SettlementKind.COMMITTED] * 2
 
 
 @pytest.mark.parametrize(("scenario", "every"), [("files-harm", 4), ("question", 5), ("rows", 4), ("program", 5)])

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -289,14 +289,23 @@ class Reloading:
 
 
 class _Switch(BaseHTTPRequestHandler):
-    """Turned on by POST, off by DELETE; counts both."""
+    """Turned on by POST, off by DELETE; counts both, and under how many keys it was turned on."""
 
     counts: dict[str, int]
+    keys: list[str]
+    works_s: float
+    """So long it works on being turned on, whoever still waits for the answer."""
+    loses: bool
+    """Whether the first request to be turned on is lost."""
 
     def do_GET(self) -> None:
         self._answer()
 
     def do_POST(self) -> None:
+        self.keys.append(self.headers["Idempotency-Key"])
+        if self.loses and len(self.keys) == 1:
+            return
+        time.sleep(self.works_s)
         self.counts["on"] += 1
         self._answer()
 
@@ -308,7 +317,8 @@ class _Switch(BaseHTTPRequestHandler):
         pass
 
     def _answer(self) -> None:
-        body = json.dumps({**self.counts, "is_on": self.counts["on"] > self.counts["off"]}).encode()
+        told = {**self.counts, "is_on": self.counts["on"] > self.counts["off"], "keys": len(set(self.keys))}
+        body = json.dumps(told).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -316,17 +326,27 @@ class _Switch(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of those who are killed before they hear the answer."""
+
+
 @dataclass(slots=True)
 class Switch:
     """A service with a switch; counts how often it was turned on and off."""
 
     folder: Path
+    works_s: float = 0.0
+    loses: bool = False
     _server: Background = field(init=False)
     port: int = field(init=False)
 
     def __post_init__(self) -> None:
         self.folder.mkdir()
-        server = HTTPServer(("127.0.0.1", 0), type("Counting", (_Switch,), {"counts": {"on": 0, "off": 0}}))
+        told = {"counts": {"on": 0, "off": 0}, "keys": list[str](), "works_s": self.works_s, "loses": self.loses}
+        server = _Server(("127.0.0.1", 0), type("Counting", (_Switch,), told))
         self.port = server.server_port
 
         def serve(ready: Callable[[], None]) -> None:
@@ -355,6 +375,7 @@ class Switch:
         counts = self._counts()
         assert counts["on"] <= 1, f"sent again: {counts}"
         assert counts["off"] <= 1, f"taken back again: {counts}"
+        assert counts.pop("keys") <= 1, "sent again under another key"
         match heal:
             case SettlementKind.COMMITTED:
                 assert counts == {"on": 1, "off": 0, "is_on": True}, counts

@@ -2,9 +2,10 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
@@ -16,8 +17,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import JsonValue, ValidationError
 
-from grace.act.executors import Applied
+from grace.act.executors import Applied, Lingers
 from grace.act.executors.http import HttpExecutor
+from grace.kit.clock import VirtualClock, to_rfc3339
 from grace.kit.http_line import trust
 from grace.model.execution import Outcome, StepState
 from grace.model.target import Target
@@ -26,6 +28,7 @@ from tests.act.executors.crashing import crash_at, cuts_of
 from tests.act.workbench import HOST, Bench, KeptJournal, parsed, perform
 
 USES = "http.request"
+LONG_SENT: Mapping[str, JsonValue] = {"idempotency_key": "k", "sent_at": "2026-01-01T00:00:00.000000Z"}
 
 
 @dataclass
@@ -180,6 +183,55 @@ def test_each_request_has_a_key_that_is_on_the_record_before_it_is_sent(
     assert journal.notes[0]["idempotency_key"] == keys[0]
     assert len(set(keys)) == 3
     assert keys[2] == "order-7"
+
+
+def test_what_was_interrupted_is_sent_again_under_the_key_that_was_noted(
+    bench: Bench, hands: HttpExecutor, site: Site
+) -> None:
+    interrupted = bench.journal()
+    send(hands, interrupted, site.url)
+    for given in ({}, {"idempotency_key": "order-7"}):
+        again = bench.journal()
+        again.interrupted = interrupted.handle or {}
+        send(hands, again, site.url, **given)
+    keys = [received.headers["idempotency-key"] for received in site.received]
+    assert keys == [keys[0], keys[0], "order-7"]
+
+
+def test_a_check_that_sees_nothing_is_a_no_only_when_the_time_of_the_request_is_over(bench: Bench, site: Site) -> None:
+    clock = bench.clock = VirtualClock()
+    hands = HttpExecutor(bench.workplace)
+    action = hands.actions[USES]
+    assert isinstance(action, Lingers)
+    url, check = f"{site.url}/flag", {"url": f"{site.url}/flag"}
+    read = action.spec.parameters.model_validate({"method": "POST", "url": url, "timeout": 80, "check": check})
+    handle: dict[str, JsonValue] = {"idempotency_key": "k", "sent_at": to_rfc3339(clock.now())}
+    clock.advance(4)
+    assert action.at_work_s(read, handle) == 76
+    assert action.probe(read, handle) is Applied.UNKNOWN
+    assert action.probe(read, {"idempotency_key": "k"}) is Applied.UNKNOWN, "nobody knows when it was sent"
+    assert action.probe(read, {**handle, "status": 500}) is Applied.NO, "the server is done with what it answered"
+    assert action.at_work_s(read, {**handle, "status": 500}) == 0
+    assert action.at_work_s(action.spec.parameters.model_validate({"method": "POST", "url": url}), handle) == 0, (
+        "nothing will ever tell without a check"
+    )
+    clock.advance(76)
+    assert action.at_work_s(read, handle) == 0
+    assert action.probe(read, handle) is Applied.NO
+    site.flags["/flag"] = "on"
+    assert action.probe(read, handle) is Applied.YES
+
+
+def test_a_clock_that_was_set_back_keeps_nobody_waiting_longer_than_the_request_may_take(
+    bench: Bench, site: Site
+) -> None:
+    bench.clock = VirtualClock()
+    action = HttpExecutor(bench.workplace).actions[USES]
+    assert isinstance(action, Lingers)
+    later = to_rfc3339(bench.clock.now() + timedelta(hours=1))
+    read = action.spec.parameters.model_validate({"method": "POST", "url": site.url, "check": {"url": site.url}})
+    assert action.at_work_s(read, {"idempotency_key": "k", "sent_at": later}) == 10
+    assert action.probe(read, {"idempotency_key": "k", "sent_at": later}) is Applied.UNKNOWN
 
 
 def test_another_status_than_expected_has_failed(bench: Bench, hands: HttpExecutor, site: Site) -> None:
@@ -402,7 +454,7 @@ def test_a_check_asks_the_server_itself(
     site.flags["/flag"] = "it is on"
     asked = {name: value for name, value in check.items() if name != "path"}
     url = f"{site.url}{check.get('path', '/flag')}"
-    found = probe(hands, {"idempotency_key": "k"}, url=f"{site.url}/flag", check={"url": url, **asked})
+    found = probe(hands, LONG_SENT, url=f"{site.url}/flag", check={"url": url, **asked})
     assert found is answer
     assert site.received == []
 
@@ -430,6 +482,14 @@ def test_planning_sends_nothing(hands: HttpExecutor, site: Site) -> None:
     assert site.received == []
 
 
+def wait_for_the_request(site: Site) -> None:
+    """Wait, generously, for what was sent by a process that is dead by now."""
+    deadline = time.monotonic() + 20
+    while not site.received:
+        assert time.monotonic() < deadline, "what was sent did not arrive"
+        time.sleep(0.005)
+
+
 @pytest.mark.slow
 def test_a_crash_at_any_point_sends_at_most_once_and_tells_no_lie(bench: Bench, site: Site, tmp_path: Path) -> None:
     parameters = {"method": "POST", "url": f"{site.url}/flag", "body": "on"}
@@ -440,14 +500,22 @@ def test_a_crash_at_any_point_sends_at_most_once_and_tells_no_lie(bench: Bench, 
         place = tmp_path / cut
         place.mkdir()
         handle = crash_at(cut, place, USES, parameters)
+        if cut == "executor.http.request.sent":
+            wait_for_the_request(site)
         hands = HttpExecutor(bench.workplace)
         answers[cut] = probe(hands, handle, url=parameters["url"])
-        checked = probe(hands, handle, url=parameters["url"], check={"url": f"{site.url}/flag", "contains": "on"})
+        check = {"url": f"{site.url}/flag", "contains": "on"}
+        is_sure = bool(site.received) or handle is None
+        checked = probe(hands, handle, url=parameters["url"], check=check)
+        assert checked is (Applied.UNKNOWN if not is_sure else Applied.YES if site.received else Applied.NO), cut
+        later = replace(bench.workplace, clock=VirtualClock(datetime.now(UTC) + timedelta(seconds=11)))
+        checked = probe(HttpExecutor(later), handle, url=parameters["url"], check=check)
         assert checked is (Applied.YES if site.received else Applied.NO), cut
         assert len(site.received) <= 1
     assert {cut: answer for cut, answer in answers.items() if cut.startswith("executor.")} == {
         "executor.http.request.connected": Applied.NO,
         "executor.http.request.noted": Applied.UNKNOWN,
+        "executor.http.request.sent": Applied.UNKNOWN,
         "executor.http.request.answered": Applied.UNKNOWN,
         "executor.http.request.answer_noted": Applied.YES,
     }

@@ -42,6 +42,10 @@ class Journal(Protocol):
         """Return what `keep` stored."""
         ...
 
+    def earlier(self) -> Mapping[str, JsonValue]:
+        """Return what interrupted attempts at this same deed noted, later notes over earlier ones; else nothing."""
+        ...
+
 
 class Action(Protocol):
     """One thing that can be done. Failures of the world come back as values, never as exceptions."""
@@ -76,6 +80,18 @@ class Gathers(Protocol):
         """Note what an interrupted call of `apply` left, as its end would have, and then remove the files.
 
         Asked after `probe`, which answers the same before, in between and afterwards; the target is not touched.
+        """
+        ...
+
+
+@runtime_checkable
+class Lingers(Protocol):
+    """An action that others carry out: what was asked of them may take effect long after GRACE was killed."""
+
+    def at_work_s(self, parameters: BaseModel, handle: Mapping[str, JsonValue]) -> float:
+        """Return for how long yet an interrupted call of `apply` may take effect, never more than its own time limit.
+
+        Until then its `probe` answers `unknown` where it sees no effect, and is asked again.
         """
         ...
 

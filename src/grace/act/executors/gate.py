@@ -7,7 +7,7 @@ from typing import Protocol
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from grace.act.executors import Action, Applied, Gathers, Journal, Leads
+from grace.act.executors import Action, Applied, Gathers, Journal, Leads, Lingers
 from grace.act.executors.drill_ground import NOTHING_MADE, DrillGround
 from grace.kit.cuts import cut
 from grace.kit.wording import in_words
@@ -71,6 +71,16 @@ class Gate:
             return Applied.UNKNOWN
         parsed = parse(action, parameters)
         return Applied.UNKNOWN if isinstance(parsed, Refusal) else action.probe(parsed, handle)
+
+    def at_work_s(
+        self, uses: str, parameters: Mapping[str, JsonValue], handle: Mapping[str, JsonValue] | None
+    ) -> float:
+        """Return for how long yet an interrupted call may take effect, where its action leaves that open."""
+        action = self._actions.get(uses)
+        if handle is None or action is None or not isinstance(action, Lingers):
+            return 0.0
+        parsed = parse(action, parameters)
+        return 0.0 if isinstance(parsed, Refusal) else action.at_work_s(parsed, handle)
 
     def gather(
         self, uses: str, parameters: Mapping[str, JsonValue], handle: Mapping[str, JsonValue], journal: Journal

@@ -1,7 +1,8 @@
 """HTTP: `http.request`, one request that changes something, sent once.
 
 The connection comes first, then the note, then the request: so without a note nothing was sent. What was sent and not
-answered is asked after with `check`, or stays unknown; it is never sent again in the hope that it was lost.
+answered is asked after with `check`, or stays unknown; it is never sent again in the hope that it was lost. Only where
+the check sees no effect once the request's own time is over is it repeated, under the key that was noted.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Final, Literal, Self, TypeAlias
 from urllib.parse import unquote, urlsplit
 
@@ -19,6 +22,7 @@ from grace.act.executors.doors import named_door, reached_door
 from grace.act.executors.references import is_unfilled
 from grace.act.executors.sending import Answer, Exchange, NotAnsweredError, NotConnectedError, Place
 from grace.act.executors.workplace import Parameters, Workplace, failed, own, unknown
+from grace.kit.clock import from_rfc3339, to_rfc3339
 from grace.kit.cuts import cut
 from grace.kit.digests import digest_of_bytes
 from grace.kit.ids import IdMint
@@ -174,7 +178,7 @@ class HttpRequest:
         secrets = self._secrets(wanted.headers_from)
         if isinstance(secrets, Refusal):
             return Outcome(state=StepState.REFUSED, why=f"{secrets.rule}: {secrets.why} {secrets.next}")
-        key = wanted.idempotency_key or self._mint.mint("request")
+        key = wanted.idempotency_key or _key_of(journal.earlier()) or self._mint.mint("request")
         try:
             answer = self._send(wanted, secrets, key, journal)
         except _HomeError as error:
@@ -196,7 +200,28 @@ class HttpRequest:
         wanted = own(parameters, RequestParameters)
         if handle.get("status") in wanted.expect_status:
             return Applied.YES
-        return Applied.UNKNOWN if wanted.check is None else self._ask(wanted.check)
+        if wanted.check is None:
+            return Applied.UNKNOWN
+        # The time first: what took effect while the check was under way must not be taken for absent.
+        is_over = self._is_over(wanted, handle)
+        seen = self._ask(wanted.check)
+        return Applied.UNKNOWN if seen is Applied.NO and not is_over else seen
+
+    def at_work_s(self, parameters: BaseModel, handle: Mapping[str, JsonValue]) -> float:
+        """Return what is left of the request's own time, where no answer was noted and a check can tell."""
+        wanted = own(parameters, RequestParameters)
+        ends = _ends_at(wanted, handle)
+        if ends is None or wanted.check is None:
+            return 0.0
+        left_s = (ends - self._workplace.clock.now()).total_seconds()
+        return min(max(left_s, 0.0), wanted.timeout)
+
+    def _is_over(self, wanted: RequestParameters, handle: Mapping[str, JsonValue]) -> bool:
+        """Tell whether the server is surely done with it: it has answered, or the request's own time is over."""
+        if "status" in handle:
+            return True
+        ends = _ends_at(wanted, handle)
+        return ends is not None and self._workplace.clock.now() >= ends
 
     def _send(self, wanted: RequestParameters, secrets: Filled, key: str, journal: Journal) -> Answer:
         place = Place.of(wanted.url)
@@ -213,9 +238,11 @@ class HttpRequest:
             if reached_door(self._workplace.own_doors(), *exchange.peer) is not None:
                 raise _HomeError(_home(place))
             cut("executor.http.request.connected")
-            journal.note({"idempotency_key": key, "sent_to": place.name})
+            sent_at = to_rfc3339(self._workplace.clock.now())
+            journal.note({"idempotency_key": key, "sent_to": place.name, "sent_at": sent_at})
             cut("executor.http.request.noted")
-            return exchange.send(wanted.method, headers, _encoded(wanted.body))
+            sent = partial(cut, "executor.http.request.sent")
+            return exchange.send(wanted.method, headers, _encoded(wanted.body), on_sent=sent)
 
     def _ask(self, check: Check) -> Applied:
         secrets = self._secrets(check.headers_from)
@@ -265,6 +292,20 @@ def build(workplace: Workplace) -> HttpExecutor:
 def _home(place: Place) -> Refusal:
     why = f"{place.host}:{place.port} is where GRACE itself listens: the control plane is outside of every plan."
     return Refusal(rule="http.control_plane", why=why, next="Use the command line, or the API with a token of yours.")
+
+
+def _key_of(handle: Mapping[str, JsonValue]) -> str | None:
+    """Return the key under which an interrupted attempt was sent: a repetition carries the same."""
+    key = handle.get("idempotency_key")
+    return key if isinstance(key, str) else None
+
+
+def _ends_at(wanted: RequestParameters, handle: Mapping[str, JsonValue]) -> datetime | None:
+    """Return when the time of a request without an answer is over; None for one that was answered, or has no time."""
+    sent_at = handle.get("sent_at")
+    if "status" in handle or not isinstance(sent_at, str):
+        return None
+    return from_rfc3339(sent_at) + timedelta(seconds=wanted.timeout)
 
 
 def _encoded(body: JsonValue) -> bytes | None:

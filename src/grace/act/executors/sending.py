@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from typing import Final, Self
@@ -86,11 +86,14 @@ class Exchange:
         """Return address and port of the other end."""
         return self._line.peer
 
-    def send(self, method: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
+    def send(
+        self, method: str, headers: Mapping[str, str], body: bytes | None, *, on_sent: Callable[[], None] = lambda: None
+    ) -> Answer:
         """Send once and return the answer; raise NotAnsweredError."""
         try:
             client = self._line.http()
             client.request(method, self._place.asked_for, body, {**headers, "connection": "close"})
+            on_sent()
             response = client.getresponse()
             self._line.require_in_time()
         except (OSError, HTTPException) as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from pydantic import JsonValue
 
@@ -24,6 +25,8 @@ from grace.model.execution import Outcome, StepResult, StepState
 from grace.model.ledger_entry import Draft
 
 MOST_ATTEMPTS = 3
+_LOOK_AGAIN_S: Final = 1.0
+"""So often the world is asked of an interrupted deed that others may still be at work on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ class Deeds:
         ours: dict[str, str] = {}
         if outcome is None:
             cut(f"deed.{deed.stage.split('/')[0]}.before")
-            notes = Notes(story, self._vault, f"{deed.stage}/noted/{self._attempts(story, deed)}", deed.step_id)
+            notes = self._notes(story, deed)
             outcome, ours = await asyncio.to_thread(_perform, deed, notes)
         cut(f"deed.{deed.stage.split('/')[0]}.after")
         return StepResult(
@@ -101,8 +104,7 @@ class Deeds:
         attempts = self._attempts(story, deed)
         stage = f"{deed.stage}/noted/{attempts}"
         handle = handle_of(story, stage)
-        asked = await call(lambda: self.gate.probe(deed.uses, deed.parameters, handle))
-        applied = Applied.UNKNOWN if isinstance(asked, Raised) else asked.value
+        applied = await self._applied(story, deed, handle)
         if handle is not None:
             notes, left = Notes(story, self._vault, stage, deed.step_id), handle
             # What cannot be gathered now, as on a full disk, is removed at the first start after the settlement.
@@ -120,6 +122,31 @@ class Deeds:
             case Applied.NO:
                 await story.write(self.intent(story, deed, attempts + 1))
                 return None
+
+    async def _applied(self, story: Story, deed: Deed, handle: Mapping[str, JsonValue] | None) -> Applied:
+        """Ask the world; while others may still be at work on it, what nobody can tell yet is asked again.
+
+        The end of that time follows from what was noted, so that a further crash does not begin it anew. It is read
+        once: a clock that is set back meanwhile does not keep the run waiting.
+        """
+        read = await call(lambda: self.gate.at_work_s(deed.uses, deed.parameters, handle))
+        left_s = 0.0 if isinstance(read, Raised) else read.value
+        until = story.clock.monotonic() + (left_s + _LOOK_AGAIN_S if left_s > 0 else 0.0)
+        while True:
+            is_last = story.clock.monotonic() >= until
+            asked = await call(lambda: self.gate.probe(deed.uses, deed.parameters, handle))
+            applied = Applied.UNKNOWN if isinstance(asked, Raised) else asked.value
+            if applied is not Applied.UNKNOWN or is_last:
+                return applied
+            await story.clock.wait(min(_LOOK_AGAIN_S, max(0.0, until - story.clock.monotonic())))
+
+    def _notes(self, story: Story, deed: Deed) -> Notes:
+        """Return the journal of this attempt, which knows what the ones before it noted."""
+        now = self._attempts(story, deed)
+        earlier: dict[str, JsonValue] = {}
+        for nth in range(1, now):
+            earlier |= handle_of(story, f"{deed.stage}/noted/{nth}") or {}
+        return Notes(story, self._vault, f"{deed.stage}/noted/{now}", deed.step_id, earlier)
 
     def _attempts(self, story: Story, deed: Deed) -> int:
         for nth in range(MOST_ATTEMPTS, 1, -1):

@@ -18,11 +18,14 @@ _MOST_NOTES = 64
 class Notes:
     """The journal of one attempt at one step; its notes follow those that stand already."""
 
-    def __init__(self, story: Story, vault: Vault, stage: str, step_id: str) -> None:
+    def __init__(
+        self, story: Story, vault: Vault, stage: str, step_id: str, earlier: Mapping[str, JsonValue] | None = None
+    ) -> None:
         self._story = story
         self._vault = vault
         self._stage = stage
         self._step_id = step_id
+        self._earlier = dict(earlier or {})
         self._count = sum(1 for _ in _standing(story, stage))
 
     def note(self, handle: Mapping[str, JsonValue]) -> None:
@@ -38,6 +41,10 @@ class Notes:
     def fetch(self, address: str) -> bytes:
         """Return what `keep` stored."""
         return self._vault.get(address)
+
+    def earlier(self) -> Mapping[str, JsonValue]:
+        """Return what interrupted attempts at this same deed noted, later notes over earlier ones; else nothing."""
+        return self._earlier
 
 
 def handle_of(past: Past, stage: str) -> dict[str, JsonValue] | None:
