@@ -113,6 +113,17 @@ def test_a_kill_after_a_write_leaves_what_may_be_anybodys_and_says_so(killable: 
     assert killable.config.read_text() == "pool=9\n"
 
 
+def test_a_kill_after_a_link_became_a_file_leaves_that_file_and_says_so(killable: Killable) -> None:
+    real, mark = killable.config.with_name("real.conf"), killable.config.parent / "mark"
+    killable.config.rename(real)
+    killable.config.symlink_to(real.name)
+    run_id = begun_and_killed(killable, f"sed -i s/1/9/ {killable.config}; touch {mark}; sleep 600", mark)
+    run = settled(killable, run_id)
+    assert run["settlement"] == "not_restored"
+    assert f"{killable.config}: foreign" in run["ending"]["sentence"]
+    assert (killable.config.read_text(), real.read_text()) == ("pool=9\n", "pool=1\n")
+
+
 def test_what_a_command_wrote_before_a_kill_is_not_left_in_plain(killable: Killable) -> None:
     mark, secret = killable.config.parent / "mark", killable.config.parent / "secret"
     secret.write_text("password=canary-hunter2\n")

@@ -108,6 +108,34 @@ def test_a_link_that_others_turned_meanwhile_is_spared_and_never_called_rolled_b
     assert "quarantine" in again.out + again.err
 
 
+def test_a_link_that_others_made_anew_is_spared(grace: Grace, world: HandWorld) -> None:
+    ground = world.config.parent / "anew"  # What is not restored stays closed to the other tests' runs.
+    shutil.copytree(ground_of(world), ground, symlinks=True)
+    link = ground / "enabled" / "app.conf"
+    met = ("--within", "1s", "--for", "300ms", "--expect", f"probe file.exists path={link} is true")
+    assert do(grace, world, link, "sed", "-i", "s/10/30/", str(link), more=met).code == Exit.DONE
+    link.unlink()
+    link.symlink_to("../r2/app.conf")
+    undone = undo(grace, world)
+    assert undone.code == Exit.NOT_RESTORED, undone.out + undone.err
+    assert f"{link}: foreign" in undone.out
+    assert str(link.readlink()) == "../r2/app.conf"
+
+
+def test_a_link_that_is_turned_before_the_yes_stops_the_run(grace: Grace, world: HandWorld) -> None:
+    link = ground_of(world) / "enabled" / "app.conf"
+    waiting = do(grace, world, link, "/usr/bin/env", "sed", "-i", "s/10/30/", str(link))
+    assert waiting.code == Exit.WAITING, waiting.out + waiting.err
+    link.unlink()
+    link.symlink_to("../r1/app.conf")
+    digest = grace("runs", "@last", "--json", *world.as_("ann")).json["plan_digest"]
+    assert grace("approve", "@last", "--digest", digest, "--yes", *world.as_("ben")).code != Exit.USAGE
+    run = world.poll_settled(grace("runs", "@last", "--json", *world.as_("ann")).json["id"])
+    assert run["settlement"] == "aborted", run
+    assert str(link.readlink()) == "../r1/app.conf"
+    assert (ground_of(world) / "r1" / "app.conf").read_text() == "1\n"
+
+
 def test_a_link_outside_of_what_plans_may_write_is_refused_with_what_to_name_instead(
     grace: Grace, world: HandWorld
 ) -> None:

@@ -210,6 +210,7 @@ def test_an_exact_action_tells_when_a_path_leads_elsewhere_than_to_its_target(be
         tried.world.rename(tried.world.with_name("as-it-was"))
         tried.world.symlink_to(elsewhere)
         assert not targets & set(tried.action.leads(tried.parameters).values())
+        assert {target.id for target in tried.targets()} != targets, "the gate sees it before a deed"
 
 
 @pytest.mark.parametrize("name", NAMES)

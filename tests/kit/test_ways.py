@@ -53,6 +53,15 @@ def test_a_link_inside_the_folder_it_leads_to_is_part_of_that_folder(tmp_path: P
     assert way.places == (tmp_path,)
 
 
+def test_a_link_whose_place_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    odd.symlink_to("file")
+    (tmp_path / "link").symlink_to(odd)
+    with pytest.raises(NotExactError, match="UTF-8"):
+        way_to(str(tmp_path / "link"))
+
+
 def test_a_circle_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")

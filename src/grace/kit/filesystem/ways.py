@@ -112,9 +112,13 @@ def _parts(path: str) -> list[str]:
 def _text_of(place: Path) -> str | None:
     """Return what a symlink says; None for what is none."""
     try:
-        return str(place.readlink())
+        text = str(place.readlink())
+        str(place).encode()
+    except UnicodeEncodeError as error:
+        raise NotExactError(Rule.PATH_NAME, f"{str(place)!r} is no name in UTF-8.", "Name the file itself.") from error
     except OSError as error:
         if error.errno in _NO_LINK:
             return None
         why = f"{place} cannot be looked at: {error.strerror}."
         raise NotExactError(Rule.UNREADABLE, why, "Give GRACE the right to read it.") from error
+    return text

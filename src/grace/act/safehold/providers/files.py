@@ -210,7 +210,8 @@ def _late(now: Tree, times: Mapping[str, int]) -> list[str]:
 
 
 def _beside(check: ThreeWay) -> str:
-    return f"left as others made it: {', '.join(check.beside[:20])}" if check.beside else ""
+    named = ", ".join(path or "the target itself" for path in check.beside[:20])
+    return f"left as others made it: {named}" if check.beside else ""
 
 
 def _not_begun(root: Path, error: Exception) -> str:
