@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from grace.model.noun import Noun
 
@@ -13,6 +13,11 @@ class Known(Noun):
     """A measured value: boolean, number, text or an object of these."""
 
     value: JsonValue
+    as_of: datetime | None = Field(default=None, exclude_if=lambda own: own is None)
+    """When the source itself says that it measured this, by its own clock; None where it says nothing of it.
+
+    A source may tell one value for long. Only what it measured after the deed tells how the deed came out.
+    """
 
 
 class Unknown(Noun):

@@ -1,6 +1,7 @@
 """Metrics: absent is not zero, and a counter that goes back says nothing."""
 
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -24,6 +25,10 @@ def page(**statuses: float) -> bytes:
     lines = [f"# TYPE {REQUESTS} counter"]
     lines += [f'{REQUESTS}{{status="{name.removeprefix("s")}"}} {count}' for name, count in statuses.items()]
     return "\n".join(lines).encode() + b"\n"
+
+
+def moment(since_1970_ms: int) -> datetime:
+    return datetime.fromtimestamp(since_1970_ms / 1000, UTC)
 
 
 def why(found: Known | Unknown) -> str:
@@ -74,9 +79,61 @@ def test_openmetrics_is_read_as_such(look: Look, site: Site) -> None:
 def test_a_stale_sample_is_absent(look: Look, site: Site) -> None:
     now_ms = int(time.time() * 1000)
     site.body = f"old 1 {now_ms - 60_000}\nnew 1 {now_ms}\n".encode()
-    assert look("metrics.value", url=site.url, name="new") == Known(value=1)
-    assert "no fresh series old" in why(look("metrics.value", url=site.url, name="old"))
-    assert look("metrics.value", url=site.url, name="old", stale_after="2m") == Known(value=1)
+    assert look("metrics.value", url=site.url, name="new") == Known(value=1, as_of=moment(now_ms))
+    old = why(look("metrics.value", url=site.url, name="old"))
+    assert old.startswith("there is no fresh series old{}: its newest sample is 6")
+    assert old.endswith(" s old")
+    kept = look("metrics.value", url=site.url, name="old", stale_after="2m")
+    assert kept == Known(value=1, as_of=moment(now_ms - 60_000))
+
+
+@pytest.mark.parametrize("probe", ["metrics.value", "metrics.rate"])
+def test_a_sample_from_the_future_is_unknown(site: Site, clock: VirtualClock, probe: str) -> None:
+    now_ms = int(clock.now().timestamp() * 1000)
+    meter = aimed(clock, probe, url=site.url, name="errors")
+    site.body = f"errors 0 {now_ms}\n".encode()
+    meter.read()
+    clock.advance(1)
+    site.body = f"errors 0 {now_ms + 11 * 86_400_000}\n".encode()
+    assert why(meter.read()) == "the time of errors is 950399 s ahead of this machine's clock"
+
+
+def test_a_clock_that_differs_by_less_than_a_second_is_no_future(site: Site, clock: VirtualClock) -> None:
+    ahead_ms = int(clock.now().timestamp() * 1000) + 900
+    site.body = f"errors 3 {ahead_ms}\n".encode()
+    found = aimed(clock, "metrics.value", url=site.url, name="errors").read()
+    assert found == Known(value=3, as_of=moment(ahead_ms))
+
+
+def test_a_rate_goes_by_the_times_of_its_samples_and_repeats_itself_with_them(site: Site, clock: VirtualClock) -> None:
+    meter = aimed(clock, "metrics.rate", url=site.url, name=REQUESTS)
+    first_ms = int(clock.now().timestamp() * 1000)
+    site.body = f"{REQUESTS} 10 {first_ms}\n".encode()
+    for _ in range(2):
+        assert "first reading" in why(meter.read()), "the same page again is still the first measurement"
+        clock.advance(3)
+    site.body = f"{REQUESTS} 20 {first_ms + 5000}\n".encode()
+    seen = Known(value=2, as_of=moment(first_ms + 5000))
+    assert meter.read() == seen
+    clock.advance(1)
+    assert meter.read() == seen, "nothing happened since, or nothing was measured: the time tells"
+
+
+def test_a_ratio_is_as_of_its_oldest_part(site: Site, clock: VirtualClock) -> None:
+    ratio = aimed(clock, "metrics.ratio", url=site.url, **BY_STATUS)
+    first_ms = int(clock.now().timestamp() * 1000)
+
+    def read(good: int, bad: int, good_ms: int, bad_ms: int) -> Known | Unknown:
+        lines = (f'{REQUESTS}{{status="200"}} {good} {good_ms}', f'{REQUESTS}{{status="500"}} {bad} {bad_ms}', "")
+        site.body = "\n".join(lines).encode()
+        return ratio.read()
+
+    read(90, 10, first_ms, first_ms)
+    clock.advance(2)
+    assert read(99, 11, first_ms + 2000, first_ms + 1000) == Known(value=0.1, as_of=moment(first_ms + 1000))
+    clock.advance(2)
+    frozen = read(200, 11, first_ms + 4000, first_ms + 1000)
+    assert frozen == Known(value=0.1, as_of=moment(first_ms + 1000)), "the failures were not counted anew"
 
 
 @pytest.mark.parametrize("body", [b"this is { not metrics", b"up one", b"\xff\xfe", b'up{a="b" 1'])

@@ -13,19 +13,22 @@ from datetime import datetime
 from typing import Final
 
 from grace.act.verification import Meter
-from grace.act.verification.benchmarks import MOST_MISSING
-from grace.act.verification.clauses import TICK_S, begins_in_time, fewest_samples, judge_window, runs_in, samples_of
+from grace.act.verification.benchmarks import MOST_MISSING, unknowns_in
+from grace.act.verification.clauses import begins_in_time, fewest_samples, judge_window, runs_in, samples_of
 from grace.act.verification.comparison import Held
 from grace.act.verification.judge import THROUGHOUT_BEAT_S
 from grace.act.verification.measuring import Found
+from grace.act.verification.newness import TICK_S, repeats_itself
 from grace.model.contract import Clause, ClauseSource, Comparator, Phase
-from grace.model.reading import Reading, Unknown
+from grace.model.reading import Reading
 from grace.model.verdict import Finding
 
 RETRY_S: Final = 0.1
 """How long a clause without a beat of its own waits after a sample that did not hold."""
 
 
+LONGEST_LAG_S: Final = 60.0
+"""How far behind a source with times of its own may be and still be waited for."""
 _LEAST_OF_A_BEAT: Final = 0.4
 """How soon after a sample the one that completes a run may come, and how soon before W another one."""
 
@@ -52,11 +55,9 @@ class Beat:
         """Tell whether more samples could not change what is found, or none are to be taken."""
         return self.is_exhausted or self.finding is not Finding.INCONCLUSIVE
 
-    @property
-    def _misses_too_many(self) -> bool:
+    def _misses_too_many(self, ended_at: datetime) -> bool:
         """Tell whether no further sample of a benchmark could let anything be concluded: a silent service is slow."""
-        missing = sum(isinstance(reading.found, Unknown) for reading in self.readings)
-        return missing > MOST_MISSING * fewest_samples(self.clause)
+        return unknowns_in(self.readings, ended_at) > MOST_MISSING * fewest_samples(self.clause)
 
     def record(self, reading: Reading, now_s: float, ended_at: datetime | None) -> None:
         """Add a finished sample and decide when the next one is due."""
@@ -75,7 +76,7 @@ class Beat:
     def _record_after(self, now_s: float, ended_at: datetime) -> None:
         since_s = (self.readings[-1].at - ended_at).total_seconds()
         if self.is_benchmark:
-            self.is_exhausted = len(self.readings) >= fewest_samples(self.clause) or self._misses_too_many
+            self.is_exhausted = len(self.readings) >= fewest_samples(self.clause) or self._misses_too_many(ended_at)
         else:
             self.finding = judge_window(self.clause, self.readings, ended_at, since_s).finding
             self.is_exhausted = _is_exhausted(self.clause, self.readings, ended_at)
@@ -89,7 +90,7 @@ class Beat:
         if run_began_s is None:
             return max(now_s, self._next_try_s(now_s, since_s))
         if self.clause.for_s == 0:
-            return now_s
+            return now_s + (RETRY_S if repeats_itself(self.readings) else 0.0)
         due_s = self.began_s + self.clause.every_s
         covers_s = self.began_s - since_s + run_began_s + self.clause.for_s
         # A rate over a moment is unknown where nothing happens in it: the last sample keeps some distance.
@@ -113,16 +114,24 @@ class Beat:
 def _current_run_began_s(clause: Clause, readings: Sequence[Reading], ended_at: datetime) -> float | None:
     """Return when the run began that the last sample belongs to; None when that sample did not hold."""
     samples = samples_of(clause, readings, ended_at)
-    return runs_in(clause, samples)[-1].start_s if samples[-1].held is Held.HOLDS else None
+    is_running = bool(samples) and samples[-1].held is Held.HOLDS
+    return runs_in(clause, samples)[-1].start_s if is_running else None
 
 
 def _is_exhausted(clause: Clause, readings: Sequence[Reading], ended_at: datetime) -> bool:
-    """Tell whether the deadline has passed and no run that began in time is still going."""
+    """Tell whether the deadline has passed and no run that began in time is still going.
+
+    A source with times of its own may be behind: what it measured before the deadline is not its word at the deadline.
+    """
     samples = samples_of(clause, readings, ended_at)
     if clause.for_s == 0 and clause.within_s == 0:
         return len(samples) >= fewest_samples(clause)
-    if samples[-1].at_s < clause.within_s - TICK_S:
+    looked_s = (readings[-1].at - ended_at).total_seconds()
+    if not samples or looked_s < clause.within_s - TICK_S:
         return False
-    if samples[-1].held is not Held.HOLDS:
+    last = samples[-1]
+    if looked_s - last.at_s > LONGEST_LAG_S:
         return True
-    return not begins_in_time(clause, runs_in(clause, samples)[-1], samples)
+    if last.held is Held.HOLDS:
+        return not begins_in_time(clause, runs_in(clause, samples)[-1], samples)
+    return last.at_s >= clause.within_s - TICK_S

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Literal
 
 from grace.act.verification import Baselines, Eyes
 from grace.act.verification.clauses import Judgement
 from grace.act.verification.comparison import as_number
 from grace.act.verification.measuring import Measuring, measure
+from grace.act.verification.newness import new_measurements
 from grace.act.verification.statistics import median, worsening
 from grace.kit.clock import Clock
 from grace.model.contract import MINIMUM_SAMPLES, Clause
@@ -59,6 +61,11 @@ def numbers_in(readings: Sequence[Reading]) -> tuple[float, ...]:
     """Return the finite numbers among the readings, in order."""
     found = (as_number(reading.found.value) for reading in readings if isinstance(reading.found, Known))
     return tuple(float(number) for number in found if number is not None)
+
+
+def unknowns_in(readings: Sequence[Reading], ended_at: datetime | None = None) -> int:
+    """Count the measurements without a value, those among them that only repeat one which was had before."""
+    return sum(isinstance(reading.found, Unknown) for reading in new_measurements(readings, ended_at))
 
 
 def is_complete(benchmark: Benchmark) -> bool:
@@ -115,11 +122,9 @@ class BenchmarkRunner:
         declared: ServiceBenchmark = service.benchmarks[name]
         meter = self._eyes.aim(declared.probe, declared.parameters)
         readings: list[Reading] = []
-        missing = 0
-        while len(readings) < declared.samples and missing <= MOST_MISSING * declared.samples:
+        while len(readings) < declared.samples and unknowns_in(readings) <= MOST_MISSING * declared.samples:
             found = await measure(self._measuring, meter)
             readings.append(Reading(at=self._clock.now(), found=found))
-            missing += isinstance(found, Unknown)
         return benchmark_of(service.name, name, declared, readings, run_id)
 
 
@@ -130,7 +135,7 @@ def benchmark_of(
     if not readings:
         message = f"The benchmark {name!r} of {service!r} has no readings."
         raise ValueError(message)
-    values = numbers_in(readings)
+    values = numbers_in(new_measurements(readings))
     return Benchmark(
         name=name,
         service=service,

@@ -36,19 +36,20 @@ from datetime import datetime
 from typing import Final
 
 from grace.act.verification.comparison import Held, hold_against
+from grace.act.verification.newness import (
+    LONGEST_GAP_BEATS,
+    SINCE_EXECUTION,
+    TICK_S,
+    measured_at,
+    news_for,
+    slowness,
+)
 from grace.model.contract import MINIMUM_SAMPLES, Clause
 from grace.model.reading import Reading
 from grace.model.verdict import Finding
 
-LONGEST_GAP_BEATS: Final = 1.9
-"""Just under two beats, so that one lost sample always shows."""
 _PROMPT_BEAT_S: Final = 1.0
 """The beat by which the first of several samples at once is called prompt."""
-SINCE_EXECUTION: Final = "the execution"
-SINCE_RESTART: Final = "the restart of the window"
-"""A crash ended the window; what counts began anew when GRACE was back."""
-TICK_S: Final = 0.001
-"""Times closer than this are one time."""
 _LATEST_AT_DEADLINE_S: Final = 0.1
 """How late the sample that was due at W may be taken, and still be the one at W."""
 
@@ -86,12 +87,14 @@ class Judgement:
     met_after_s: float | None = None
 
 
-def samples_of(clause: Clause, readings: Iterable[Reading], ended_at: datetime) -> tuple[Sample, ...]:
-    """Place readings on the clause's own time axis, in the order of time."""
-    placed = (
-        Sample((reading.at - ended_at).total_seconds(), hold_against(clause, reading), reading) for reading in readings
+def samples_of(
+    clause: Clause, readings: Iterable[Reading], ended_at: datetime, since: str = SINCE_EXECUTION
+) -> tuple[Sample, ...]:
+    """Place what the readings say anew on the clause's own time axis: where its source measured it, else where read."""
+    return tuple(
+        Sample((measured_at(reading) - ended_at).total_seconds(), hold_against(clause, reading), reading)
+        for reading in news_for(clause, readings, ended_at, since)
     )
-    return tuple(sorted(placed, key=lambda sample: sample.at_s))
 
 
 def fewest_samples(clause: Clause) -> int:
@@ -142,9 +145,11 @@ def judge_window(
     clause: Clause, readings: Sequence[Reading], ended_at: datetime, observed_s: float, since: str = SINCE_EXECUTION
 ) -> Judgement:
     """Judge an `after` clause; `observed_s` tells how long after `ended_at` somebody looked, `since` what that was."""
-    samples = tuple(sample for sample in samples_of(clause, readings, ended_at) if sample.at_s >= -TICK_S)
+    samples = tuple(sample for sample in samples_of(clause, readings, ended_at, since) if sample.at_s >= -TICK_S)
+    in_vain = slowness(clause, readings)
     if not samples:
-        return Judgement(Finding.INCONCLUSIVE, f"Nothing was measured after {since}.")
+        why = f"Nothing was measured after {since}{in_vain and ': ' + in_vain}."
+        return Judgement(Finding.INCONCLUSIVE, why)
     runs = runs_in(clause, samples)
     good = next((run for run in runs if meets(clause, run, samples)), None)
     if good is not None:
@@ -153,7 +158,7 @@ def judge_window(
     late = next((s for s in samples if s.held is Held.CONTRARY and s.at_s >= clause.within_s - TICK_S), None)
     if late is not None:
         return Judgement(Finding.VIOLATED, _too_late(clause, late, since), late.reading, longest)
-    return Judgement(Finding.INCONCLUSIVE, _unproven(clause, samples, longest, observed_s), None, longest)
+    return Judgement(Finding.INCONCLUSIVE, _unproven(clause, samples, longest, observed_s, in_vain), None, longest)
 
 
 def _met(run: Run, samples: Sequence[Sample], since: str) -> Judgement:
@@ -170,7 +175,7 @@ def _too_late(clause: Clause, late: Sample, since: str) -> str:
     return f"Contrary {late.at_s:.2f} s after {since}, {granted}."
 
 
-def _unproven(clause: Clause, samples: Sequence[Sample], longest: Run | None, observed_s: float) -> str:
+def _unproven(clause: Clause, samples: Sequence[Sample], longest: Run | None, observed_s: float, in_vain: str) -> str:
     missing = sum(sample.held is Held.MISSING for sample in samples)
     seen = (
         "no sample held"
@@ -178,5 +183,5 @@ def _unproven(clause: Clause, samples: Sequence[Sample], longest: Run | None, ob
         else f"the longest unbroken run was {longest.count} samples over {longest.length_s:.2f} s"
     )
     asked = f"{fewest_samples(clause)} samples over {clause.for_s:g} s beginning within {clause.within_s:g} s"
-    lost = f"{missing} of {len(samples)} samples were missing"
+    lost = f"{missing} of {len(samples)} samples were missing{in_vain and '; ' + in_vain}"
     return f"Not proven in {observed_s:.2f} s: {seen}, asked were {asked}; {lost}."

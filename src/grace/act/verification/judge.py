@@ -12,10 +12,6 @@ from typing import Final
 
 from grace.act.verification.benchmarks import judge_benchmark
 from grace.act.verification.clauses import (
-    LONGEST_GAP_BEATS,
-    SINCE_EXECUTION,
-    SINCE_RESTART,
-    TICK_S,
     Judgement,
     Sample,
     judge_window,
@@ -24,6 +20,14 @@ from grace.act.verification.clauses import (
 )
 from grace.act.verification.comparison import Held, as_number
 from grace.act.verification.evidence import Evidence
+from grace.act.verification.newness import (
+    LONGEST_GAP_BEATS,
+    SINCE_EXECUTION,
+    SINCE_RESTART,
+    TICK_S,
+    new_measurements,
+    news_for,
+)
 from grace.model.contract import Clause, ClauseSource, Comparator, Contract, Phase
 from grace.model.reading import Known, Reading
 from grace.model.verdict import ClauseResult, Finding, Verdict
@@ -61,8 +65,14 @@ def judge(contract: Contract, evidence: Evidence) -> Verdict:
 
 def judge_clause(clause: Clause, evidence: Evidence) -> ClauseResult:
     """Judge one clause by its own readings alone."""
-    readings = tuple(sorted(evidence.readings.get(clause.id, ()), key=lambda reading: reading.at))
-    judgement = _judgement(clause, readings, evidence)
+    taken = tuple(sorted(evidence.readings.get(clause.id, ()), key=lambda reading: reading.at))
+    judgement = _judgement(clause, taken, evidence)
+    is_benchmark = _is_benchmark(clause)
+    readings = (
+        new_measurements(taken, evidence.ended_at)
+        if is_benchmark
+        else news_for(clause, taken, evidence.ended_at, _since(evidence))
+    )
     samples = samples_of(clause, readings, evidence.ended_at)
     longest = max(runs_in(clause, samples), key=lambda run: run.length_s, default=None)
     return ClauseResult(
@@ -81,9 +91,13 @@ def judge_clause(clause: Clause, evidence: Evidence) -> ClauseResult:
     )
 
 
+def _is_benchmark(clause: Clause) -> bool:
+    return clause.source is ClauseSource.BENCHMARK or clause.comparator is Comparator.WORSENS_AT_MOST
+
+
 def _judgement(clause: Clause, readings: Sequence[Reading], evidence: Evidence) -> Judgement:
-    if clause.source is ClauseSource.BENCHMARK or clause.comparator is Comparator.WORSENS_AT_MOST:
-        return judge_benchmark(clause, readings, evidence.baselines.get(clause.id))
+    if _is_benchmark(clause):
+        return judge_benchmark(clause, new_measurements(readings, evidence.ended_at), evidence.baselines.get(clause.id))
     match clause.phase:
         case Phase.BEFORE:
             return _judge_before(clause, readings)

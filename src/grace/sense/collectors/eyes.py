@@ -43,8 +43,8 @@ class Discreet:
 
     def read(self) -> Known | Unknown:
         match self.meter.read():
-            case Known(value=value):
-                return Known(value=redact(value).value)
+            case Known(value=value, as_of=as_of):
+                return Known(value=redact(value).value, as_of=as_of)
             case found:
                 return found
 

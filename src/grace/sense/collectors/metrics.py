@@ -3,14 +3,20 @@
 Absent is not zero: a series that is not there, a counter that went back, a ratio without traffic and a page that cannot
 be had are all unknown. A rate or ratio looks at the increase since its own previous read, so the first read begins it
 and is unknown too.
+
+A sample may carry a time of its own, by the clock of whoever measured it. Then the answer is as of that time, and
+a page that repeats its samples is answered as before: whoever judges sees that nothing new was measured.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import compress
+from operator import not_
 from typing import Final, Generic, Literal, TypeAlias, TypeVar, cast
 
 from prometheus_client import parser as prometheus
@@ -29,7 +35,10 @@ from grace.sense.collectors.meters import OVERTIME_S, ProbeParameters, Reads, Ty
 from grace.sense.collectors.viewpoint import Viewpoint
 
 _OK: Final = 200
+_FIRST: Final = "this is the first reading, and an increase needs two"
 _PATTERN: Final = "=~"
+_SKEW_S: Final = 1.0
+"""How far ahead of this machine's clock a sample's own time may be: clocks differ, but nothing is measured tomorrow."""
 
 
 class Series(ProbeParameters):
@@ -82,6 +91,10 @@ class Scrape:
 
     samples: tuple[Sample, ...]
     at_s: float
+    untimely: tuple[Sample, ...] = ()
+    """Samples whose own time is too long ago, or ahead of this machine's clock."""
+    read_at_s: float = 0.0
+    """When it was had, as seconds since 1970."""
 
 
 class MetricsCollector:
@@ -100,12 +113,12 @@ class MetricsCollector:
                 TypedProbe(
                     ProbeSpec("metrics.rate", "The increase a second of counters.", Rate, Answers.NUMBER, unit="1/s"),
                     Rate,
-                    lambda given: Increases(given, self._viewpoint, _rate),
+                    lambda given: Increases(given, (given,), self._viewpoint, _rate),
                 ),
                 TypedProbe(
                     ProbeSpec("metrics.ratio", "The share of one increase in another.", Ratio, Answers.NUMBER),
                     Ratio,
-                    lambda given: Increases(given, self._viewpoint, _ratio),
+                    lambda given: Increases(given, (given.numerator, given.denominator), self._viewpoint, _ratio),
                 ),
             ]
         )
@@ -119,19 +132,27 @@ class MetricsCollector:
                 case Unknown() as why:
                     return why
                 case page:
-                    return _single(select(page.samples, given), given)
+                    return _single(page, given)
 
         return Reads(given.timeout + OVERTIME_S, read)
 
 
 class Increases(Generic[S]):
-    """A meter that compares each page with the one before it."""
+    """A meter that compares each page with the one before it, or the last that had something new."""
 
-    def __init__(self, given: S, viewpoint: Viewpoint, compare: Callable[[S, Scrape, Scrape], Known | Unknown]) -> None:
+    def __init__(
+        self,
+        given: S,
+        series: tuple[Series, ...],
+        viewpoint: Viewpoint,
+        compare: Callable[[S, Scrape, Scrape], Known | Unknown],
+    ) -> None:
         self._given = given
+        self._series = series
         self._viewpoint = viewpoint
         self._compare = compare
         self._before: Scrape | None = None
+        self._found: Known | Unknown = unknown(_FIRST)
 
     @property
     def limit_s(self) -> float:
@@ -143,9 +164,26 @@ class Increases(Generic[S]):
         if isinstance(now, Unknown):
             return now
         self._before = now
+        own = oldest_of(now, self._series)
         if before is None:
-            return unknown("this is the first reading, and an increase needs two")
-        return self._compare(self._given, before, now)
+            self._found = unknown(_FIRST)
+        elif own is not None and own == oldest_of(before, self._series):
+            self._before = before
+        else:
+            self._found = _as_of(self._compare(self._given, before, now), own)
+        return self._found
+
+
+def oldest_of(page: Scrape, series: Iterable[Series]) -> float | None:
+    """Return the oldest time that a page gives to any sample of these series, as seconds since 1970."""
+    times = (sample.timestamp for one in series for sample in _matching(page.samples, one))
+    return min((float(time) for time in times if time is not None), default=None)
+
+
+def _as_of(found: Known | Unknown, own: float | None) -> Known | Unknown:
+    if own is None or isinstance(found, Unknown):
+        return found
+    return Known(value=found.value, as_of=datetime.fromtimestamp(own, UTC))
 
 
 def scrape(given: Scraped, viewpoint: Viewpoint) -> Scrape | Unknown:
@@ -163,19 +201,26 @@ def scrape(given: Scraped, viewpoint: Viewpoint) -> Scrape | Unknown:
         samples = tuple(sample for family in parse(page.body.decode("utf-8")) for sample in family.samples)
     except (ValueError, KeyError, IndexError) as error:
         return unknown(without(page.secrets, f"{given.url} is not metrics text: {error}"))
-    oldest_s = viewpoint.clock.now().timestamp() - given.stale_after
-    fresh = (sample for sample in samples if sample.timestamp is None or float(sample.timestamp) >= oldest_s)
-    return Scrape(tuple(fresh), at_s)
+    now_s = viewpoint.clock.now().timestamp()
+    timely = [_is_timely(sample, now_s, given.stale_after) for sample in samples]
+    return Scrape(tuple(compress(samples, timely)), at_s, tuple(compress(samples, map(not_, timely))), now_s)
+
+
+def _is_timely(sample: Sample, now_s: float, stale_after_s: float) -> bool:
+    return sample.timestamp is None or now_s - stale_after_s <= float(sample.timestamp) <= now_s + _SKEW_S
 
 
 def select(samples: Iterable[Sample], series: Series) -> dict[Labels, float]:
     """Return the values of all series that match, by their labels."""
-    return {
-        frozenset(sample.labels.items()): sample.value
-        for sample in samples
-        if sample.name == series.name
-        and all(_fits(sample.labels.get(key), asked) for key, asked in series.labels.items())
-    }
+    return {frozenset(sample.labels.items()): sample.value for sample in _matching(samples, series)}
+
+
+def _matching(samples: Iterable[Sample], series: Series) -> Iterator[Sample]:
+    for sample in samples:
+        if sample.name == series.name and all(
+            _fits(sample.labels.get(key), asked) for key, asked in series.labels.items()
+        ):
+            yield sample
 
 
 def _fits(value: str | None, asked: str) -> bool:
@@ -184,16 +229,27 @@ def _fits(value: str | None, asked: str) -> bool:
     return re.fullmatch(asked[len(_PATTERN) :], value) is not None if asked.startswith(_PATTERN) else value == asked
 
 
-def _single(found: dict[Labels, float], series: Series) -> Known | Unknown:
-    match list(found.values()):
+def _single(page: Scrape, series: Series) -> Known | Unknown:
+    if ahead := _ahead(page, series):
+        return ahead
+    match list(select(page.samples, series).values()):
         case [value] if math.isfinite(value):
-            return Known(value=value)
+            return _as_of(Known(value=value), oldest_of(page, (series,)))
         case [value]:
             return unknown(f"{series.name} is {value}")
         case []:
-            return unknown(_absent(series))
+            return unknown(_absent(page, series))
         case several:
             return unknown(f"{len(several)} series of {series.name} match; name more labels")
+
+
+def _ahead(page: Scrape, series: Series) -> Unknown | None:
+    """Refuse series of which a sample is ahead of this machine's clock: nobody can say how old it is."""
+    times = (float(sample.timestamp or 0) for sample in _matching(page.untimely, series))
+    furthest_s = max(times, default=0.0) - page.read_at_s
+    if furthest_s <= _SKEW_S:
+        return None
+    return unknown(f"the time of {series.name} is {furthest_s:.0f} s ahead of this machine's clock")
 
 
 def _increase(series: Series, before: Scrape, now: Scrape) -> float | Absent | Unknown:
@@ -202,9 +258,11 @@ def _increase(series: Series, before: Scrape, now: Scrape) -> float | Absent | U
     A series that is new beside older ones began at zero, as counters do. One that went back or vanished means that the
     service began anew, and nothing can be said of the time between.
     """
+    if ahead := _ahead(now, series):
+        return ahead
     old, new = select(before.samples, series), select(now.samples, series)
     if not old or not new:
-        return Absent(_absent(series), began=sum(new.values()))
+        return Absent(_absent(now, series), began=sum(new.values()))
     if any(labels not in new or new[labels] < value for labels, value in old.items()):
         return unknown(f"{series.name} began anew between two reads")
     grown = sum(value - old.get(labels, 0.0) for labels, value in new.items())
@@ -212,7 +270,7 @@ def _increase(series: Series, before: Scrape, now: Scrape) -> float | Absent | U
 
 
 def _rate(given: Rate, before: Scrape, now: Scrape) -> Known | Unknown:
-    elapsed_s = now.at_s - before.at_s
+    elapsed_s = _elapsed_s(given, before, now)
     if elapsed_s <= 0:
         return unknown("no time has passed since the last read")
     match _increase(given, before, now):
@@ -220,6 +278,12 @@ def _rate(given: Rate, before: Scrape, now: Scrape) -> Known | Unknown:
             return unknown(missing.why)
         case grown:
             return Known(value=grown / elapsed_s)
+
+
+def _elapsed_s(given: Rate, before: Scrape, now: Scrape) -> float:
+    """Return the time between two pages: by the samples' own times where they have any, else by the clock."""
+    then, own = oldest_of(before, (given,)), oldest_of(now, (given,))
+    return now.at_s - before.at_s if then is None or own is None else own - then
 
 
 def _ratio(given: Ratio, before: Scrape, now: Scrape) -> Known | Unknown:
@@ -236,6 +300,8 @@ def _ratio(given: Ratio, before: Scrape, now: Scrape) -> Known | Unknown:
             return Known(value=share / grown)
 
 
-def _absent(series: Series) -> str:
+def _absent(page: Scrape, series: Series) -> str:
     labels = ", ".join(f"{key}={value}" for key, value in series.labels.items())
-    return f"there is no fresh series {series.name}{{{labels}}}"
+    said = f"there is no fresh series {series.name}{{{labels}}}"
+    times = [float(sample.timestamp or 0) for sample in _matching(page.untimely, series)]
+    return f"{said}: its newest sample is {page.read_at_s - max(times):.0f} s old" if times else said
