@@ -20,3 +20,5 @@ class Refusal(Noun):
     rule: str
     why: str
     next: str = ""
+    is_of_now: bool = False
+    """Whether it speaks of the world as it is now, which a deed may change: then it is no reason against its undo."""

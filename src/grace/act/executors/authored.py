@@ -109,9 +109,10 @@ class AuthoredExact(Authored):
         except NotExactError as error:
             return refusal(error)
         except RefusedError as error:
-            return Refusal(rule=f"{self.spec.name}", why=error.why, next=error.way_out)
+            return Refusal(rule=f"{self.spec.name}", why=error.why, next=error.way_out, is_of_now=True)
         except NotActedError as error:
-            return Refusal(rule=f"{self.spec.name}", why=str(error), next="Mend the action; nothing was written.")
+            next_ = "Mend the action; nothing was written."
+            return Refusal(rule=f"{self.spec.name}", why=str(error), next=next_, is_of_now=True)
         except OSError as error:
             return Refusal(rule=f"{self.spec.name}", why=f"no copy can be made: {error}", next="Free some space.")
 
@@ -194,8 +195,9 @@ class AuthoredDirect(Authored):
         if not isinstance(told, Raised):
             return told.value
         if isinstance(told.error, RefusedError):
-            return Refusal(rule=self.spec.name, why=told.error.why, next=told.error.way_out)
-        return Refusal(rule=self.spec.name, why=f"its prediction raised {_said(told.error)}", next="Mend the action.")
+            return Refusal(rule=self.spec.name, why=told.error.why, next=told.error.way_out, is_of_now=True)
+        why = f"its prediction raised {_said(told.error)}"
+        return Refusal(rule=self.spec.name, why=why, next="Mend the action.", is_of_now=True)
 
     def apply(self, parameters: BaseModel, journal: Journal) -> Outcome:
         """Call the function; what it raises leaves open what happened."""

@@ -346,7 +346,8 @@ def _untied(tied: Tied, pid_file: str | None) -> Refusal | None:
     ]
     for tie, still, verb in checks:
         if tie is not None and not still():
-            return Refusal(rule="not-tied", why=f"{_named(tied.process)} {verb} {tie}", next="plan again")
+            why = f"{_named(tied.process)} {verb} {tie}"
+            return Refusal(rule="not-tied", why=why, next="plan again", is_of_now=True)
     return None
 
 

@@ -122,7 +122,7 @@ class Rewriting:
         except NotExactError as error:
             return refusal(error)
         except EditRefusedError as error:
-            return Refusal(rule="edit", why=str(error), next="Look at the file as it is now.")
+            return Refusal(rule="edit", why=str(error), next="Look at the file as it is now.", is_of_now=True)
         before = b"" if found.content is None else found.content.data
         diff = text_diff(before, wanted.data, ("before", "after"), self._workplace.redact)
         return {"path": str(found.path), "before": _told(found.content), "after": _told(wanted), "diff": diff}

@@ -263,11 +263,12 @@ def _refused_by(fault: SqliteFault, path: str) -> Refusal:
         case FaultKind.BUSY:
             holders = ", ".join(_holders(Path(path)))
             why = f"{fault.why} {holders}." if holders else f"{fault.why} Who holds the lock cannot be seen."
-            return Refusal(rule=rule, why=why, next="Plan again when it is let go, or have its holder end.")
+            next_ = "Plan again when it is let go, or have its holder end."
+            return Refusal(rule=rule, why=why, next=next_, is_of_now=True)
         case FaultKind.NOT_A_DATABASE:
             return Refusal(rule=rule, why=f"{path}: {fault.why}", next="Name the file of a SQLite database.")
         case _:
-            return Refusal(rule=rule, why=fault.why, next="Change the statements or the bounds.")
+            return Refusal(rule=rule, why=fault.why, next="Change the statements or the bounds.", is_of_now=True)
 
 
 def _holders(path: Path) -> list[str]:

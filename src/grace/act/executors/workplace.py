@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from grace.act.executors import Executor
 from grace.kit.clock import Clock
-from grace.kit.filesystem.paths import NotExactError, canonical_path
+from grace.kit.filesystem.paths import NotExactError, Rule, canonical_path
 from grace.kit.procfs import Endpoint
 from grace.kit.sqlite_child import SqliteChild
 from grace.kit.text_diff import Redact
@@ -23,6 +23,9 @@ from grace.model.reading import Unknown
 from grace.model.warrant import Refusal
 
 P = TypeVar("P", bound=BaseModel)
+
+_OF_NOW: Final = frozenset({Rule.CHANGING, Rule.IN_USE, Rule.MARKED})
+"""What says nothing of the same place once a deed was done there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ def _led(path: str, *, follow: bool) -> str | Unknown:
 
 def refusal(error: NotExactError) -> Refusal:
     """Say no while planning."""
-    return Refusal(rule=error.rule, why=error.why, next=error.way_out)
+    return Refusal(rule=error.rule, why=error.why, next=error.way_out, is_of_now=error.rule in _OF_NOW)
 
 
 def refused(error: NotExactError) -> Outcome:

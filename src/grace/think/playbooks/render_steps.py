@@ -100,7 +100,20 @@ def _undo(site: Site, step: DoStep) -> _PlannedUndo | None:
     spec = _action(site, what, step.undo.uses)
     parameters = call_of(what, spec.parameters, step.undo.parameters, site.values)
     written = {"uses": step.undo.uses, "with": literal(parameters), "after_restore": step.undo.after_restore}
-    return _PlannedUndo(Undo.model_validate(written), _targets(site, what, step.undo.uses, parameters))
+    targets = _targets(site, what, step.undo.uses, parameters)
+    _require_way_back(site, what, step.undo.uses, parameters)
+    return _PlannedUndo(Undo.model_validate(written), targets)
+
+
+def _require_way_back(site: Site, what: str, uses: str, parameters: BaseModel) -> None:
+    """Refuse an undo that would be refused when it is needed, as far as that can be known before the deed.
+
+    References stand unfilled. What speaks of the world as it is now says nothing of the world after the deed.
+    """
+    predicted = site.means.hands.predict(uses, parameters)
+    if isinstance(predicted, Refusal) and not predicted.is_of_now:
+        remedy = f"{predicted.next} A step whose undo is refused has no way back.".strip()
+        raise refused(predicted.rule, f"{what} ({uses}) would be refused: {predicted.why}", remedy)
 
 
 def _action(site: Site, what: str, name: str) -> ActionSpec:
