@@ -275,15 +275,39 @@ def test_a_committed_run_is_undone_after_a_rehearsal(ann: _Person, world: World)
     assert said.code == Exit.ROLLED_BACK
     assert _pool(file) == 1
     assert ann("undo", run, "--reason", "again").code == Exit.REFUSED
+    told = ann("explain", run).out
+    assert "committed" in told.splitlines()[0]
+    assert "since then undone by ann" in told.splitlines()[0]
+    shown = ann("runs", run)
+    assert "undone by ann" in shown.out
+    assert shown.out.rstrip().endswith(f"next: grace explain {run}")
+    listed = ann("runs", "--json").json["items"]
+    [mine] = [one for one in listed if one["id"] == run]
+    assert [(one["kind"], one["requested_by"], one["settlement"]) for one in mine["later"]] == [
+        ("undo", "ann", "rolled_back")
+    ]
+    assert (mine["can_be_kept"], mine["can_be_undone"]) == (False, False)
+    assert "since then undone by ann" in ann("chat", f"why {run}").out
 
 
 def test_a_held_run_is_kept(ann: _Person, world: World) -> None:
-    _, run, file = _settled(world, "held", "held")
+    incident, run, file = _settled(world, "held", "held")
     assert f"{file}" in ann("status").out, "its target is quarantined"
     said = ann("keep", run, "--reason", "it is fine")
     assert said.code == Exit.DONE
     assert _pool(file) == 5
     assert f"{file}" not in ann("status").out
+    for subject in (run, incident):
+        told = ann("explain", subject).out
+        assert "since then kept by ann" in told
+        assert "grace keep" not in told
+        assert "until a person keeps or undoes the run" not in told
+    assert ann("incidents", incident, "--json").json["state"] == "closed"
+    assert "kept by ann" in ann("runs", "--incident", incident).out
+    again = ann("keep", run, "--reason", "twice")
+    assert (again.code, f"grace undo {run}" in again.err) == (Exit.REFUSED, True)
+    assert ann("undo", run, "--reason", "it was not fine").code == Exit.ROLLED_BACK
+    assert _pool(file) == 1
 
 
 def test_a_run_that_waits_is_cancelled_and_nothing_is_done(ann: _Person, eve: _Person, world: World) -> None:

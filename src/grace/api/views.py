@@ -57,6 +57,19 @@ class SignalView(View):
     doc: JsonValue
 
 
+class LaterView(View):
+    """An undo or keep of a run: who said so and why, and how that ended."""
+
+    id: str
+    kind: str
+    requested_by: str
+    why: str | None
+    opened_at: datetime
+    settlement: str | None
+    settled_at: datetime | None
+    sentence: str | None
+
+
 class RunView(View):
     id: str
     kind: str
@@ -73,6 +86,10 @@ class RunView(View):
     opened_at: datetime
     updated_at: datetime
     settled_at: datetime | None
+    later: tuple[LaterView, ...]
+    """What people said of the run after its end, oldest first."""
+    can_be_kept: bool
+    can_be_undone: bool
 
 
 class RunDetail(RunView):

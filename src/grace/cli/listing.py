@@ -39,11 +39,12 @@ def show_runs(screen: Screen, runs: Sequence[RunView]) -> None:
     """Print one line for each run."""
     shorten, moment = beginnings(one.id for one in runs), now()
     screen.table(
-        ("run", "state", "kind", "service", "playbook", "tier", "opened", "by"),
+        ("run", "state", "since", "kind", "service", "playbook", "tier", "opened", "by"),
         (
             (
                 shorten(one.id),
                 marked(one.state),
+                one.since or "-",
                 one.kind,
                 one.service,
                 one.playbook or "-",

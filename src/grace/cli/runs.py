@@ -12,11 +12,10 @@ from grace.cli.listing import Limit, show_runs
 from grace.cli.screen import marked
 from grace.cli.story import show_story
 from grace.cli.verdict_page import show_verdict
-from grace.cli.views import RunDetail, RunView, TellingView
+from grace.cli.views import LaterView, RunDetail, RunView, TellingView
 from grace.cli.visiting import command_file, online
 from grace.cli.wording import ago, now
 from grace.model.handwork import BY_HAND
-from grace.model.run import RunKind
 
 app = command_file()
 
@@ -96,6 +95,7 @@ def _show_one(session: Session, run_id: str) -> None:
             ("playbook", run.playbook or "-"),
             ("tier", str(run.tier or "-")),
             ("digest", run.plan_digest or "no plan"),
+            *(("since", _since(one)) for one in run.later),
             ("opened", f"{ago(run.opened_at, now())} by {run.requested_by}{took}"),
         ]
     )
@@ -105,19 +105,30 @@ def _show_one(session: Session, run_id: str) -> None:
     session.screen.line(f"next: {next_step(run)}")
 
 
+def _since(later: LaterView) -> str:
+    return f"{later.phrase} {ago(later.settled_at or later.opened_at, now())}, in {later.id}"
+
+
 def next_step(run: RunView) -> str:
-    """Return the command that goes on from where a run stands."""
+    """Return the command that goes on from where a run stands; never one that would be refused."""
+    if run.settlement is None:
+        return f"grace approve {run.id}" if run.stage == "waiting" else f"grace explain {run.id}"
+    if run.can_be_kept:
+        return _word_wanted(run)
+    if run.later and run.can_be_undone:
+        return f"grace explain {run.id}; grace undo {run.id} --reason WHY takes it back after all"
+    if OF_SETTLEMENT.get(run.settlement) is Exit.DONE and run.playbook == BY_HAND and run.of_run is None:
+        return f"grace do --save NAME {run.id} keeps it as a playbook; grace explain {run.id}"
+    return f"grace explain {run.id}"
+
+
+def _word_wanted(run: RunView) -> str:
+    """Return how a person ends a run that waits for their word."""
+    it = run.of_run or run.id
     match OF_SETTLEMENT.get(run.settlement or ""):
-        case Exit.WAITING:
-            return f"grace keep {run.id} --reason WHY, or grace undo {run.id} --reason WHY"
         case Exit.NOT_RESTORED:
-            it = run.of_run or run.id
             return f"grace keep {it} --as-is --reason WHY once it is in order, or grace undo {it} --reason WHY"
-        case Exit.ROLLED_BACK if run.kind == RunKind.KEEP and run.of_run:
-            return f"grace keep {run.of_run} --as-is --reason WHY, or grace undo {run.of_run} --reason WHY"
-        case None if run.stage == "waiting":
-            return f"grace approve {run.id}"
-        case Exit.DONE if run.playbook == BY_HAND and run.of_run is None:
-            return f"grace do --save NAME {run.id} keeps it as a playbook; grace explain {run.id}"
+        case Exit.ROLLED_BACK:
+            return f"grace keep {it} --as-is --reason WHY, or grace undo {it} --reason WHY"
         case _:
-            return f"grace explain {run.id}"
+            return f"grace keep {it} --reason WHY, or grace undo {it} --reason WHY"

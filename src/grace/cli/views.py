@@ -38,6 +38,30 @@ class IncidentView(View):
     escalation: EscalationView | None = None
 
 
+class LaterView(View):
+    """An undo or keep of a run."""
+
+    id: str
+    kind: str
+    requested_by: str
+    opened_at: datetime
+    settlement: str | None = None
+    settled_at: datetime | None = None
+    sentence: str | None = None
+
+    @property
+    def phrase(self) -> str:
+        """Say who did what, and how it ended where it did not end well."""
+        word = "kept" if self.kind == "keep" else "undone"
+        match self.settlement:
+            case "committed" | "rolled_back":
+                return f"{word} by {self.requested_by}"
+            case None:
+                return f"being {word} by {self.requested_by}"
+            case ended:
+                return f"{self.kind} by {self.requested_by}: {ended}"
+
+
 class RunView(View):
     """One run as listed."""
 
@@ -55,6 +79,14 @@ class RunView(View):
     requested_by: str
     opened_at: datetime
     settled_at: datetime | None = None
+    later: tuple[LaterView, ...] = ()
+    can_be_kept: bool = False
+    can_be_undone: bool = False
+
+    @property
+    def since(self) -> str:
+        """Say what a person said of the run after its end, in a few words; empty where nobody did."""
+        return self.later[-1].phrase if self.later else ""
 
     @property
     def state(self) -> str:

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
+from grace.act.healing import guarding, locks
 from grace.model.contract import Phase
 from grace.model.decision import Ruling
 from grace.model.events import EventType, PlanRefused
@@ -15,6 +17,7 @@ from grace.model.plan import Remedy, Undo
 from grace.model.run import Run
 from grace.model.service import Mode
 from grace.model.settlement import AbortReason, SettlementKind
+from grace.model.warrant import Refusal
 from tests.act.healing.rig import Room, Script, expect, plan, step
 
 
@@ -337,6 +340,101 @@ def test_an_undo_that_could_not_restore_is_ended_by_a_person(rooms: list[Room], 
     assert room.walk(said).kind is expected
     room.script.plan = plan(step(target, "newest"), clauses=(expect(target, "newest"),))
     assert room.heal().kind is SettlementKind.COMMITTED, "the target is open again"
+
+
+def test_an_undo_that_meets_another_run_says_how_to_go_on(
+    rooms: list[Room], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guarding, "LOCK_PATIENCE_S", 0.0)
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    made = plan(step(target, "new"), clauses=(expect(target, "new"),))
+    room = room_for(rooms, tmp_path, Script(made))
+    healed = room.heal()
+    other = room.runs.heal(room.open_incident(), "grace")
+    assert isinstance(other, Run)
+    room.record.run(lambda tx: locks.take(tx, other, [one.key for one in made.targets], room.clock.now()))
+    undo = room.runs.undo(healed.run_id, "ann", "")
+    assert isinstance(undo, Run)
+    said = room.walk(undo)
+    assert (said.kind, said.reason) == (SettlementKind.ABORTED, AbortReason.PRECONDITION)
+    for command in (f"grace runs {other.id}", f"grace cancel {other.id}", f"grace undo {healed.run_id} --reason WHY"):
+        assert command in said.sentence
+    room.record.run(lambda tx: locks.release(tx, other.id))
+    again = room.runs.undo(healed.run_id, "ann", "")
+    assert isinstance(again, Run), "an undo that took nothing back has not spoken"
+    assert room.walk(again).kind is SettlementKind.ROLLED_BACK
+
+
+def state_of_incident(room: Room, run_id: str) -> str:
+    with room.record.read() as connection:
+        of_run = "SELECT state FROM incidents WHERE id = (SELECT incident_id FROM runs WHERE id = :run)"
+        return str(connection.execute(text(of_run), {"run": run_id}).scalar_one())
+
+
+def keep(room: Room, run_id: str) -> Run:
+    kept = room.runs.keep(run_id, "ann", "looks fine")
+    assert isinstance(kept, Run), kept
+    assert room.walk(kept).kind is SettlementKind.COMMITTED
+    return kept
+
+
+def test_keeping_a_held_run_closes_its_incident_by_the_word_of_who_kept_it(rooms: list[Room], tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    made = plan(step(target, "new"), clauses=(expect(tmp_path / "absent", "ok"),), on=Remedy.HOLD)
+    room = room_for(rooms, tmp_path, Script(made))
+    held = room.heal()
+    assert state_of_incident(room, held.run_id) == "open"
+    keep(room, held.run_id)
+    assert state_of_incident(room, held.run_id) == "closed"
+    [closed] = room.record.entries(types={EventType.INCIDENT_CLOSED})
+    assert closed.payload is not None
+    assert closed.payload["by"] == "ann"
+
+
+def test_an_undo_of_a_held_run_leaves_its_incident_open(rooms: list[Room], tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    made = plan(step(target, "new"), clauses=(expect(tmp_path / "absent", "ok"),), on=Remedy.HOLD)
+    room = room_for(rooms, tmp_path, Script(made))
+    held = room.heal()
+    undo = room.runs.undo(held.run_id, "ann", "")
+    assert isinstance(undo, Run)
+    room.walk(undo)
+    assert state_of_incident(room, held.run_id) == "open"
+
+
+def test_what_was_kept_can_be_undone_once_and_not_kept_twice(rooms: list[Room], tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    made = plan(step(target, "new"), clauses=(expect(tmp_path / "absent", "ok"),), on=Remedy.HOLD)
+    room = room_for(rooms, tmp_path, Script(made))
+    held = room.heal()
+    kept = keep(room, held.run_id)
+    again = room.runs.keep(held.run_id, "ann", "")
+    assert isinstance(again, Refusal)
+    assert again.next.startswith(f"grace undo {held.run_id}")
+    undo = room.runs.undo(kept.id, "ben", "it was not fine")
+    assert isinstance(undo, Run), undo
+    assert undo.of_run == held.run_id
+    assert room.walk(undo).kind is SettlementKind.ROLLED_BACK
+    assert target.read_text() == "old"
+    assert isinstance(room.runs.undo(held.run_id, "ben", ""), Refusal)
+
+
+def test_an_undo_of_what_was_kept_spares_what_others_wrote_since(rooms: list[Room], tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    made = plan(step(target, "new"), clauses=(expect(tmp_path / "absent", "ok"),), on=Remedy.HOLD)
+    room = room_for(rooms, tmp_path, Script(made))
+    held = room.heal()
+    keep(room, held.run_id)
+    target.write_text("foreign")
+    undo = room.runs.undo(held.run_id, "ben", "")
+    assert isinstance(undo, Run), undo
+    assert room.walk(undo).kind is SettlementKind.NOT_RESTORED
+    assert target.read_text() == "foreign"
 
 
 def test_nobody_is_asked_about_a_target_that_is_quarantined(rooms: list[Room], tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from grace.model.contract import Clause, Phase
 from grace.model.events import EventType, LocksTaken, PreconditionsRead
 from grace.model.plan import Found, Plan, PlannedStep
 from grace.model.reading import Known, Reading, Unknown
+from grace.model.run import Run
 from grace.model.settlement import AbortReason, SettlementKind
 from grace.model.snapshot import Snapshot, SnapshotObject
 from grace.model.target import Target
@@ -80,7 +81,7 @@ class Guarding:
                 if not isinstance(taken, Refusal):
                     return taken
                 if taken.rule != "locked" or story.clock.monotonic() >= deadline:
-                    return _unmet(taken.why)
+                    return _unmet(_why_closed(story.run, taken))
                 await story.clock.wait(_LOCK_BEAT_S)
 
         return await story.stage("locks", EventType.LOCKS_TAKEN, LocksTaken, compute)
@@ -221,6 +222,11 @@ def _take(tx: locks.Transaction, story: Story, keys: tuple[str, ...]) -> LocksTa
     if isinstance(taken, LocksTaken):
         tx.append(locks.record(story.run, taken))
     return taken
+
+
+def _why_closed(run: Run, refusal: Refusal) -> str:
+    """Say why a target cannot be had; who asked for a way back is told how to get it."""
+    return refusal.why if run.of_run is None else f"{refusal.why}; {refusal.next}"
 
 
 def _unmet(why: str) -> Stop:

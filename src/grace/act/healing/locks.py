@@ -85,7 +85,11 @@ def _locked(tx: Transaction, run: Run, target: str) -> Refusal | None:
     ).first()
     if row is None:
         return None
-    return Refusal(rule="locked", why=f"{target} is being worked on by {row[0]}", next=f"grace runs {row[0]}")
+    advice = f"grace runs {row[0]}"
+    if run.of_run is not None:
+        again = f"grace {run.kind} {run.of_run} --reason WHY"
+        advice = f"wait for its end ({advice}) or stop it (grace cancel {row[0]} --reason WHY), then again: {again}"
+    return Refusal(rule="locked", why=f"{target} is being worked on by {row[0]}", next=advice)
 
 
 def _next_fence(tx: Transaction) -> int:

@@ -15,6 +15,7 @@ from grace.act.healing.escalating import AUTOMATIC
 from grace.act.healing.heal import Heal
 from grace.act.healing.story import Story, past_of
 from grace.act.healing.way_back import KeepRun, UndoRun
+from grace.act.healing.words import Word, refusal_of
 from grace.kit.clock import Clock
 from grace.kit.ids import IdMint
 from grace.model.events import CancelRequested, EventType
@@ -26,9 +27,6 @@ from grace.model.settlement import Settlement, SettlementKind
 from grace.model.warrant import Refusal
 from grace.record import Journal, Reader, Transaction
 from grace.record.reading import noun_at
-
-_UNDOABLE = frozenset({SettlementKind.COMMITTED, SettlementKind.HELD, SettlementKind.NOT_RESTORED})
-_KEEPABLE = frozenset({SettlementKind.HELD, SettlementKind.NOT_RESTORED})
 
 Defers = Callable[[Connection, Incident], RunDeferred | None]
 
@@ -111,7 +109,7 @@ class Runs:
         return self._answer(RunKind.UNDO, run_id, by, reason, {})
 
     def keep(self, run_id: str, by: str, reason: str, *, as_is: bool = False) -> Run | Refusal:
-        """Open the keeping of a held run."""
+        """Open the keeping of a held run; it may still be undone after."""
         return self._answer(RunKind.KEEP, run_id, by, reason, {"as_is": "yes"} if as_is else {})
 
     def cancel(self, run_id: str, by: str, reason: str) -> Refusal | None:
@@ -272,18 +270,11 @@ def _heal_refusal(tx: Transaction, run: Run) -> Refusal | None:
 
 def _answer_refusal(tx: Transaction, run: Run) -> Refusal | None:
     rows = tx.connection.execute(
-        text("SELECT id, settlement FROM runs WHERE id = :run OR of_run = :run ORDER BY opened_at, id"),
+        text("SELECT id, kind, settlement FROM runs WHERE id = :run OR of_run = :run ORDER BY opened_at, id"),
         {"run": run.of_run},
     ).all()
-    under_way = next((row.id for row in rows if row.settlement is None), None)
-    if under_way is not None:
-        return Refusal(rule="open", why=f"{under_way} is not settled yet", next=f"grace runs {under_way}")
-    # The last word that changed anything: a heal, or an undo or keep of it; an aborted one said nothing.
-    last = [row for row in rows if row.settlement != SettlementKind.ABORTED or row.id == run.of_run][-1]
-    if last.id != run.of_run and last.settlement != SettlementKind.NOT_RESTORED:
-        why = f"{last.id} has already spoken on {run.of_run}"
-        return Refusal(rule="answered", why=why, next=f"grace explain {last.id}")
-    allowed = _UNDOABLE if run.kind is RunKind.UNDO else _KEEPABLE
-    if last.settlement not in allowed:
-        return Refusal(rule="settlement", why=f"{last.id} is {last.settlement}: there is nothing to {run.kind}")
-    return None
+    words = [
+        Word(row.id, RunKind(row.kind), None if row.settlement is None else SettlementKind(row.settlement))
+        for row in rows
+    ]
+    return refusal_of(run.kind, words)

@@ -17,6 +17,7 @@ from grace.model.run import Run, RunKind
 from grace.model.settlement import AbortReason, Settlement, SettlementKind
 from grace.model.verdict import Finding, Verdict
 from grace.record import Transaction
+from grace.record.reading import noun_at
 
 _CLOSED_TARGETS = frozenset({SettlementKind.HELD, SettlementKind.NOT_RESTORED})
 
@@ -63,9 +64,10 @@ class Settling:
         }:
             for target in _quarantined_by(tx, story.run.of_run):
                 tx.append(self._target(story, EventType.TARGET_RELEASED, target, story.run.reason))
-        if story.run.kind is RunKind.HEAL and story.run.incident_id and _ends_incident(story.run, settled.kind):
+        if story.run.incident_id and (_ends_incident(story.run, settled.kind) or _is_kept(tx, story.run, settled.kind)):
+            by = "grace" if story.run.kind is RunKind.HEAL else story.run.requested_by
             closed = IncidentClosed(
-                incident_id=story.run.incident_id, by="grace", reason=settled.sentence, run_id=story.run.id
+                incident_id=story.run.incident_id, by=by, reason=settled.sentence, run_id=story.run.id
             )
             tx.append(story.draft("incident.closed", EventType.INCIDENT_CLOSED, closed))
         locks.release(tx, story.run.id)
@@ -77,8 +79,23 @@ class Settling:
 
 def _ends_incident(run: Run, settlement: SettlementKind) -> bool:
     """Tell whether nothing is left to be done; what was opened for one command ends with it, but for held targets."""
+    if run.kind is not RunKind.HEAL:
+        return False
     is_own = run.by_hand is not None and run.by_hand.has_own_incident
     return settlement is SettlementKind.COMMITTED or (is_own and settlement not in _CLOSED_TARGETS)
+
+
+def _is_kept(tx: Transaction, run: Run, settlement: SettlementKind) -> bool:
+    """Tell whether a person calls what an incident was opened for well: as it stands now, and nobody works on it."""
+    if run.kind is not RunKind.KEEP or settlement is not SettlementKind.COMMITTED:
+        return False
+    kept = noun_at(tx.find, f"{run.of_run}/opened", Run)
+    standing = tx.connection.exec_driver_sql(
+        "SELECT json_extract(doc, '$.occurrence') FROM incidents WHERE id = :incident AND state = 'open' AND NOT EXISTS"
+        " (SELECT 1 FROM runs WHERE incident_id = :incident AND kind = 'heal' AND settlement IS NULL)",
+        {"incident": run.incident_id},
+    ).scalar()
+    return kept is not None and standing == kept.occurrence
 
 
 def _quarantined_by(tx: Transaction, run_id: str | None) -> list[str]:

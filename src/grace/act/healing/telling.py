@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 from grace.act.healing.telling_restraint import RESTRAINT_TELLERS, Payload, Told
 from grace.kit.wording import written_fact, written_members
@@ -33,8 +35,8 @@ from grace.model.noun import Noun
 from grace.model.observation import Mark, Observation
 from grace.model.plan import Plan
 from grace.model.reading import Known, Reading
-from grace.model.run import Run
-from grace.model.settlement import Settlement
+from grace.model.run import Run, RunKind
+from grace.model.settlement import Settlement, SettlementKind
 from grace.model.snapshot import Snapshot
 from grace.model.verdict import ClauseResult, Finding, Verdict
 
@@ -57,19 +59,59 @@ class Telling(Noun):
     chapters: tuple[Chapter, ...]
 
 
-def tell(subject: str, entries: Iterable[LedgerEntry]) -> Telling:
-    """Tell entries in their order; the headline is the last settlement's sentence, or where things stand."""
-    told = [(entry, _chapter(entry)) for entry in entries]
+@dataclass(frozen=True, slots=True)
+class Since:
+    """What a person said of a run after its end, by a run of its own."""
+
+    run_id: str
+    kind: RunKind
+    by: str
+    at: datetime
+    settlement: SettlementKind | None
+    sentence: str
+
+    @property
+    def phrase(self) -> str:
+        """Say who did what, and how it ended."""
+        word = "kept" if self.kind is RunKind.KEEP else "undone"
+        ended = "under way" if self.settlement is None else self.settlement
+        return f"since then {word} by {self.by} in {self.run_id} ({ended})"
+
+
+def tell(subject: str, entries: Iterable[LedgerEntry], since: Mapping[str, Since] = MappingProxyType({})) -> Telling:
+    """Tell entries in their order; the headline is the last settlement's sentence, or where things stand.
+
+    `since` says by run what was said of it after its end: nobody is told to do what was done.
+    """
+    told = [(entry, _overtaken(_chapter(entry), entry, since)) for entry in entries]
     settled = [entry for entry, _ in told if entry.type is EventType.RUN_SETTLED and entry.payload]
     if settled:
         settlement = Settlement.from_json(settled[-1].payload or {})
         reason = f" ({settlement.reason})" if settlement.reason else ""
-        headline = f"{settlement.kind}{reason}: {settlement.sentence}"
+        later = since.get(settlement.run_id)
+        headline = f"{settlement.kind}{reason}: {settlement.sentence}" + (f"; {later.phrase}" if later else "")
     elif told:
         headline = f"open, last: {told[-1][1].title}"
     else:
         headline = "nothing is on the record"
     return Telling(subject=subject, headline=headline, chapters=tuple(chapter for _, chapter in told))
+
+
+def _overtaken(chapter: Chapter, entry: LedgerEntry, since: Mapping[str, Since]) -> Chapter:
+    """Tell what came of an end since, instead of what a person could do about it then."""
+    later = since.get(entry.run_id or "")
+    if later is None or entry.payload is None:
+        return chapter
+    match entry.type:
+        case EventType.RUN_SETTLED:
+            settlement = Settlement.from_json(entry.payload)
+            quarantined = (f"{target} was quarantined" for target in settlement.quarantines)
+            lines = (settlement.sentence, *quarantined, later.phrase, *filter(None, (later.sentence,)))
+        case EventType.INCIDENT_ESCALATED:
+            lines = (*chapter.lines[:-1], later.phrase)
+        case _:
+            return chapter
+    return chapter.model_copy(update={"lines": lines})
 
 
 def _chapter(entry: LedgerEntry) -> Chapter:

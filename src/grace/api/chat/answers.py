@@ -41,6 +41,7 @@ from grace.api.chat.remedies import Remedies
 from grace.api.chat.replies import Citation, Link, Metadata, RefusedView, Reply, link_to
 from grace.api.chat.vocabulary import searched
 from grace.api.house import House, Passage
+from grace.api.later import said_since
 from grace.api.problems import ProblemError, refused
 from grace.api.roles import Identity, Role
 from grace.api.routes import halt, incidents, runs
@@ -207,10 +208,11 @@ class Answerer:
 
     def _tell_story(self, intent: AskWhy, noun: str, identity: str) -> Reply:
         by_run = noun == "run"
-        found = (
-            self.house.record.entries(run_id=identity) if by_run else self.house.record.entries(incident_id=identity)
-        )
-        told = tell(identity, [entry for entry in found if entry.type in _TOLD])
+        record = self.house.record
+        found = list(record.entries(run_id=identity) if by_run else record.entries(incident_id=identity))
+        with record.read() as connection:
+            since = said_since(connection, {entry.run_id for entry in found if entry.run_id is not None})
+        told = tell(identity, [entry for entry in found if entry.type in _TOLD], since)
         lines = [line for chapter in told.chapters for line in (chapter.title, *(f"  {one}" for one in chapter.lines))]
         return _said(intent, f"{identity}: {told.headline}", lines, links=[link_to(noun, identity)])
 

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from grace.act.healing.telling import Telling, tell
 from grace.api.access import Operator, TheHouse, Viewer
 from grace.api.house import House
+from grace.api.later import said_since, with_later, with_open_advice
 from grace.api.paging import AskedPage, Page, rows_of
 from grace.api.problems import documented, not_found, refused
 from grace.api.service_names import require_known
@@ -62,7 +63,8 @@ def list_incidents(
         where.append(incidents.c.service == service)
     with house.record.read() as connection:
         rows, following = rows_of(connection, incidents, "opened_at", wanted, *where)
-    return Page(items=[IncidentView.model_validate(row) for row in rows], next_cursor=following)
+        told = with_open_advice(connection, rows)
+    return Page(items=[IncidentView.model_validate(row) for row in told], next_cursor=following)
 
 
 @router.get("/{incident_id}", responses=documented(HTTPStatus.NOT_FOUND))
@@ -72,12 +74,10 @@ def get_incident(incident_id: Identifier, _viewer: Viewer, house: TheHouse) -> I
         row = connection.execute(select(incidents).where(incidents.c.id == incident_id)).mappings().first()
         if row is None:
             not_found("incident", incident_id, "grace incidents")
-        found = (
-            connection.execute(select(runs).where(runs.c.incident_id == incident_id).order_by(runs.c.id.desc()))
-            .mappings()
-            .all()
-        )
-    told = {**row, "runs": [dict(each) for each in found], "held_back": house.restraint.on(incident_id)}
+        mine = select(runs).where(runs.c.incident_id == incident_id).order_by(runs.c.id.desc())
+        found = with_later(connection, connection.execute(mine).mappings().all())
+        advised = with_open_advice(connection, [row])[0]
+    told = {**advised, "runs": found, "held_back": house.restraint.on(incident_id)}
     return IncidentDetail.model_validate(told)
 
 
@@ -96,7 +96,10 @@ def list_signals(incident_id: Identifier, _viewer: Viewer, house: TheHouse, want
 def explain(incident_id: Identifier, _viewer: Viewer, house: TheHouse) -> Telling:
     """Tell the whole story: what was detected, every run of it, and why nothing was done where nothing was."""
     read_incident(house, incident_id)
-    return tell(incident_id, house.record.entries(incident_id=incident_id))
+    with house.record.read() as connection:
+        mine = connection.execute(select(runs.c.id).where(runs.c.incident_id == incident_id)).scalars().all()
+        since = said_since(connection, mine)
+    return tell(incident_id, house.record.entries(incident_id=incident_id), since)
 
 
 @router.post("/{incident_id}/plan", responses=documented(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 from grace.act.healing.telling import Chapter, Telling, tell
 from grace.api.access import Operator, TheHouse, Viewer
 from grace.api.house import House
+from grace.api.later import said_since, with_later
 from grace.api.paging import AskedEntries, AskedPage, Page, index_cursor, rows_of
 from grace.api.problems import documented, not_found, refused
 from grace.api.routes.incidents import read_incident
@@ -76,7 +77,8 @@ def list_runs(
         where.append(runs.c.settlement.is_(None) if is_open else runs.c.settlement.is_not(None))
     with house.record.read() as connection:
         rows, following = rows_of(connection, runs, "opened_at", wanted, *where)
-    return Page(items=[RunView.model_validate(row) for row in rows], next_cursor=following)
+        told = with_later(connection, rows)
+    return Page(items=[RunView.model_validate(row) for row in told], next_cursor=following)
 
 
 @router.get("/{run_id}", responses=documented(HTTPStatus.NOT_FOUND))
@@ -100,7 +102,9 @@ def explain(run_id: Identifier, _viewer: Viewer, house: TheHouse) -> Telling:
     if run.incident_id is not None:
         around = _this_time(house.record.entries(incident_id=run.incident_id), min(mine))
         mine |= {entry.index: entry for entry in around if entry.run_id in {None, run_id}}
-    told = tell(run_id, [mine[index] for index in sorted(mine)])
+    with house.record.read() as connection:
+        since = said_since(connection, [run_id])
+    told = tell(run_id, [mine[index] for index in sorted(mine)], since)
     fallen = tuple(_fallen(fall, max(mine)) for fall in house.falls() if fall.run_id == run_id)
     return told.model_copy(update={"chapters": (*told.chapters, *fallen)})
 
@@ -147,7 +151,7 @@ def read_run(house: House, run_id: str) -> RunDetail:
         told: dict[str, JsonValue] = row["doc"]
         return RunDetail.model_validate(
             {
-                **row,
+                **with_later(connection, [row])[0],
                 "diagnosis": told.get("diagnosis"),
                 "plan_refused": told.get("plan_refused"),
                 "decision": told.get("decision"),
