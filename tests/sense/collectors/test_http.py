@@ -155,3 +155,15 @@ def test_what_is_not_json_is_unknown(look: Look, site: Site, body: bytes) -> Non
 def test_the_environment_does_not_choose_the_way(look: Look, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     assert look("http.ok", url=site.url) == Known(value=True)
+
+
+def test_a_number_in_json_that_its_declared_unit_does_not_have_is_unknown(look: Look, site: Site) -> None:
+    site.body = b'{"error_share": -0.5, "done": "0.5"}'
+    asked = {"url": site.url, "pointer": "/error_share"}
+    assert look("http.json", **asked) == Known(value=-0.5)
+    for pointer, seen in (("/error_share", "-0.5"), ("/done", "'0.5'")):
+        refused = look("http.json", url=site.url, pointer=pointer, unit="share")
+        assert isinstance(refused, Unknown)
+        assert (
+            refused.why == f"the value at {pointer} is declared a share, which is a number from 0 to 1, and is {seen}"
+        )

@@ -215,3 +215,45 @@ def test_a_new_status_beside_known_ones_counts_from_zero(site: Site, clock: Virt
     ratio = Ratio(site, clock)
     ratio.read(s200=10, s500=1)
     assert ratio.read(s200=18, s500=2, s503=1) == Known(value=0.2)
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "is_known"),
+    [
+        ("share", "0", True),
+        ("share", "1", True),
+        ("share", "1.01", False),
+        ("share", "-0.2", False),
+        ("percent", "100", True),
+        ("percent", "101", False),
+        ("count", "250", True),
+        ("count", "-1", False),
+    ],
+)
+def test_a_number_that_its_declared_unit_does_not_have_is_unknown(
+    look: Look, site: Site, unit: str, value: str, *, is_known: bool
+) -> None:
+    site.body = f"errors {value}\n".encode()
+    assert look("metrics.value", url=site.url, name="errors") == Known(value=float(value)), "nothing is guessed"
+    found = look("metrics.value", url=site.url, name="errors", unit=unit)
+    assert found == Known(value=float(value)) if is_known else f"errors is declared a {unit}" in why(found)
+
+
+def test_a_ratio_that_is_declared_a_share_is_none_above_one(site: Site, clock: VirtualClock) -> None:
+    spans = {"numerator": {"name": "seconds"}, "denominator": {"name": "requests"}}
+    mean = aimed(clock, "metrics.ratio", url=site.url, **spans)
+    share = aimed(clock, "metrics.ratio", url=site.url, unit="share", **spans)
+    for seconds, requests in ((1, 1), (31, 11)):
+        site.body = f"seconds {seconds}\nrequests {requests}\n".encode()
+        found, refused = mean.read(), share.read()
+    assert found == Known(value=3)
+    assert why(refused) == "the ratio of seconds is declared a share, which is a number from 0 to 1, and is 3.0"
+
+
+def test_a_counter_below_zero_is_unknown(look: Look, site: Site, clock: VirtualClock) -> None:
+    site.body = b"# TYPE errors_total counter\nerrors_total -3\n# TYPE depth gauge\ndepth -3\n"
+    assert why(look("metrics.value", url=site.url, name="errors_total")).endswith("stands at -3, below zero")
+    assert look("metrics.value", url=site.url, name="depth") == Known(value=-3)
+    ratio = Ratio(site, clock)
+    ratio.read(s200=10, s500=-9)
+    assert "below zero" in why(ratio.read(s200=30, s500=-8))

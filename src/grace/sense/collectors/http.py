@@ -15,6 +15,7 @@ from grace.model.reading import Known, Unknown
 from grace.sense.collectors import Meter, Probe
 from grace.sense.collectors.fetching import Failure, Fetched, NotFetched, Page, fetch
 from grace.sense.collectors.meters import OVERTIME_S, Reads, TypedProbe, by_name, unknown
+from grace.sense.collectors.units import Unit, in_its_unit
 from grace.sense.collectors.viewpoint import Viewpoint
 
 _FIRST_FAILURE: Final = 400
@@ -32,6 +33,7 @@ class JsonPage(Page):
     """A value inside a JSON page, found by JSON pointer (RFC 6901): `/orders/0/state`; empty for the whole."""
 
     pointer: str = Field(default="", pattern="^(/.*)?$")
+    unit: Unit | None = None
 
 
 class HttpCollector:
@@ -129,7 +131,8 @@ def _pointed_at(page: JsonPage, fetched: Fetched | NotFetched) -> Known | Unknow
             return unknown(f"the answer has status {status}")
         case Fetched(body=body, secrets=secrets):
             try:
-                return _discreet(_follow(parse_json(body), page.pointer), secrets)
+                found = in_its_unit(_follow(parse_json(body), page.pointer), page.unit, f"the value at {page.pointer}")
+                return _discreet(found, secrets)
             except (JsonInvalidError, UnicodeError) as error:
                 return unknown(f"the answer is not JSON: {format_flaw(error)}")
         case NotFetched(why=why):

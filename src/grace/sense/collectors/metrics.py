@@ -32,6 +32,7 @@ from grace.model.reading import Known, Unknown
 from grace.sense.collectors import Meter, Probe
 from grace.sense.collectors.fetching import Fetched, NotFetched, Page, fetch
 from grace.sense.collectors.meters import OVERTIME_S, ProbeParameters, Reads, TypedProbe, by_name, unknown
+from grace.sense.collectors.units import Unit, in_its_unit
 from grace.sense.collectors.viewpoint import Viewpoint
 
 _OK: Final = 200
@@ -57,6 +58,8 @@ class Scraped(Page):
 class Value(Scraped, Series):
     """One series: where several match, the labels must say which."""
 
+    unit: Unit | None = None
+
 
 class Rate(Scraped, Series):
     """All matching counters, added."""
@@ -69,6 +72,7 @@ class Ratio(Scraped):
     denominator: Series
     absent_numerator: Literal["unknown", "zero"] = "unknown"
     """`zero` for services that create a series with its first event, such as the first failed request."""
+    unit: Unit | None = None
 
 
 S = TypeVar("S", bound=Scraped)
@@ -95,6 +99,8 @@ class Scrape:
     """Samples whose own time is too long ago, or ahead of this machine's clock."""
     read_at_s: float = 0.0
     """When it was had, as seconds since 1970."""
+    counters: frozenset[str] = frozenset()
+    """The names of what the page itself declares to be counters."""
 
 
 class MetricsCollector:
@@ -132,7 +138,7 @@ class MetricsCollector:
                 case Unknown() as why:
                     return why
                 case page:
-                    return _single(page, given)
+                    return in_its_unit(_single(page, given), given.unit, given.name)
 
         return Reads(given.timeout + OVERTIME_S, read)
 
@@ -198,12 +204,14 @@ def scrape(given: Scraped, viewpoint: Viewpoint) -> Scrape | Unknown:
     parser = openmetrics if "openmetrics" in page.content_type else prometheus
     parse = cast("Callable[[str], Iterable[Metric]]", parser.text_string_to_metric_families)  # pyright: ignore[reportUnknownMemberType]
     try:
-        samples = tuple(sample for family in parse(page.body.decode("utf-8")) for sample in family.samples)
+        families = tuple(parse(page.body.decode("utf-8")))
     except (ValueError, KeyError, IndexError) as error:
         return unknown(without(page.secrets, f"{given.url} is not metrics text: {error}"))
+    samples = tuple(sample for family in families for sample in family.samples)
+    counters = frozenset(sample.name for family in families if family.type == "counter" for sample in family.samples)
     now_s = viewpoint.clock.now().timestamp()
     timely = [_is_timely(sample, now_s, given.stale_after) for sample in samples]
-    return Scrape(tuple(compress(samples, timely)), at_s, tuple(compress(samples, map(not_, timely))), now_s)
+    return Scrape(tuple(compress(samples, timely)), at_s, tuple(compress(samples, map(not_, timely))), now_s, counters)
 
 
 def _is_timely(sample: Sample, now_s: float, stale_after_s: float) -> bool:
@@ -233,6 +241,8 @@ def _single(page: Scrape, series: Series) -> Known | Unknown:
     if ahead := _ahead(page, series):
         return ahead
     match list(select(page.samples, series).values()):
+        case [value] if value < 0 and series.name in page.counters:
+            return unknown(_below_zero(series, value))
         case [value] if math.isfinite(value):
             return _as_of(Known(value=value), oldest_of(page, (series,)))
         case [value]:
@@ -241,6 +251,10 @@ def _single(page: Scrape, series: Series) -> Known | Unknown:
             return unknown(_absent(page, series))
         case several:
             return unknown(f"{len(several)} series of {series.name} match; name more labels")
+
+
+def _below_zero(series: Series, value: float) -> str:
+    return f"{series.name} is a counter and stands at {value:g}, below zero"
 
 
 def _ahead(page: Scrape, series: Series) -> Unknown | None:
@@ -265,6 +279,8 @@ def _increase(series: Series, before: Scrape, now: Scrape) -> float | Absent | U
         return Absent(_absent(now, series), began=sum(new.values()))
     if any(labels not in new or new[labels] < value for labels, value in old.items()):
         return unknown(f"{series.name} began anew between two reads")
+    if min(new.values()) < 0:
+        return unknown(_below_zero(series, min(new.values())))
     grown = sum(value - old.get(labels, 0.0) for labels, value in new.items())
     return grown if math.isfinite(grown) else unknown(f"{series.name} is no finite number")
 
@@ -297,7 +313,7 @@ def _ratio(given: Ratio, before: Scrape, now: Scrape) -> Known | Unknown:
         case grown, share:
             if grown <= 0:
                 return unknown(f"{given.denominator.name} did not grow: there was no traffic")
-            return Known(value=share / grown)
+            return in_its_unit(Known(value=share / grown), given.unit, f"the ratio of {given.numerator.name}")
 
 
 def _absent(page: Scrape, series: Series) -> str:
