@@ -36,6 +36,27 @@ def test_where_no_server_runs_it_is_the_address_that_the_settings_give(
     assert parse_dsn(told["dsn"]).token == told["secret"]
 
 
+def test_a_port_that_nobody_knows_makes_no_token(grace: Grace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRACE_PORT", "0")
+    said = grace("token", "create", "app", "--role", "sender", "--dsn", "shop")
+    assert (said.code, said.out) == (Exit.USAGE, "")
+    assert "GRACE_PORT=0" in said.err
+    assert grace("token", "list", "--json").json["items"] == []
+    assert grace("token", "create", "app", "--role", "sender").code == Exit.DONE
+
+
+@pytest.mark.parametrize(("host", "server", "more"), [("::1", "http://[::1]:8123", False), ("0.0.0.0", "", True)])
+def test_what_keeps_a_dsn_from_working_yet_is_told(
+    grace: Grace, monkeypatch: pytest.MonkeyPatch, host: str, server: str, more: bool
+) -> None:
+    monkeypatch.setenv("GRACE_PORT", "8123")
+    monkeypatch.setenv("GRACE_HOST", host)
+    said = grace("token", "create", "app", "--role", "sender", "--dsn", "shop")
+    assert parse_dsn(said.out.strip()).server == server or more
+    assert "No server runs on" in said.err
+    assert ("names every address" in said.err) is more
+
+
 def test_a_name_that_no_service_has_makes_no_token(grace: Grace) -> None:
     said = grace("token", "create", "app", "--role", "sender", "--dsn", "My Shop")
     assert said.code == Exit.USAGE

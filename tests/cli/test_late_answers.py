@@ -34,3 +34,11 @@ def test_an_approval_that_expired_is_told_with_its_run(grace: Grace, world: Worl
         assert " s ago, at 20" in said.err
         assert f"{run['id']} is expired: " in said.err
         assert said.err.splitlines()[-1] == f"next: grace explain {run['id']}"
+
+
+def test_where_nothing_is_open_last_names_nothing(grace: Grace, world: World) -> None:
+    incident, _ = world.incident("asked")
+    assert world.settled_run(incident)["settlement"] == "expired"
+    said = grace("cancel", "@last", "--server", world.address, "--token", world.tokens["ann"])
+    assert (said.code, said.out) == (Exit.USAGE, "")
+    assert "no run is open" in said.err

@@ -82,10 +82,10 @@ class Session:
         found = page.get("items")
         return found if isinstance(found, list) else []
 
-    def resolve(self, path: str, written: str, noun: str, last: Query | None = None) -> str:
+    def resolve(self, path: str, written: str, noun: str, last: Query | None = None, *, which: str = "") -> str:
         """Return the whole id for a unique beginning or `@last`; fail where there is none or more than one.
 
-        `last` narrows what `@last` is the newest of.
+        `last` narrows what `@last` is the newest of; `which` says to what, such as `open`.
         """
         if written != LAST:
             require_beginning(written, noun)
@@ -95,7 +95,8 @@ class Session:
             case [one]:
                 return one
             case []:
-                sentence = f"there is no {noun} yet" if written == LAST else f"no {noun} begins with {written}"
+                none = f"no {noun} is {which}" if which else f"there is no {noun} yet"
+                sentence = none if written == LAST else f"no {noun} begins with {written}"
             case _:
                 sentence = f"{written} begins more than one {noun}: {', '.join(ids)}"
         raise CommandFailed(Exit.USAGE, sentence, _LISTS[noun])

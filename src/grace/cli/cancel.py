@@ -26,7 +26,7 @@ def cancel(
     wait: Annotated[bool, typer.Option(help="Follow the run to its end.")] = True,
 ) -> None:
     """Ask a run to stop at its next safe point; what it wrote already is taken back as its playbook says."""
-    run_id = session.resolve("/api/runs", run, "run", {"open": True})
+    run_id = session.resolve("/api/runs", run, "run", {"open": True}, which="open")
     document = session.post(f"/api/runs/{run_id}/cancel", {"reason": reason})
     if wait:
         raise typer.Exit(Follower(session, SystemClock()).follow(run_id, past_questions=True))

@@ -101,7 +101,7 @@ def close(
     reason: Annotated[str, typer.Option(help="Why; it goes on the record.")],
 ) -> None:
     """Close an incident that is over, or never was one; it opens again with the next signal of the kind."""
-    incident_id = session.resolve("/api/incidents", incident, "incident", {"state": "open"})
+    incident_id = session.resolve("/api/incidents", incident, "incident", {"state": "open"}, which="open")
     document = session.post(f"/api/incidents/{incident_id}/close", {"reason": reason})
     if session.screen.as_json:
         session.screen.data(document)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Concatenate, Final, Protocol
+from urllib.parse import urlsplit
 
 import typer
 from grace_sdk.dsn import DsnError, parse_dsn
@@ -106,7 +107,8 @@ def _address(book: TokenBook, folder: Path) -> str:
     if isinstance(book, ServersBook):
         return book.session.client.address
     settings = load_settings(data_folder=folder)
-    return f"http://{settings.host}:{settings.port}"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{settings.port}"
 
 
 @contextmanager
@@ -147,6 +149,8 @@ def create(
         return
     screen.line(_dsn(desk, issued.secret, dsn) if dsn else issued.secret)
     screen.aside(f"{issued.role} {issued.name}, {_until(issued)}; this secret is not shown again.")
+    if dsn:
+        _warn_of(desk)
 
 
 @token.command("list")
@@ -188,7 +192,10 @@ def revoke(
 
 
 def _dsn(desk: Desk, secret: str, service: str) -> str:
-    """Return what GRACE_DSN has to be for a service that sends to this server."""
+    """Return what GRACE_DSN has to be for a service that sends to this server; refuse one that can never work."""
+    if desk.address.endswith(":0"):
+        sentence = "--dsn: the port is any free one (GRACE_PORT=0), and no server runs whose port could be named"
+        raise CommandFailed(Exit.USAGE, sentence, "grace serve, then this again; or name a port with GRACE_PORT")
     scheme, _, rest = desk.address.rstrip("/").partition("://")
     written = f"{scheme}://{secret}@{rest}/{service}"
     try:
@@ -196,6 +203,15 @@ def _dsn(desk: Desk, secret: str, service: str) -> str:
     except DsnError as error:
         raise CommandFailed(Exit.USAGE, f"--dsn {service}: {error.why}", "use a name from grace.yaml") from error
     return written
+
+
+def _warn_of(desk: Desk) -> None:
+    """Say what keeps a DSN from working yet."""
+    if not isinstance(desk.book, ServersBook):
+        desk.screen.aside(f"No server runs on {desk.folder} now: the DSN works once it answers at {desk.address}.")
+    host = urlsplit(desk.address).hostname
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - told of, not listened on
+        desk.screen.aside(f"{host} names every address: write the one by which the service reaches this machine.")
 
 
 def _lifetime_s(written: str) -> float | None:
