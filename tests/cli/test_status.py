@@ -117,6 +117,8 @@ def test_a_full_disk_is_told_by_status_by_the_doctor_and_in_the_log(
             process.kill()
     assert "✗ failed" in status.out
     assert "full" in status.out
+    assert "(the newest write, " in status.out
+    assert "none was tried since)" in status.out
     assert status.out.rstrip().endswith("next: grace doctor")
     failed = {one["check"] for one in doctor.json["results"] if one["health"] == "failed"}
     assert {"server.record", "folder.room"} <= failed

@@ -86,6 +86,7 @@ class AutonomyView(View):
     ledger_trouble: str | None = None
     record_trouble: str | None = None
     server_troubles: tuple[str, ...] = ()
+    record_troubled_at: datetime | None = None
 
 
 @app.command("status")
@@ -118,8 +119,8 @@ def _show_facts(session: Session, autonomy: AutonomyView, services: Sequence[Ser
             ("services", f"{counted(len(services), 'service')}: {watched}" if services else watched),
             ("policy", f"{counted(autonomy.policies, 'rule')}, {autonomy.policy_digest}"),
             *(("policy", marked("violated", problem)) for problem in autonomy.policy_problems),
-            *((("record", marked("failed", autonomy.record_trouble)),) if autonomy.record_trouble else ()),
             *(("server", marked("violated", trouble)) for trouble in autonomy.server_troubles),
+            *((("record", marked("failed", _trouble(autonomy))),) if autonomy.record_trouble else ()),
             ("ledger", f"{autonomy.ledger_size} entries"),
             ("witness", _witness(autonomy)),
             ("open", f"{counted(autonomy.open_incidents, 'incident')}, {counted(autonomy.open_runs, 'run')}"),
@@ -143,6 +144,13 @@ def _held_back(autonomy: AutonomyView) -> str:
     )
     said = ", ".join(words for number, words in told if number)
     return f"{said}: grace restraint list" if said else ""
+
+
+def _trouble(autonomy: AutonomyView) -> str:
+    """Say why the newest write failed, and when it was tried: nobody may have tried since the disk has room again."""
+    at = autonomy.record_troubled_at
+    tried = "" if at is None else f" (the newest write, {ago(at, now())}; none was tried since)"
+    return f"{autonomy.record_trouble}{tried}"
 
 
 def _fall(fall: FallView) -> str:

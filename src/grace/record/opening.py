@@ -233,7 +233,7 @@ def open_record(
         _require_no_stray_payload(reader)
         checkpointer = Checkpointer(reader, signer, witness, clock, witness_interval_s)
         _remember_handed(engines[0], checkpointer.witness_now().head.size)
-        writer = Writer(engines[0], LedgerLog(clock, projections))
+        writer = Writer(engines[0], LedgerLog(clock, projections), clock=clock)
         writer.on_commit(checkpointer.notice)
         checkpointer.start()
         if_refused.pop_all()

@@ -85,6 +85,8 @@ class AutonomyStatus(View):
     """Why the newest write failed, such as a full disk; null when it stands."""
     server_troubles: list[str]
     """What else is wrong with the server itself, such as a clock that was set back."""
+    record_troubled_at: datetime | None
+    """When that was tried; nothing was written since, so it may be mended by now."""
 
 
 class RuleView(View):
@@ -167,6 +169,7 @@ def status(_viewer: Viewer, house: TheHouse) -> AutonomyStatus:
         ledger_trouble=house.record.checkpointer.trouble,
         record_trouble=house.record.writer.trouble,
         server_troubles=list(house.troubles()),
+        record_troubled_at=house.record.writer.troubled_at,
     )
 
 

@@ -10,11 +10,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
+from datetime import datetime
 from typing import Final, Generic, TypeVar
 
 from sqlalchemy import Engine
 
 from grace.kit.attempt import Raised, Returned, attempt
+from grace.kit.clock import Clock, SystemClock
 from grace.model.ledger_entry import Draft, LedgerEntry
 from grace.record.store import Added, Log
 from grace.record.store.commit import GroupCommit, WriteFailedError
@@ -62,8 +64,11 @@ class WriterInterruptedError(RuntimeError):
 class Writer(Generic[P]):
     """Run units one after the other and hand out results after a commit with full sync."""
 
-    def __init__(self, engine: Engine, log: Log[P], most_waiting: int = MOST_WAITING) -> None:
+    def __init__(
+        self, engine: Engine, log: Log[P], most_waiting: int = MOST_WAITING, clock: Clock | None = None
+    ) -> None:
         self._log = log
+        self._clock = clock or SystemClock()
         self._connection = engine.connect()
         self._group = GroupCommit(self._connection, log)
         self._most_waiting = most_waiting
@@ -78,6 +83,7 @@ class Writer(Generic[P]):
         self._leader: int | None = None
         self._listeners: list[Callable[[Added], None]] = []
         self._trouble: str | None = None
+        self._troubled_at: datetime | None = None
         self._on_trouble: Callable[[str | None], None] = _told_nobody
         self._thread = threading.Thread(target=self._serve, name="grace-writer", daemon=True)
         self._thread.start()
@@ -126,6 +132,11 @@ class Writer(Generic[P]):
     def trouble(self) -> str | None:
         """Why the newest group could not be written, in one sentence; None when it was."""
         return self._trouble
+
+    @property
+    def troubled_at(self) -> datetime | None:
+        """When the newest group was tried that could not be written; None when it was. Nothing was tried since."""
+        return self._troubled_at
 
     def on_trouble(self, listener: Callable[[str | None], None]) -> None:
         """Tell `listener` why writing fails when it begins to, and None when it works again; it must not write."""
@@ -264,6 +275,7 @@ class Writer(Generic[P]):
     def _note_trouble(self, trouble: str | None) -> None:
         """Remember why writing fails, and tell once when it begins to fail and once when it works again."""
         turned, self._trouble = (trouble is None) != (self._trouble is None), trouble
+        self._troubled_at = None if trouble is None else self._clock.now()
         if turned:
             self._on_trouble(trouble)
 
