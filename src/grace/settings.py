@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from enum import StrEnum
 from ipaddress import ip_address
@@ -12,10 +12,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Final, NamedTuple
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from grace.kit import cuts
+from grace.kit.cut_names import entry_type_of, is_fault_point, nearest_fault_point
 from grace.kit.wording import flaw_in_words
 from grace.model.quantities import Duration, duration_s
 from grace.model.service import Mode
@@ -73,7 +74,20 @@ def _cut_point(written: str) -> CutPoint:
     if not name or (nth and not (nth.isascii() and nth.isdigit() and int(nth) > 0)):
         message = f"not a fault point: {written!r}; write it like executor.file.write.before_rename:2"
         raise ValueError(message)
+    if not is_fault_point(name):
+        near = nearest_fault_point(name)
+        message = f"there is no fault point {name!r}" + (f"; did you mean {near}?" if near else "")
+        raise ValueError(message)
     return CutPoint(name, int(nth or 1))
+
+
+def _absolute(folders: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Refuse folders that would be others after a change of the working folder: plans name absolute paths alone."""
+    for folder in folders:
+        if not folder.is_absolute():
+            message = f"{str(folder)!r} is no absolute path"
+            raise ValueError(message)
+    return folders
 
 
 Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_paths)]
@@ -94,7 +108,7 @@ class Settings(BaseSettings):
     action_folders: Paths = ()
     knowledge_folders: Paths = ()
     policy_folders: Paths = ()
-    drill_folders: Paths = ()
+    drill_folders: Annotated[Paths, AfterValidator(_absolute)] = ()
     drill_folder: Path | None = None
     default_mode: Mode = Mode.OBSERVE
     witness_file: Path | None = None
@@ -187,6 +201,16 @@ def arm_cut_points(settings: Settings, deed: Callable[[], None] = cuts.kill_self
     """Arm the fault points that were asked for: for crash tests, off by default."""
     for point in settings.cut_points:
         cuts.arm(point.name, point.nth, deed)
+
+
+def refuse_unknown_entries(settings: Settings, event_types: Collection[str]) -> None:
+    """Raise SettingsInvalidError where a fault point is at an entry of a type that there is not."""
+    for point in settings.cut_points:
+        named = entry_type_of(point.name)
+        if named is not None and named not in event_types:
+            near = difflib.get_close_matches(named, sorted(event_types), n=1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            raise SettingsInvalidError((f"GRACE_CUT_POINTS: there is no event type {named!r}{meant}",))
 
 
 def refuse_unsafe_start(settings: Settings, usable_tokens: int) -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from grace.kit import cuts
 from grace.kit.clock import SystemClock
+from grace.kit.cut_names import FIXED
+from grace.model.events import EventType
 from grace.model.service import Mode
 from grace.settings import (
     ClientSettings,
@@ -19,6 +21,7 @@ from grace.settings import (
     arm_cut_points,
     load_client_settings,
     load_settings,
+    refuse_unknown_entries,
     refuse_unsafe_start,
 )
 
@@ -47,7 +50,10 @@ OTHER_THAN_DEFAULT = {
     "allow_process_control_as_root": ("true", True),
     "log_level": ("debug", LogLevel.DEBUG),
     "log_format": ("json", "json"),
-    "cut_points": ("a.b,c.d:3", (CutPoint("a.b", 1), CutPoint("c.d", 3))),
+    "cut_points": (
+        "store.commit.after,ledger.run.settled.before:3",
+        (CutPoint("store.commit.after", 1), CutPoint("ledger.run.settled.before", 3)),
+    ),
 }
 
 
@@ -137,6 +143,9 @@ def test_the_environment_is_checked_beside_what_a_command_says(monkeypatch: pyte
         ("GRACE_DEFAULT_MODE", "yolo"),
         ("GRACE_CUT_POINTS", "a:0"),
         ("GRACE_CUT_POINTS", ":1"),
+        ("GRACE_CUT_POINTS", "store.commit.befor"),
+        ("GRACE_CUT_POINTS", "no.such.point"),
+        ("GRACE_DRILL_FOLDERS", "/tmp/drill:drills/here"),
         ("GRACE_ALLOW_PROCESS_CONTROL_AS_ROOT", "perhaps"),
         ("GRACE_BODY_LIMIT_BYTES", "1"),
     ],
@@ -213,8 +222,30 @@ def test_fault_points_are_armed_only_when_asked_for() -> None:
     struck: list[str] = []
     with cuts.observe():
         arm_cut_points(load_settings())
-        cuts.cut("tests.settings")
-        arm_cut_points(load_settings(cut_points="tests.settings:2"), lambda: struck.append("cut"))
+        cuts.cut("store.commit.before")
+        arm_cut_points(load_settings(cut_points="store.commit.before:2"), lambda: struck.append("cut"))
         for _ in range(3):
-            cuts.cut("tests.settings")
+            cuts.cut("store.commit.before")
     assert struck == ["cut"]
+
+
+EVENT_TYPES = frozenset(kind.value for kind in EventType)
+CUT = re.compile(r"""cut\(f?"(?P<name>[^"]+)\"""")
+
+
+def test_every_fault_point_of_the_code_can_be_armed_and_no_other_is_listed() -> None:
+    sources = [file.read_text(encoding="utf-8") for file in (ROOT / "src/grace").rglob("*.py")]
+    names = {found["name"] for source in sources for found in CUT.finditer(source)}
+    for name in names:
+        meant = name.replace("{deed.stage.split('/')[0]}", "step")
+        load_settings(cut_points=re.sub(r"\{[^}]+\}", "file.write", meant))
+    assert {name for name in names if "{" not in name} == FIXED
+    for kind in EventType:
+        refuse_unknown_entries(load_settings(cut_points=f"ledger.{kind.value}.after:7"), EVENT_TYPES)
+
+
+def test_a_misspelt_fault_point_is_refused_with_the_one_that_was_meant() -> None:
+    with pytest.raises(SettingsInvalidError, match=r"'run\.setled'; did you mean run\.settled\?"):
+        refuse_unknown_entries(load_settings(cut_points="ledger.run.setled.before:2"), EVENT_TYPES)
+    with pytest.raises(SettingsInvalidError, match=r"store\.commit\.befor'; did you mean"):
+        load_settings(cut_points="store.commit.befor")

@@ -12,7 +12,15 @@ import uvicorn
 
 from grace.api.live import LARGEST_MESSAGE_BYTES, Live
 from grace.api.roles import Role
-from grace.settings import Settings, StartRefusedError, arm_cut_points, refuse_missing_services, refuse_unsafe_start
+from grace.model.events import EventType
+from grace.settings import (
+    Settings,
+    StartRefusedError,
+    arm_cut_points,
+    refuse_missing_services,
+    refuse_unknown_entries,
+    refuse_unsafe_start,
+)
 from grace.wiring.house import Running, open_house
 from grace.wiring.speaking import speak, tell_of_writing
 
@@ -27,6 +35,7 @@ def serve(settings: Settings, ready: Callable[[str, str | None], None], *, adopt
     The token is made where none opens the door and only this machine reaches it: else nobody could ever log in.
     `adopt_ledger` takes on a log whose witness is empty, after a planned move.
     """
+    refuse_unknown_entries(settings, {kind.value for kind in EventType})
     arm_cut_points(settings)
     refuse_missing_services(settings)
     speak(settings)
