@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Annotated
+
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -93,3 +95,42 @@ def test_a_share_is_read_as_it_is_written(written: object, read: float) -> None:
 def test_a_share_above_one_needs_its_sign(written: float) -> None:
     with pytest.raises(ValueError, match=f"write {written:g}% or {written / 100:g}, or {written:.0%} for that"):
         share(written)
+
+
+class Paper(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    title: Annotated[str, Field(min_length=8)]
+    address: str
+
+
+class Note(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    source: Annotated[str, Field(min_length=8)] | Paper
+    papers: tuple[Paper | str, ...] = ()
+    pages: dict[str, int] | int | None = None
+
+
+def said_of(text: str) -> list[str]:
+    document = read_yaml(text, "note.yaml")
+    assert isinstance(document, Document)
+    outcome = parse(document, Note)
+    return [] if isinstance(outcome, Note) else [one.message for one in outcome]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("source: 5", ["source: should be text or an object"]),
+        ("source: abc", ["source: should have at least 8 characters"]),
+        ("source: {title: abc}", ["source.address is missing", "source.title: should have at least 8 characters"]),
+        ("source: {tilte: a}", ["source.address is missing", "source.title is missing", "unknown key 'tilte'"]),
+        ("source: long enough\npapers: [7]", ["papers.0: should be an object or text"]),
+        ("source: long enough\npapers: [{title: long enough}]", ["papers.0.address is missing"]),
+        ("source: long enough\npages: a", ["pages: should be an object or a whole number"]),
+        ("source: long enough\npages: {a: b}", ["pages.a: should be a whole number"]),
+    ],
+)
+def test_a_flaw_of_one_of_several_forms_is_told_once_and_by_its_field_alone(text: str, said: list[str]) -> None:
+    assert sorted(said_of(text)) == sorted(said)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Final, TypeVar, Union, cast, get_args, get_origin
 
 import orjson
@@ -20,7 +21,10 @@ _QUOTE: Final = "Write it in quotes."
 _LONGEST_SHOWN: Final = 60
 _SHOULD_BE: Final = "should be "
 _ARM_ERRORS: Final = frozenset(
-    {"float_type", "string_type", "int_type", "bool_type", "list_type", "dict_type", "none_required"}
+    {
+        *("float_type", "string_type", "int_type", "bool_type", "list_type", "tuple_type", "dict_type", "mapping_type"),
+        *("model_type", "model_attributes_type", "none_required"),
+    }
 )
 """How the arms of a union of plain kinds refuse a value of another kind."""
 
@@ -30,7 +34,7 @@ def parse(document: Document, model: type[M]) -> M | tuple[Flaw, ...]:
     try:
         return validate(model, document.value)
     except ValidationError as error:
-        return tuple(sorted({flaw_of(document, item, model) for item in _causes(document, error.errors())}))
+        return tuple(sorted({flaw_of(document, item, model) for item in _causes(document, model, error.errors())}))
 
 
 def validate(model: type[M], value: JsonValue) -> M:
@@ -38,16 +42,15 @@ def validate(model: type[M], value: JsonValue) -> M:
     return model.model_validate_json(orjson.dumps(value), strict=True)
 
 
-def _causes(document: Document, errors: list[ErrorDetails]) -> list[ErrorDetails]:
+def _causes(document: Document, model: type[BaseModel], errors: list[ErrorDetails]) -> list[ErrorDetails]:
     """Leave out what only follows from another error: a list that is too short because an item of it is wrong."""
     wrong = [error["loc"] for error in errors]
     return _joined(
-        document,
         [
-            error
+            _placed(document, model, error)
             for error in errors
             if error["type"] != "too_short" or not any(_is_within(loc, error["loc"]) for loc in wrong)
-        ],
+        ]
     )
 
 
@@ -55,21 +58,66 @@ def _is_within(inner: Path, outer: Path) -> bool:
     return len(inner) > len(outer) and inner[: len(outer)] == outer
 
 
-def _joined(document: Document, errors: list[ErrorDetails]) -> list[ErrorDetails]:
-    """Make one error of those that only tell how each arm of a union refuses the same value."""
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """An error at its place in the document, and the place of the union whose arm it is of."""
+
+    error: ErrorDetails
+    loc: Path
+    union: Path | None
+
+    @property
+    def is_of_kind(self) -> bool:
+        """Tell whether it only says that the value is not of the kind of one arm."""
+        return self.loc == self.union and self.error["type"] in _ARM_ERRORS
+
+
+def _placed(document: Document, model: type[BaseModel], error: ErrorDetails) -> _Placed:
+    """Take the names of arms out of a place: they are the validator's, and nobody wrote them."""
+    path: Path = ()
+    union: Path | None = None
+    kinds, value = [cast("object", model)], document.value
+    for step in error["loc"]:
+        arms = [arm for arm in _arms(kinds) if arm is not types.NoneType]
+        is_there = (isinstance(value, Mapping) and step in value) or (isinstance(value, list) and isinstance(step, int))
+        is_key = is_there or any(_is_model(arm) and _step(arm, step) is not None for arm in arms)
+        if isinstance(step, str) and len(arms) > 1 and not is_key:
+            union = path
+            continue
+        path = (*path, step)
+        kinds = [deeper for deeper in (_step(arm, step) for arm in arms) if deeper is not None]
+        value = _member(value, step) if is_there else None
+    if union is None and error["type"] in _ARM_ERRORS and len(path) > 1 and path not in document.marks:
+        path = union = path[:-1]  # an arm of a union that the types do not show
+    return _Placed(cast("ErrorDetails", {**error, "loc": path}), path, union)
+
+
+def _member(value: JsonValue, step: str | int) -> JsonValue:
+    if isinstance(value, list) and isinstance(step, int):
+        return value[step] if -len(value) <= step < len(value) else None
+    return value.get(step) if isinstance(value, dict) and isinstance(step, str) else None
+
+
+def _joined(placed: list[_Placed]) -> list[ErrorDetails]:
+    """Make one error of those that only tell of which kinds the arms of a union are.
+
+    Where one arm takes the kind of the value, what it says of the value is all that counts.
+    """
+    taken = {one.union for one in placed if one.union is not None and not one.is_of_kind}
     joined: dict[Path, ErrorDetails] = {}
-    for error in errors:
-        loc = error["loc"]
-        is_arm = error["type"] in _ARM_ERRORS and len(loc) > 1 and loc not in document.marks
-        place = loc[:-1] if is_arm else loc
-        standing = joined.get(place)
-        if standing is None:
-            joined[place] = cast("ErrorDetails", {**error, "loc": place})
-        elif is_arm:
-            said = flaw_in_words(error).removeprefix(_SHOULD_BE)
-            standing["msg"] = f"{flaw_in_words(standing)} or {said}"
-            standing["type"] = "value_error"
-    return list(joined.values())
+    told: list[ErrorDetails] = []
+    for one in placed:
+        if not one.is_of_kind:
+            told.append(one.error)
+        elif one.loc not in taken:
+            standing = joined.get(one.loc)
+            if standing is None:
+                joined[one.loc] = one.error
+            else:
+                said = flaw_in_words(one.error).removeprefix(_SHOULD_BE)
+                standing["msg"] = f"{flaw_in_words(standing)} or {said}"
+                standing["type"] = "value_error"
+    return [*told, *joined.values()]
 
 
 def flaw_of(document: Document, error: ErrorDetails, model: type[BaseModel], at: Path = ()) -> Flaw:
