@@ -286,6 +286,29 @@ def test_what_could_not_be_taken_back_is_refused_while_planning_and_when_doing(
     assert dump(database) == before
 
 
+ENDLESS = """
+    UPDATE orders SET total = (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n)
+"""
+
+
+def test_statements_without_an_end_are_refused_soon_and_end_no_other_call(
+    bench: Bench, hands: SqliteExecutor, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grace.act.executors.sqlite._REHEARSAL_S", 0.3)
+    action = hands.actions["sqlite.execute"]
+    given = {"path": str(database), "statements": [{"sql": ENDLESS}], "at_most_rows": 5}
+    bench.workplace.sqlite.call("rehearse", {"path": str(database), "statements": []}, timeout_s=5.0)
+    before = bench.workplace.sqlite.pid
+    predicted = action.predict(action.spec.parameters.model_validate(given))
+    assert isinstance(predicted, Refusal)
+    assert (predicted.rule, predicted.next) == (
+        "sqlite.time_limit",
+        "Bound the statements, as with LIMIT, or give them an index.",
+    )
+    assert "did not end within 0.3 s" in predicted.why
+    assert bench.workplace.sqlite.pid == before is not None
+
+
 def test_the_prediction_shows_the_rows_and_touches_nothing(bench: Bench, hands: SqliteExecutor, database: Path) -> None:
     files = {path.name: path.read_bytes() for path in bench.world.iterdir()}
     action = hands.actions["sqlite.execute"]

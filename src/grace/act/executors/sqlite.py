@@ -31,6 +31,8 @@ from grace.model.warrant import Refusal
 
 KIND: Final = "sqlite"
 _TIMEOUT_S: Final = 15.0
+_REHEARSAL_S: Final = 5.0
+"""What takes longer on a copy in memory would hold the write lock of a living database for too long."""
 _MOST_ROWS: Final = 10_000
 _MOST_STATEMENTS: Final = 100
 _MOST_SHOWN: Final = 5
@@ -111,7 +113,7 @@ class SqliteExecute:
         wanted = own(parameters, SqliteExecuteParameters)
         try:
             path = _path(self._workplace, wanted)
-            answer = self._workplace.sqlite.call("rehearse", _arguments(path, wanted), timeout_s=_TIMEOUT_S)
+            answer = self._workplace.sqlite.call("rehearse", _arguments(path, wanted), timeout_s=_REHEARSAL_S)
         except NotExactError as error:
             return refusal(error)
         except SqliteFault as fault:
@@ -265,6 +267,9 @@ def _refused_by(fault: SqliteFault, path: str) -> Refusal:
             why = f"{fault.why} {holders}." if holders else f"{fault.why} Who holds the lock cannot be seen."
             next_ = "Plan again when it is let go, or have its holder end."
             return Refusal(rule=rule, why=why, next=next_, is_of_now=True)
+        case FaultKind.TIME_LIMIT:
+            why = f"the rehearsal on a copy in memory did not end within {_REHEARSAL_S:g} s"
+            return Refusal(rule=rule, why=why, next="Bound the statements, as with LIMIT, or give them an index.")
         case FaultKind.NOT_A_DATABASE:
             return Refusal(rule=rule, why=f"{path}: {fault.why}", next="Name the file of a SQLite database.")
         case _:

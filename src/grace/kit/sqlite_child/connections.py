@@ -106,12 +106,17 @@ def _opened(path: str, flags: tuple[int, ...], request: Request, patience_s: flo
         try:
             connection.set_busy_timeout(round(min(patience_s, request.remaining_s / 2) * 1000))
             connection.limit(apsw.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE_BYTES)
-            connection.set_progress_handler(lambda: request.is_late, _CHECK_EVERY_STEPS)
+            stop_when_late(connection, request)
             yield Database(connection)
         finally:
             connection.close()
     except apsw.Error as error:
         raise fault_of(error) from error
+
+
+def stop_when_late(connection: apsw.Connection, request: Request) -> None:
+    """Interrupt whatever runs on a connection when the time of its request is over."""
+    connection.set_progress_handler(lambda: request.is_late, _CHECK_EVERY_STEPS)
 
 
 def _open_first_possible(path: str, flags: tuple[int, ...]) -> apsw.Connection:

@@ -12,7 +12,7 @@ import apsw
 from pydantic import JsonValue
 
 from grace.kit.sqlite_child.carrying import require_carryable, with_dependents
-from grace.kit.sqlite_child.connections import Database, fault_of, locking, reading
+from grace.kit.sqlite_child.connections import Database, fault_of, locking, reading, stop_when_late
 from grace.kit.sqlite_child.conversation import Operation, Request
 from grace.kit.sqlite_child.images import RowChange, images, touched_rows
 from grace.kit.sqlite_child.protocol import FaultKind, SqliteFault, SqliteValue, from_json, to_json
@@ -87,7 +87,7 @@ def rehearse(request: Request) -> JsonValue:
     with reading(path, request) as source:
         if Path(path).stat().st_size > _LARGEST_COPY_BYTES:
             return _only_prepared(source, request)
-        with _copy(source) as copy, _copy(source) as before, transaction(copy, commit=False):
+        with _copy(source, request) as copy, _copy(source, request) as before, transaction(copy, commit=False):
             recorded = _run(copy, before, request)
             return {"rows": [row.to_json() for row in recorded.rows]}
 
@@ -218,9 +218,10 @@ def _only_prepared(database: Database, request: Request) -> JsonValue:
 
 
 @contextmanager
-def _copy(source: Database) -> Generator[Database]:
+def _copy(source: Database, request: Request) -> Generator[Database]:
     copy = apsw.Connection(":memory:")
     try:
+        stop_when_late(copy, request)
         # A backup that cannot read its source says nothing of the reason: a question of one's own does.
         source.value("SELECT count(*) FROM sqlite_schema")
         with copy.backup("main", source.connection, "main") as backup:
