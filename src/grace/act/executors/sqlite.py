@@ -269,7 +269,8 @@ def _refused_by(fault: SqliteFault, path: str) -> Refusal:
             return Refusal(rule=rule, why=why, next=next_, is_of_now=True)
         case FaultKind.TIME_LIMIT:
             why = f"the rehearsal on a copy in memory did not end within {_REHEARSAL_S:g} s"
-            return Refusal(rule=rule, why=why, next="Bound the statements, as with LIMIT, or give them an index.")
+            next_ = "Bound the statements, as with LIMIT, or give them an index."
+            return Refusal(rule=rule, why=why, next=next_, is_of_now=True)
         case FaultKind.NOT_A_DATABASE:
             return Refusal(rule=rule, why=f"{path}: {fault.why}", next="Name the file of a SQLite database.")
         case _:
