@@ -143,7 +143,7 @@ def _show_hand_over(screen: Screen, handed: EscalationView) -> None:
     screen.heading(f"Handed over to {handed.to}")
     screen.line(handed.why)
     for line in (
-        *(f"tried and undone: {one}" for one in handed.tried),
+        *(f"tried without success: {one}" for one in handed.tried),
         *(f"considered {one}" for one in handed.considered),
         *handed.suggestions,
     ):

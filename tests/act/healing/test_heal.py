@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from grace.act.healing import guarding, locks
+from grace.act.healing.telling import tell
 from grace.model.contract import Phase
 from grace.model.decision import Ruling
 from grace.model.events import EventType, PlanRefused
@@ -456,3 +457,75 @@ def test_a_symlink_among_the_targets_is_kept_by_the_snapshot_and_no_evidence(roo
     settlement = room_for(rooms, tmp_path, Script(made)).heal()
     assert settlement.kind is SettlementKind.ROLLED_BACK, settlement
     assert str(link.readlink()) == "nowhere"
+
+
+def held(room: Room) -> str:
+    settlement = room.heal()
+    assert settlement.kind is SettlementKind.NOT_RESTORED, settlement
+    return settlement.run_id
+
+
+def test_a_keep_of_what_nobody_can_read_assures_nothing(rooms: list[Room], tmp_path: Path) -> None:
+    sent = step(tmp_path / "sent.txt", "new", uses="note.send")
+    made = plan(sent, clauses=(expect(tmp_path / "sent.txt", "something else"),))
+    room = room_for(rooms, tmp_path, Script(made))
+    said = room.runs.keep(held(room), "ann", "seen to", as_is=False)
+    assert isinstance(said, Run), said
+    kept = room.walk(said)
+    assert kept.kind is SettlementKind.COMMITTED
+    assert "there was no object to read: ann takes it over as it is, unmeasured" in kept.sentence
+    assert "as the run left" not in kept.sentence
+
+
+def test_a_keep_tells_apart_what_was_read_and_what_could_not_be(rooms: list[Room], tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    steps = (step(target, "new"), step(tmp_path / "sent.txt", "new", id_="send", uses="note.send"))
+    made = plan(*steps, clauses=(expect(target, "something else"),), on=Remedy.HOLD)
+    room = room_for(rooms, tmp_path, Script(made))
+    said = room.runs.keep(room.heal().run_id, "ann", "", as_is=False)
+    assert isinstance(said, Run), said
+    kept = room.walk(said)
+    assert kept.kind is SettlementKind.COMMITTED
+    assert "1 object reads as the run left it; of send (note.send) there is nothing to read" in kept.sentence
+
+
+def test_a_deed_that_did_nothing_is_not_called_undone(rooms: list[Room], tmp_path: Path) -> None:
+    back = Undo(uses="note.send", parameters={"path": str(tmp_path / "back.txt"), "text": "back"})
+    sent = step(tmp_path / "sent.txt", "new", uses="note.send", undo=back, claims="failed", does_it=False)
+    made = plan(sent, clauses=(expect(tmp_path / "sent.txt", "new"),))
+    room = room_for(rooms, tmp_path, Script(made))
+    settlement = room.heal()
+    assert settlement.kind is SettlementKind.ROLLED_BACK
+    assert "nothing was written, and so no undo was sent (step write failed: said so)" in settlement.sentence
+    assert "undone" not in settlement.sentence
+    assert "compensated" not in settlement.sentence
+    assert room.actions["note.send"].calls == [str(tmp_path / "sent.txt")]
+    telling = tell(settlement.run_id, room.record.entries(run_id=settlement.run_id))
+    told = [chapter.title for chapter in telling.chapters]
+    assert "way back: nothing was written, there was nothing to take back" in told
+
+
+def test_a_way_back_counts_what_it_gave_back_and_what_it_compensated(rooms: list[Room], tmp_path: Path) -> None:
+    one, other = tmp_path / "a.txt", tmp_path / "b.txt"
+    one.write_text("old")
+    other.write_text("old")
+    back = Undo(uses="note.send", parameters={"path": str(tmp_path / "sent.txt"), "text": "back"})
+    made = plan(
+        step(one, "new"),
+        step(other, "new", id_="idle", does_it=False),
+        step(tmp_path / "sent.txt", "new", id_="send", uses="note.send", undo=back),
+        clauses=(expect(one, "something else"),),
+    )
+    settlement = room_for(rooms, tmp_path, Script(made)).heal()
+    assert settlement.kind is SettlementKind.ROLLED_BACK, settlement
+    assert "undone, 1 object equal again, 1 write compensated, 1 object never differed" in settlement.sentence
+
+
+def test_an_undo_of_what_is_back_already_says_that_nothing_was_left_to_undo(rooms: list[Room], tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    made = plan(step(target, "new", does_it=False), clauses=(expect(target, "new"),))
+    settlement = room_for(rooms, tmp_path, Script(made)).heal()
+    assert settlement.kind is SettlementKind.ROLLED_BACK
+    assert "nothing was left to undo, 1 object never differed" in settlement.sentence

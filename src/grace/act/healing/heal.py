@@ -71,4 +71,4 @@ class Heal:
         done = Done(past=story, plan=plan, snapshot=snapshot, execution=execution)
         undoing = await self.way_back.undo(story, done, locks.fence)
         await self.check.aftermath(story, plan)
-        return await self.end.settle(story, settling.undone(plan, verdict.why, undoing), plan)
+        return await self.end.settle(story, settling.undone(plan, verdict.why, undoing, execution), plan)

@@ -91,7 +91,7 @@ class Runs:
             service=undone.service,
             environment=undone.environment,
             requested_by=undone.requested_by,
-            reason=f"{undone.id} was undone: the next playbook",
+            reason=f"{undone.id} did not heal it and left nothing behind: the next playbook",
             opened_at=self.clock.now(),
         )
         return self._open(run, lambda tx: _climb_refusal(tx, run, undone.id))

@@ -15,6 +15,7 @@ from grace.model.ledger_entry import Draft
 from grace.model.plan import Plan, Remedy, Reversibility
 from grace.model.run import Run, RunKind
 from grace.model.settlement import AbortReason, Settlement, SettlementKind
+from grace.model.snapshot import RestoreState
 from grace.model.verdict import Finding, Verdict
 from grace.record import Transaction
 from grace.record.reading import noun_at
@@ -140,12 +141,10 @@ def held(verdict: Verdict) -> Stop:
     return Stop(kind=SettlementKind.HELD, sentence=said)
 
 
-def undone(plan: Plan, why: str, undoing: Undoing) -> Stop:
+def undone(plan: Plan, why: str, undoing: Undoing, execution: Execution) -> Stop:
     """Everything is equal again, or it is said loudly that it is not."""
     if undoing.is_complete:
-        count = len(undoing.restorations)
-        back = f"{count} object{'s' if count != 1 else ''} equal again" if count else "every write compensated"
-        return Stop(kind=SettlementKind.ROLLED_BACK, sentence=f"{why}; undone, {back}")
+        return Stop(kind=SettlementKind.ROLLED_BACK, sentence=f"{why}; {_way_back(undoing, execution)}")
     missing = [
         *undoing.unrecoverable,
         *(
@@ -161,3 +160,24 @@ def undone(plan: Plan, why: str, undoing: Undoing) -> Stop:
     ]
     prefix = "it cannot be undone" if plan.reversibility is Reversibility.IRREVERSIBLE else "not everything is back"
     return Stop(kind=SettlementKind.NOT_RESTORED, sentence=f"{why}; {prefix}: " + "; ".join(missing))
+
+
+def _way_back(undoing: Undoing, execution: Execution) -> str:
+    """Say what a complete way back did: what was given back or compensated, what never differed, or nothing at all."""
+    equal = sum(item.state is RestoreState.EQUAL for item in undoing.restorations)
+    as_before = len(undoing.restorations) - equal
+    said = [
+        *([f"{_counted(equal, 'object')} equal again"] if equal else []),
+        *([f"{_counted(len(undoing.compensations), 'write')} compensated"] if undoing.compensations else []),
+    ]
+    untouched = f"{_counted(as_before, 'object')} never differed" if as_before else ""
+    if said:
+        return "undone, " + ", ".join([*said, *([untouched] if untouched else [])])
+    if untouched:
+        return f"nothing was left to undo, {untouched}"
+    begun = "; ".join(f"step {step.id} {step.state}: {step.why}" for step in execution.steps)
+    return f"nothing was written, and so no undo was sent ({begun})"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' if count != 1 else ''}"

@@ -148,7 +148,7 @@ def _closed(payload: Payload) -> Told:
 def _escalated(payload: Payload) -> Told:
     handed = Escalation.from_json(payload)
     return f"handed over to {handed.to}: {handed.why}", (
-        *(f"tried and undone: {playbook}" for playbook in handed.tried),
+        *(f"tried without success: {playbook}" for playbook in handed.tried),
         *(f"considered {one}" for one in handed.considered),
         *handed.suggestions,
         f"next: {handed.next}",
@@ -290,11 +290,10 @@ def _judged(payload: Payload) -> Told:
 
 def _undone(payload: Payload) -> Told:
     undoing = Undoing.from_json(payload)
+    if not (undoing.compensations or undoing.restorations or undoing.unrecoverable):
+        return "way back: nothing was written, there was nothing to take back", ()
     return f"way back: {'complete' if undoing.is_complete else 'NOT complete'}", (
-        *(
-            f"compensated {item.id} with {item.uses}: {item.state} {item.why}".rstrip()
-            for item in undoing.compensations
-        ),
+        *(f"undo of {item.id} with {item.uses}: {item.state} {item.why}".rstrip() for item in undoing.compensations),
         *(
             f"{item.target.key}: {item.state} before {item.before} now {item.now} {item.difference}".rstrip()
             for item in undoing.restorations

@@ -42,12 +42,26 @@ class UndoRun:
         why = f"{story.run.requested_by} undid {done.past.run.id}" + (
             f": {story.run.reason}" if story.run.reason else ""
         )
-        return await self.end.settle(story, undone(done.plan, why, undoing), done.plan)
+        return await self.end.settle(story, undone(done.plan, why, undoing, done.execution), done.plan)
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What was read before something is kept."""
+
+    differing: tuple[str, ...]
+    equal: int
+    """How many objects read as the run left them."""
+    unread: tuple[str, ...]
+    """Steps of which nothing can be read here."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeepRun:
-    """Keeps what a held run left behind: its contract is that every object still reads as the run left it."""
+    """Keeps what a run left behind: its contract is that every object of which that can be read is as the run left it.
+
+    Where there is nothing to read a person takes it over, and the settlement says so.
+    """
 
     guard: Guarding
     providers: Mapping[str, Provider]
@@ -60,22 +74,27 @@ class KeepRun:
             await self.guard.lock_for_way_back(story, tuple(target.key for target in done.plan.targets))
         except Stopped as stopped:
             return await self.end.settle(story, stopped.stop)
-        differing = await self._differing(done)
+        looked = await self._look(done)
+        differing = looked.differing
         if differing and story.run.inputs.get(AS_IS) != "yes":
             said = "; ".join(differing) + "; look at it, then undo it or keep it as it is"
             stop = Stop(kind=SettlementKind.ABORTED, reason=AbortReason.STALE, sentence=said)
             return await self.end.settle(story, stop)
-        return await self.end.settle(story, _kept(story, done, differing))
+        return await self.end.settle(story, _kept(story, done, looked))
 
-    async def _differing(self, done: Done) -> list[str]:
+    async def _look(self, done: Done) -> _Looked:
         differing: list[str] = []
+        equal, unread = 0, list[str]()
         for step in done.execution.steps:
             planned = next(item for item in done.plan.steps if item.id == step.id)
+            if step.state is StepState.REFUSED:
+                continue
             provider = self.providers.get(planned.provider or "")
-            for target in planned.targets if provider is not None else ():
+            if provider is None or not provider.confirms_by_digest:
+                unread.append(f"{step.id} ({step.uses})")
+                continue
+            for target in planned.targets:
                 ours = step.ours.get(target.key)
-                if provider is None or not provider.confirms_by_digest or step.state is StepState.REFUSED:
-                    continue
                 if ours is None:
                     differing.append(f"nobody could record how {done.past.run.id} left {target.id}")
                     continue
@@ -86,7 +105,9 @@ class KeepRun:
                     differing.append(f"{target.id} cannot be read: {now.value.why}")
                 elif now.value != ours:
                     differing.append(f"{target.id} is no longer what {done.past.run.id} left")
-        return differing
+                else:
+                    equal += 1
+        return _Looked(tuple(differing), equal, tuple(unread))
 
 
 async def earlier(story: Story) -> Done:
@@ -106,8 +127,20 @@ async def of_earlier(run_id: str, reader: Reader) -> Done:
             raise Stopped(Stop(kind=SettlementKind.ABORTED, reason=AbortReason.PRECONDITION, sentence=said))
 
 
-def _kept(story: Story, done: Done, differing: list[str]) -> Stop:
+def _kept(story: Story, done: Done, looked: _Looked) -> Stop:
     reason = f": {story.run.reason}" if story.run.reason else ""
-    state = f"accepted as it is now ({'; '.join(differing)})" if differing else "every object reads as the run left it"
-    sentence_ = f"{story.run.requested_by} keeps {done.past.run.id}{reason}; {state}"
+    sentence_ = f"{story.run.requested_by} keeps {done.past.run.id}{reason}; {_state(story, looked)}"
     return Stop(kind=SettlementKind.COMMITTED, sentence=sentence_)
+
+
+def _state(story: Story, looked: _Looked) -> str:
+    """Say what was measured, and what was not."""
+    taken_over = f"{story.run.requested_by} takes it over as it is, unmeasured"
+    unread = f"of {', '.join(looked.unread)} there is nothing to read, and {taken_over}"
+    if looked.differing:
+        said = f"accepted as it is now ({'; '.join(looked.differing)})"
+    elif looked.equal:
+        said = f"{looked.equal} object{'s read' if looked.equal != 1 else ' reads'} as the run left it"
+    else:
+        return f"there was no object to read: {taken_over}"
+    return f"{said}; {unread}" if looked.unread else said
