@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -167,3 +168,18 @@ def test_a_number_in_json_that_its_declared_unit_does_not_have_is_unknown(look: 
         assert (
             refused.why == f"the value at {pointer} is declared a share, which is a number from 0 to 1, and is {seen}"
         )
+
+
+@pytest.mark.parametrize("probe", ["http.status", "http.ok", "http.latency_ms", "http.json"])
+def test_an_answer_out_of_a_cache_is_as_old_as_the_service_says(look: Look, site: Site, probe: str) -> None:
+    site.body = b"{}"
+    for age, oldest_s in (("40", 40), ("0040", 40), ("9" * 5000, 2**31)):
+        site.headers = {"age": age}
+        found = look(probe, url=site.url)
+        assert isinstance(found, Known)
+        assert found.as_of is not None
+        assert found.as_of <= datetime.now(UTC) - timedelta(seconds=oldest_s)
+    site.headers = {"age": "0"}
+    fresh = look(probe, url=site.url)
+    assert isinstance(fresh, Known)
+    assert fresh.as_of is None, "the service answered itself"

@@ -257,3 +257,13 @@ def test_a_counter_below_zero_is_unknown(look: Look, site: Site, clock: VirtualC
     ratio = Ratio(site, clock)
     ratio.read(s200=10, s500=-9)
     assert "below zero" in why(ratio.read(s200=30, s500=-8))
+
+
+def test_a_page_out_of_a_cache_is_as_old_as_the_cache_says(look: Look, site: Site) -> None:
+    site.body = b"errors 0\n"
+    site.headers = {"age": "5"}
+    found = look("metrics.value", url=site.url, name="errors")
+    assert isinstance(found, Known)
+    assert found.as_of is not None
+    site.headers = {"age": "50"}
+    assert why(look("metrics.value", url=site.url, name="errors")).endswith("is answered by a cache, 50 s old")

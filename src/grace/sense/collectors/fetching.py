@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Final, Self, TypeAlias
@@ -19,6 +21,9 @@ from grace.sense.collectors.meters import ProbeParameters
 from grace.sense.collectors.viewpoint import Viewpoint
 
 _STANDARD: Final = {"user-agent": "grace-probe", "accept-encoding": "identity"}
+_LONGEST_AGE: Final = 10
+_OLDEST_S: Final = 2**31
+"""What RFC 9111 takes for an age that is too long to be counted."""
 _LONGEST_BODY_BYTES: Final = 4 * 1024 * 1024
 
 
@@ -76,6 +81,8 @@ class Fetched:
     took_s: float
     secrets: tuple[str, ...] = ()
     """What must not be told of the body, should the server repeat it."""
+    as_of: datetime | None = None
+    """When a cache on the way had it from the service; None where the service answered itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +145,24 @@ def _whole(response: httpx.Response, page: Page, clock: Clock, began_s: float) -
         if clock.monotonic() - began_s > page.timeout:
             return NotFetched(Failure.TIMED_OUT, f"the body did not end within {page.timeout:g} s")
     content_type = response.headers.get("content-type", "")
-    return Fetched(response.status_code, content_type, bytes(body), clock.monotonic() - began_s)
+    took_s = clock.monotonic() - began_s
+    return Fetched(response.status_code, content_type, bytes(body), took_s, as_of=_out_of_a_cache(response, clock))
+
+
+def _out_of_a_cache(response: httpx.Response, clock: Clock) -> datetime | None:
+    """Read from `Age` (RFC 9111) that a cache answered, and when the service did.
+
+    Most caches keep its `Date`, some write their own: the earlier of both accounts counts.
+    """
+    age = response.headers.get("age", "")
+    if not (age.isascii() and age.isdecimal()) or not age.strip("0"):
+        return None
+    counted = clock.now() - timedelta(seconds=int(age) if len(age) < _LONGEST_AGE else _OLDEST_S)
+    try:
+        date = parsedate_to_datetime(response.headers.get("date", ""))
+    except ValueError:
+        return counted
+    return min(counted, date if date.tzinfo is not None else date.replace(tzinfo=UTC))
 
 
 @lru_cache(maxsize=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from pydantic import Field, JsonValue
@@ -81,23 +81,38 @@ class HttpCollector:
         """End nothing: every read has a connection of its own."""
 
     def _status(self, page: Page) -> Meter:
+        return self._reads(page, _status)
+
+    def _ok(self, page: OkPage) -> Meter:
+        return self._reads(page, lambda fetched: _is_ok(page, fetched))
+
+    def _latency(self, page: Page) -> Meter:
+        return self._reads(page, _latency_ms)
+
+    def _json(self, page: JsonPage) -> Meter:
+        return self._reads(page, lambda fetched: _pointed_at(page, fetched))
+
+    def _reads(self, page: Page, say: Callable[[Fetched | NotFetched], Known | Unknown]) -> Meter:
         def read() -> Known | Unknown:
-            match fetch(page, self._viewpoint):
-                case Fetched(status=status):
-                    return Known(value=status)
-                case NotFetched(why=why):
-                    return unknown(why)
+            fetched = fetch(page, self._viewpoint)
+            return _as_of(fetched, say(fetched))
 
         return Reads(page.timeout + OVERTIME_S, read)
 
-    def _ok(self, page: OkPage) -> Meter:
-        return Reads(page.timeout + OVERTIME_S, lambda: _is_ok(page, fetch(page, self._viewpoint)))
 
-    def _latency(self, page: Page) -> Meter:
-        return Reads(page.timeout + OVERTIME_S, lambda: _latency_ms(fetch(page, self._viewpoint)))
+def _as_of(fetched: Fetched | NotFetched, found: Known | Unknown) -> Known | Unknown:
+    """Say of an answer out of a cache when the service gave it."""
+    if isinstance(fetched, NotFetched) or isinstance(found, Unknown) or fetched.as_of is None:
+        return found
+    return Known(value=found.value, as_of=fetched.as_of)
 
-    def _json(self, page: JsonPage) -> Meter:
-        return Reads(page.timeout + OVERTIME_S, lambda: _pointed_at(page, fetch(page, self._viewpoint)))
+
+def _status(fetched: Fetched | NotFetched) -> Known | Unknown:
+    match fetched:
+        case Fetched(status=status):
+            return Known(value=status)
+        case NotFetched(why=why):
+            return unknown(why)
 
 
 def _is_ok(page: OkPage, fetched: Fetched | NotFetched) -> Known | Unknown:

@@ -101,6 +101,8 @@ class Scrape:
     """When it was had, as seconds since 1970."""
     counters: frozenset[str] = frozenset()
     """The names of what the page itself declares to be counters."""
+    as_of_s: float | None = None
+    """When a cache on the way had the page from the service, as seconds since 1970."""
 
 
 class MetricsCollector:
@@ -183,7 +185,7 @@ class Increases(Generic[S]):
 def oldest_of(page: Scrape, series: Iterable[Series]) -> float | None:
     """Return the oldest time that a page gives to any sample of these series, as seconds since 1970."""
     times = (sample.timestamp for one in series for sample in _matching(page.samples, one))
-    return min((float(time) for time in times if time is not None), default=None)
+    return min((float(time) for time in (*times, page.as_of_s) if time is not None), default=None)
 
 
 def _as_of(found: Known | Unknown, own: float | None) -> Known | Unknown:
@@ -211,7 +213,11 @@ def scrape(given: Scraped, viewpoint: Viewpoint) -> Scrape | Unknown:
     counters = frozenset(sample.name for family in families if family.type == "counter" for sample in family.samples)
     now_s = viewpoint.clock.now().timestamp()
     timely = [_is_timely(sample, now_s, given.stale_after) for sample in samples]
-    return Scrape(tuple(compress(samples, timely)), at_s, tuple(compress(samples, map(not_, timely))), now_s, counters)
+    as_of_s = None if page.as_of is None else page.as_of.timestamp()
+    if as_of_s is not None and as_of_s < now_s - given.stale_after:
+        return unknown(f"{given.url} is answered by a cache, {now_s - as_of_s:.0f} s old")
+    untimely = tuple(compress(samples, map(not_, timely)))
+    return Scrape(tuple(compress(samples, timely)), at_s, untimely, now_s, counters, as_of_s)
 
 
 def _is_timely(sample: Sample, now_s: float, stale_after_s: float) -> bool:
