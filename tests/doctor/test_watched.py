@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,17 @@ def test_a_rate_is_read_twice_for_its_first_reading_tells_nothing() -> None:
     (one,) = Services([service], eyes, CLOCK).checks()
     assert (one.health, one.value) == (Health.OK, 0.02)
     assert one.found.startswith("known 0.02 in ")
+
+
+@pytest.mark.parametrize(("age_s", "health"), [(12, Health.WARNING), (0, Health.OK)])
+def test_an_indicator_whose_source_measures_more_rarely_than_it_is_asked_is_told(age_s: float, health: Health) -> None:
+    eyes = Fake(Scripted([Known(value=0.02, as_of=CLOCK.now() - timedelta(seconds=age_s))]))
+    service = Service(name="shop", indicators={"error_rate": Indicator(probe="metrics.value", every=5.0)})
+    (one,) = Services([service], eyes, CLOCK).checks()
+    assert one.health is health
+    if health is Health.WARNING:
+        assert one.found == "its newest value is 12 s old, and it is asked every 5 s"
+        assert "docs/probes.md" in one.next
 
 
 def test_drills_are_not_looked_at_for_they_come_and_go() -> None:

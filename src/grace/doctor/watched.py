@@ -12,6 +12,7 @@ from typing import Final, Protocol
 from pydantic import JsonValue
 
 from grace.act.verification.measuring import InThreads, measure
+from grace.act.verification.newness import LEAST_PATIENCE_S, LONGEST_GAP_BEATS
 from grace.doctor.saying import doubtful, failed, not_known, well
 from grace.kit.clock import Clock
 from grace.kit.procfs import Holders, process_stat, tcp_listeners, uid_of
@@ -62,7 +63,19 @@ class Services:
             )
         ]
         for one, (found, took_s) in zip(aimed, asyncio.run(self._read_all(aimed)), strict=True):
-            yield reading(one.service, one.name, one.probe, found, took_s)
+            yield self._behind(one, found) or reading(one.service, one.name, one.probe, found, took_s)
+
+    def _behind(self, one: _Aimed, found: Known | Unknown) -> CheckResult | None:
+        """Say of an indicator that its source measures more rarely than it is asked, which leaves clauses unproven."""
+        if isinstance(found, Unknown) or found.as_of is None or not one.pause_s:
+            return None
+        ago_s = (self.clock.now() - found.as_of).total_seconds()
+        if ago_s <= max(one.pause_s * LONGEST_GAP_BEATS, LEAST_PATIENCE_S):
+            return None
+        about = f"{one.service}: {one.name} ({one.probe})"
+        why = f"its newest value is {ago_s:.0f} s old, and it is asked every {one.pause_s:g} s"
+        advice = f"give {one.name} of {one.service} an `every` like its source's own: docs/probes.md"
+        return doubtful("service.probe", about, why, advice)
 
     async def _read_all(self, aimed: Sequence[_Aimed]) -> list[tuple[Known | Unknown, float]]:
         threads = InThreads()

@@ -23,7 +23,7 @@ TICK_S: Final = 0.001
 SINCE_EXECUTION: Final = "the execution"
 SINCE_RESTART: Final = "the restart of the window"
 """A crash ended the window; what counts began anew when GRACE was back."""
-_LEAST_PATIENCE_S: Final = 1.0
+LEAST_PATIENCE_S: Final = 1.0
 """How long a source may say nothing new, where the clause's beat does not grant more."""
 
 
@@ -42,7 +42,7 @@ def new_measurements(readings: Iterable[Reading], ended_at: datetime | None = No
 
 def patience_of(clause: Clause) -> timedelta:
     """Return how long a source may repeat itself before its value counts as missing."""
-    return timedelta(seconds=max(clause.every_s * LONGEST_GAP_BEATS, _LEAST_PATIENCE_S))
+    return timedelta(seconds=max(clause.every_s * LONGEST_GAP_BEATS, LEAST_PATIENCE_S))
 
 
 def measured_at(reading: Reading) -> datetime:
