@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import Field, JsonValue
+from pydantic import AwareDatetime, Field, JsonValue
 
 from grace.model.noun import Noun
 
@@ -13,7 +13,7 @@ class Known(Noun):
     """A measured value: boolean, number, text or an object of these."""
 
     value: JsonValue
-    as_of: datetime | None = Field(default=None, exclude_if=lambda own: own is None)
+    as_of: AwareDatetime | None = Field(default=None, exclude_if=lambda own: own is None)
     """When the source itself says that it measured this, by its own clock; None where it says nothing of it.
 
     A source may tell one value for long. Only what it measured after the deed tells how the deed came out.

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from grace.act.verification.benchmarks import benchmark_of
 from grace.act.verification.clauses import judge_window
@@ -194,3 +195,21 @@ def test_a_source_of_about_the_clauses_beat_lets_a_healthy_service_pass(
         return measured(0.0, own_s)
 
     assert watched(source, within_s=4.0).finding is Finding.MET
+
+
+@given(st.lists(st.tuples(st.integers(0, 8), st.booleans()), max_size=24), st.sampled_from([0.0, 1.0, 2.0]))
+@settings(deadline=None)
+def test_what_is_decided_early_by_such_a_source_stays_decided(told_by: list[tuple[int, bool]], within_s: float) -> None:
+    asked = ERRORS.model_copy(update={"within_s": within_s})
+    readings = [
+        told(step / 2, 0.0 if is_well else 1.0, step / 2 - lag / 4) for step, (lag, is_well) in enumerate(told_by)
+    ]
+    final = judge_window(asked, readings, END, 12).finding
+    for length in range(len(readings)):
+        early = judge_window(asked, readings[:length], END, 12).finding
+        assert early in {Finding.INCONCLUSIVE, final}, readings[:length]
+
+
+def test_a_time_without_a_zone_is_no_time() -> None:
+    with pytest.raises(ValidationError, match="timezone"):
+        Known(value=1, as_of=END.replace(tzinfo=None))
