@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from grace.act.executors import Action, Executor
 from grace.act.executors.workplace import ProcessRules, Workplace
+from grace.act.healing.undoing import change_of
 from grace.act.safehold.providers import Surroundings
 from grace.act.safehold.vault import FolderVault, open_vault
 from grace.kit.clock import Clock, SystemClock
@@ -56,6 +57,11 @@ class KeptJournal:
     @property
     def changes(self) -> tuple[str, ...]:
         found = (note.get("changeset") for note in self.notes)
+        return tuple(address for address in found if isinstance(address, str))
+
+    def changes_of(self, target: Target) -> tuple[str, ...]:
+        """Return what was noted of the change of one target, as an undo reads it."""
+        found = (change_of(note, target) for note in self.notes)
         return tuple(address for address in found if isinstance(address, str))
 
 

@@ -184,7 +184,7 @@ class Undoer:
         for step in done.plan.steps:
             if step.provider != taken.provider or taken.target not in step.targets:
                 continue
-            address = _change_of(self._handle(done, step.id) or {}, taken.target)
+            address = change_of(self._handle(done, step.id) or {}, taken.target)
             if isinstance(address, str):
                 found.append(address)
         return tuple(found)
@@ -202,7 +202,7 @@ def _led_astray(path: str, place: str | Unknown) -> str:
     return f"{path} does not read as before: it {where}"
 
 
-def _change_of(handle: Mapping[str, JsonValue], target: Target) -> JsonValue:
+def change_of(handle: Mapping[str, JsonValue], target: Target) -> JsonValue:
     """Return what a step noted of its change of one target: of each by its path, where it has several."""
     several = handle.get("changesets")
     return several.get(target.id) if isinstance(several, dict) else handle.get("changeset")
