@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -10,6 +11,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,6 +44,7 @@ CHANGING: Final = [name for name in EXACT if CASES[name].foreign is not None]
 ROOT: Final = Path(__file__).resolve().parents[2]
 FEW: Final = 4
 PART: Final = 40
+ENDING_S: Final = 20.0
 Changes: TypeAlias = Callable[[Target], tuple[str, ...]]
 BACK: Final = {RestoreState.EQUAL, RestoreState.UNTOUCHED}
 
@@ -107,7 +110,19 @@ def trial(name: str, bench: Bench, seed: int) -> Generator[Trial]:
     with case.helped(folder / "world") as help_given:
         written = case.prepare(folder / "world", chance, help_given)
         yield Trial(name, folder, case, found_actions(bench)[name], found_providers(bench), bench, written, chance)
-    shutil.rmtree(folder)
+    sweep(folder)
+
+
+def sweep(folder: Path) -> None:
+    """Remove a world; the launcher of a command whose GRACE was killed may still be writing how it ended."""
+    deadline = time.monotonic() + ENDING_S
+    while folder.exists():
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 def counted(names: list[str]) -> list[Any]:
