@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import httpx
 import pytest
 
+from grace.api.application import create_app
 from grace.api.house import House
 from grace.api.roles import Role
 from grace.model.events import EventType, IncidentClosed
@@ -20,13 +23,29 @@ from tests.api.houses import (
     open_incident,
     put,
     signal,
+    tokens_of,
     walk_a_run,
 )
+from tests.api.serving import served
 
 
 def test_a_server_that_lives_says_so_without_a_token(client: httpx.Client) -> None:
     answer = client.get("/api/healthz", headers={"Authorization": ""})
     assert (answer.status_code, answer.json()) == (200, {"status": "alive", "version": "0.1.0"})
+
+
+def test_a_server_whose_own_work_nobody_does_is_not_ready(house: House) -> None:
+    down = "The thread grace-checkpointer has ended: OSError. Start GRACE again"
+    sick = replace(house, down=lambda: (down,), troubles=lambda: (down,))
+    with served(create_app(sick)) as address:
+        answer = httpx.get(f"{address}/api/healthz", timeout=60)
+        token = tokens_of(sick)[Role.VIEWER]
+        status = httpx.get(
+            f"{address}/api/autonomy/status", headers={"Authorization": f"Bearer {token}"}, timeout=60
+        ).json()
+    assert answer.status_code == 503
+    assert down in answer.json()["detail"]
+    assert status["server_troubles"] == [down]
 
 
 # ---- intake ----

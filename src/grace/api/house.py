@@ -268,3 +268,5 @@ class House:
     body_limit_bytes: int
     troubles: Callable[[], Sequence[str]] = tuple
     """What is wrong with the server itself, each in one sentence."""
+    down: Callable[[], Sequence[str]] = tuple
+    """Which of the server's own work nobody does at the moment, each in one sentence."""

@@ -10,6 +10,7 @@ from typing import Final
 from grace.doctor.saying import doubtful, failed, well
 from grace.govern.halt.switch import EVERYWHERE, Halt
 from grace.kit.clock import Clock
+from grace.kit.lasting import LastingThread
 from grace.model.examination import CheckResult
 from grace.record.mesh.subscription import Progress
 
@@ -58,6 +59,18 @@ def halts(standing: Sequence[Halt]) -> Iterator[CheckResult]:
         yield doubtful("server.halt", f"halt {where}", f"by {one.by}: {one.reason}", f"grace halt --end{option}")
     if not standing:
         yield well("server.halt", "halt", "nothing is halted")
+
+
+def threads(lasting: Sequence[LastingThread]) -> Iterator[CheckResult]:
+    """Say which thread is down, and which fell over since the start; one that was never begun again is a failure."""
+    check = "server.threads"
+    for one in lasting:
+        if (down := one.down) is not None:
+            yield failed(check, one.name, down, "the server's log says where it fell; then start GRACE again")
+        elif (trouble := one.trouble) is not None:
+            yield doubtful(check, one.name, trouble, "the server's log says where it fell")
+    if all(one.trouble is None for one in lasting):
+        yield well(check, "threads", f"{len(lasting)} are at work", float(len(lasting)))
 
 
 def witness(held: Witnessed, now: datetime) -> CheckResult:

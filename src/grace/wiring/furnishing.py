@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -60,6 +60,7 @@ from grace.govern.policy.live import LivePolicy
 from grace.govern.restraint.restraints import Restraints
 from grace.kit.clock import SteadyClock, SystemClock
 from grace.kit.ids import IdMint
+from grace.kit.lasting import LastingThread
 from grace.kit.sqlite_child import Role, SqliteChild
 from grace.model.catalogue import Catalogue
 from grace.model.service import Service
@@ -98,6 +99,12 @@ class Rooms:
     mesh: Mesh
     outbox: Outbox
     opening: ExitStack
+    lasting: list[LastingThread] = field(default_factory=list[LastingThread])
+    """The threads of those who keep watch, once they are started."""
+
+    def threads(self) -> tuple[LastingThread, ...]:
+        """Return every thread that has to last as long as the server."""
+        return (self.record.checkpointer.thread, *self.mesh.threads(), *self.lasting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,9 +233,14 @@ def furnish(rooms: Rooms) -> Furnished:
         version=VERSION,
         session_lifetime=timedelta(seconds=settings.session_lifetime),
         body_limit_bytes=settings.body_limit_bytes,
-        troubles=lambda: clock_troubles(clock),
+        troubles=lambda: (*clock_troubles(clock), *_told(one.trouble for one in rooms.threads())),
+        down=lambda: _told(one.down for one in rooms.threads()),
     )
     return Furnished(house, runs, drills, _onlooker(rooms, plugged, mind), restraint)
+
+
+def _told(sentences: Iterable[str | None]) -> tuple[str, ...]:
+    return tuple(one for one in sentences if one is not None)
 
 
 def _onlooker(rooms: Rooms, plugged: _Plugged, mind: _Mind) -> Onlooker:
@@ -251,6 +263,7 @@ def _doctor(rooms: Rooms, plugged: _Plugged, mind: _Mind, halts: HaltSwitch, tok
         services=lambda: plugged.directory.services,
         loaded=lambda: Loaded(len(knowledge.packs), len(knowledge.rules), len(library.playbooks)),
         usable_tokens=tokens.usable,
+        threads=rooms.threads,
     )
 
 

@@ -113,6 +113,7 @@ def _let_hear(rooms: Rooms, furnished: Furnished) -> None:
     mesh.subscribe(ONLOOKING, LOOKED_ON, furnished.onlooker.deliver)
     opening.callback(furnished.onlooker.close)
     furnished.onlooker.start()
+    rooms.lasting.append(furnished.onlooker.thread)
     mesh.subscribe(DRILL_SUBSCRIBER, FOLLOWED, furnished.drills.deliver)
     opening.callback(furnished.drills.close)
 
@@ -132,6 +133,7 @@ def _keep_watch(rooms: Rooms, furnished: Furnished) -> None:
     )
     rooms.opening.callback(watchkeeper.close)
     watchkeeper.start()
+    rooms.lasting.append(watchkeeper.thread)
 
 
 def _say_started(rooms: Rooms, policy_digest: str, recovered: tuple[str, ...], *, adopted: bool) -> None:

@@ -15,7 +15,7 @@ from grace.doctor.ground import Ground
 from grace.doctor.record import engine_database, ledger
 from grace.doctor.rights import Rights
 from grace.doctor.rules import PolicyLook, loaded
-from grace.doctor.running import Server, Witnessed
+from grace.doctor.running import Server, Witnessed, threads
 from grace.doctor.saying import doubtful, failed, well
 from grace.doctor.software import software
 from grace.doctor.vault import vault
@@ -23,6 +23,7 @@ from grace.doctor.watched import Services
 from grace.govern.halt.switch import HaltSwitch
 from grace.govern.policy.live import LivePolicy
 from grace.kit.clock import SteadyClock, SystemClock
+from grace.kit.lasting import LastingThread
 from grace.model.catalogue import Catalogue
 from grace.model.examination import CheckResult, Examination
 from grace.model.service import Service
@@ -64,6 +65,7 @@ class HouseDoctor:
     services: Callable[[], Sequence[Service]]
     loaded: Callable[[], Loaded]
     usable_tokens: Callable[[], int]
+    threads: Callable[[], Sequence[LastingThread]]
 
     def examine(self, service: str | None = None) -> Examination:
         """Look at everything; with a name, at this service alone."""
@@ -94,6 +96,7 @@ class HouseDoctor:
             self.loaded().checks,
             policy.checks,
             server.checks,
+            lambda: threads(self.threads()),
             lambda: declared(settings, self.services()),
             *self._of_services(None),
         )

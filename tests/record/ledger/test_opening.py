@@ -362,3 +362,29 @@ def test_a_schema_that_lacks_a_part_refuses_the_start(filled: RecordPlaces, stat
     change(filled, "PRAGMA foreign_keys = OFF", statement)
     with pytest.raises(StoreUnusableError, match=f"lacks {missing}, .*Put back the newest copy"):
         open_record(filled)
+
+
+class Interrupted(VirtualClock):
+    """A clock whose next sleep is cut off, as a tool or a signal handler may do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_cut = threading.Event()
+
+    def sleep(self, seconds: float) -> None:
+        if not self.is_cut.is_set():
+            self.is_cut.set()
+            raise OSError(22, "Invalid argument")
+        super().sleep(seconds)
+
+
+def test_the_checkpointer_goes_on_after_an_accident_and_says_so(places: RecordPlaces) -> None:
+    clock = Interrupted()
+    with open_record(places, clock=clock) as record:
+        record.append(draft("a"))
+        assert clock.is_cut.wait(30)
+        record.append(draft("b"))
+        while record.checkpointer.kept.size < 2:
+            threading.Event().wait(0.01)
+        assert record.checkpointer.thread.down is None
+        assert "Invalid argument" in (record.checkpointer.thread.trouble or "")

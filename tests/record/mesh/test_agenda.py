@@ -87,3 +87,21 @@ def test_nobody_runs_ahead_without_end() -> None:
         if item.pointer.index:
             agenda.finish(item)
     assert (agenda.open, agenda.has_room, agenda.done) == (1, True, -1)
+
+
+@given(st.booleans(), st.booleans())
+def test_an_item_whose_taker_was_stopped_anywhere_is_given_back_once(was_finished: bool, was_rested: bool) -> None:
+    agenda = Agenda(-1)
+    agenda.add([Pointer(0, "a"), Pointer(1, "a")], 1)
+    item = agenda.take()
+    assert item is not None
+    if was_finished:
+        agenda.finish(item)
+    elif was_rested:
+        agenda.rest(item, 0.0)
+    agenda.give_back(item, 0.0)
+    agenda.wake(0.0)
+    following = agenda.take()
+    assert following is not None
+    assert following.pointer.index == int(was_finished)
+    assert agenda.take() is None

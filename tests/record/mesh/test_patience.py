@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Generator
+from datetime import datetime
 
 import pytest
 
@@ -425,3 +426,30 @@ def comes(holds: Callable[[], bool]) -> bool:
 def test_a_pause_never_grows_out_of_bounds_however_often_an_entry_was_refused() -> None:
     rule = RetryRule(attempts=1_000_000, longest_delay_s=30.0)
     assert all(15.0 <= rule.delay_s(failed) <= 30.0 for failed in (10, 646, 647, 2_880, 999_999))
+
+
+class CutOnce(SystemClock):
+    """A clock that fails once, on demand, in whatever thread asks it the time."""
+
+    def __init__(self) -> None:
+        self.armed = threading.Event()
+
+    def now(self) -> datetime:
+        if self.armed.is_set() and threading.current_thread().name.startswith("grace-mesh-"):
+            self.armed.clear()
+            raise OSError(22, "Invalid argument")
+        return super().now()
+
+
+def test_a_delivering_thread_that_falls_over_goes_on_and_says_so(record: Record) -> None:
+    clock = CutOnce()
+    mesh = Mesh(record, record.reader, clock)
+    record.on_added(mesh.notice_added)
+    book = Book(lambda entry: clock.armed.set() if entry.key == "a" and not book.taken else None)
+    mesh.subscribe("book", ["*"], book)
+    record.append(draft("a"))
+    last = record.append(draft("b"))
+    assert mesh.wait_delivered("book", last.index, PATIENCE_S)
+    assert book.by_run[None] == ["a", "b"]
+    assert any("Invalid argument" in (thread.trouble or "") for thread in mesh.threads())
+    mesh.close()

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from grace.kit.attempt import Raised, attempt
+from grace.kit.lasting import LastingThread
 
 BEAT_S = 10.0
 _LOG = logging.getLogger(__name__)
@@ -19,17 +20,16 @@ class Watchkeeper:
         self._rounds = tuple(rounds)
         self._beat_s = beat_s
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="watchkeeper", daemon=True)
+        self.thread = LastingThread("grace-watchkeeper", self._keep)
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        self.thread.start()
 
     def close(self) -> None:
         """End, after the beat that is under way."""
         self._over.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self.thread.join()
 
     def _keep(self) -> None:
         while not self._over.wait(self._beat_s):

@@ -20,6 +20,7 @@ from grace.act.verification.comparison import Held, hold_against
 from grace.act.verification.judge import judge
 from grace.act.verification.sampler import Sampler
 from grace.kit.clock import Clock
+from grace.kit.lasting import LastingThread
 from grace.model.contract import Clause, ClauseSource, Contract, Phase
 from grace.model.events import EventType, IncidentClosed
 from grace.model.ledger_entry import Draft, LedgerEntry
@@ -79,11 +80,11 @@ class Onlooker:
         self._patience = patience
         self._called = threading.Event()
         self._closing = False
-        self._thread = threading.Thread(target=self._serve, name="grace-onlooker", daemon=True)
+        self.thread = LastingThread("grace-onlooker", self._serve)
 
     def start(self) -> None:
         """Begin with what an earlier server left."""
-        self._thread.start()
+        self.thread.start()
 
     def deliver(self, _entry: LedgerEntry) -> None:
         """Take an entry from the mesh: a run has settled or an incident was closed, so look now."""
@@ -93,8 +94,7 @@ class Onlooker:
         """End after the look that is under way."""
         self._closing = True
         self._called.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self.thread.join()
 
     def _serve(self) -> None:
         while not self._closing:

@@ -20,8 +20,10 @@ class Alive(View):
 
 @router.get("/healthz")
 async def healthz(house: TheHouse) -> Alive:
-    """Answer as long as the server answers and its record can be written: without that it can do nothing."""
+    """Answer as long as the server answers, its record can be written and all of its own work is being done."""
     if not house.record.writer.is_alive:
         why = "The record takes nothing any more; what was acknowledged is kept."
         raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "record-closed", why, "Start GRACE again: grace serve")
+    if down := house.down():
+        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, "not-ready", f"{'. '.join(down)}.", "grace doctor")
     return Alive(status="alive", version=house.version)

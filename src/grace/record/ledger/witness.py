@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from grace.kit.clock import Clock, sleep_unless
+from grace.kit.lasting import LastingThread
 from grace.record.ledger.note import Checkpoint, Signer, open_checkpoint, sync_folder
 from grace.record.ledger.reading import LedgerReader
 from grace.record.ledger.tiles import TileMissingError
@@ -147,7 +148,7 @@ class Checkpointer:
         self._closing = False
         self._trouble: str | None = None
         self._kept_at: datetime | None = None
-        self._thread = threading.Thread(target=self._serve, name="grace-checkpointer", daemon=True)
+        self.thread = LastingThread("grace-checkpointer", self._serve)
 
     @property
     def trouble(self) -> str | None:
@@ -166,7 +167,7 @@ class Checkpointer:
         return str(self._signer.key)
 
     def start(self) -> None:
-        self._thread.start()
+        self.thread.start()
 
     def notice(self, highest: int) -> None:
         """Tell that entries up to this index are committed."""
@@ -197,8 +198,7 @@ class Checkpointer:
         with self._changed:
             self._closing = True
             self._changed.notify()
-        if self._thread.is_alive():
-            self._thread.join()
+        self.thread.join()
         self._try()
 
     def _serve(self) -> None:

@@ -99,6 +99,13 @@ class Agenda:
         """Give back an item that failed; its line goes on with it at `until`, and every other line at once."""
         heapq.heappush(self._resting, (until, item.pointer.index, item.pointer.key))
 
+    def give_back(self, item: Item, until: float) -> None:
+        """Let an item rest whose taker was stopped anywhere; nothing happens where it was given back before."""
+        line = self._lines.get(item.pointer.key)
+        waits = any(key == item.pointer.key for *_, key in (*self._ready, *self._resting))
+        if line and line[0] is item and not waits:
+            self.rest(item, until)
+
     def wake(self, now: float) -> None:
         """Make the lines ready whose rest is over."""
         while self._resting and self._resting[0][0] <= now:

@@ -10,6 +10,7 @@ from typing import Final
 from grace.kit.attempt import Raised, attempt
 from grace.kit.clock import Clock
 from grace.kit.ids import new_id
+from grace.kit.lasting import LastingThread
 from grace.model.events import PAYLOADS, DeadLettersChanged, EventType, SubscriberChanged
 from grace.model.ledger_entry import Draft, LedgerEntry
 from grace.model.noun import Noun
@@ -167,6 +168,12 @@ class Mesh:
 
     def wait_delivered(self, name: str, index: int, timeout_s: float) -> bool:
         return self._worker(name).wait_delivered(index, timeout_s)
+
+    def threads(self) -> tuple[LastingThread, ...]:
+        """Return every thread that delivers at the moment."""
+        with self._lock:
+            workers = tuple(self._workers.values())
+        return tuple(thread for worker in workers for thread in worker.threads())
 
     def progress(self) -> tuple[tuple[Progress, int], ...]:
         """Return how far each subscriber is, by name, each with its number of dead letters."""

@@ -11,6 +11,7 @@ from typing import Final
 from grace.kit.attempt import Raised, Returned, attempt
 from grace.kit.clock import Clock, sleep_unless
 from grace.kit.ids import random_bytes
+from grace.kit.lasting import LastingThread
 from grace.kit.wording import in_words
 from grace.record.mesh.agenda import Agenda, Item
 from grace.record.mesh.books import BATCH, Books, Reading
@@ -36,6 +37,7 @@ class _Lane:
     item: Item | None = None
     deadline: float | None = None
     is_abandoned: bool = False
+    is_reading: bool = False
 
 
 class Worker:
@@ -62,11 +64,11 @@ class Worker:
         self._closing = False
         self._awaited = 0
         self._wanted = frozenset(type_.value for type_ in books.subscription.types)
-        self._lanes: dict[_Lane, threading.Thread] = {}
+        self._lanes: dict[_Lane, LastingThread] = {}
         self._hanging = 0
         self._last_delivery_at: datetime | None = None
         self._last_error: tuple[str, datetime] | None = None
-        self._timekeeper = threading.Thread(target=self._keep_time, name=f"{self._thread_name}-time", daemon=True)
+        self._timekeeper = LastingThread(f"{self._thread_name}-time", self._keep_time)
 
     @property
     def delivered(self) -> int:
@@ -123,6 +125,11 @@ class Worker:
             finally:
                 self._awaited -= 1
 
+    def threads(self) -> tuple[LastingThread, ...]:
+        """Return those who deliver and keep time at the moment."""
+        with self._changed:
+            return (self._timekeeper, *self._lanes.values())
+
     def progress(self) -> Progress:
         with self._changed:
             error = self._last_error or (None, None)
@@ -163,8 +170,7 @@ class Worker:
             for lane in self._lanes:
                 lane.is_abandoned = True
         for thread in (*ended, self._timekeeper):
-            if thread.is_alive():
-                thread.join()
+            thread.join()
         if self._agenda.done != self._saved:
             self._save()
         if not is_drained:
@@ -179,11 +185,12 @@ class Worker:
 
     def _add_lane(self) -> None:
         lane = _Lane()
-        thread = threading.Thread(target=self._serve, args=(lane,), name=self._thread_name, daemon=True)
+        thread = LastingThread(self._thread_name, partial(self._serve, lane))
         self._lanes[lane] = thread
         thread.start()
 
     def _serve(self, lane: _Lane) -> None:
+        self._pick_up(lane)
         while (item := self._next(lane)) is not None:
             outcome = attempt(partial(self._books.deliver, item.pointer))
             if self._came_too_late(lane):
@@ -192,6 +199,16 @@ class Worker:
             with self._changed:
                 lane.item = lane.deadline = None
                 self._changed.notify_all()
+
+    def _pick_up(self, lane: _Lane) -> None:
+        """Give back what was under way when this thread fell over: it is tried again."""
+        with self._changed:
+            if lane.is_reading:
+                lane.is_reading = self._is_reading = False
+            if lane.item is not None and lane in self._lanes:
+                self._agenda.give_back(lane.item, self._clock.monotonic())
+                lane.item = lane.deadline = None
+            self._changed.notify_all()
 
     def _came_too_late(self, lane: _Lane) -> bool:
         """Tell whether the attempt was given up meanwhile; from here on it cannot be."""
@@ -213,7 +230,9 @@ class Worker:
                     self._begin(lane, item)
                     return item
                 reading = self._begin_reading()
+            lane.is_reading = True
             self._read(reading)
+            lane.is_reading = False
 
     def _may_deliver(self) -> bool:
         is_held = self._rewind_to is not None or self._disabled_why is not None or self._quiet_until is not None
