@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -82,7 +83,8 @@ def test_a_folder_that_another_grace_has_open_is_left_alone(grace: Grace, data_f
         for line in ("token list", "store rebuild", "store upgrade", "store check"):
             said = grace(*line.split())
             assert said.code == Exit.REFUSED, line
-            assert "Another GRACE has" in said.err
+            assert f"Another GRACE (pid {os.getpid()}) has {data_folder} open" in said.err
+            assert "the same again in a moment" in said.err
 
 
 def test_what_a_killed_server_left_behind_is_not_believed(grace: Grace, data_folder: Path) -> None:

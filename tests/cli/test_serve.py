@@ -88,10 +88,38 @@ def test_a_stopped_server_leaves_nothing_behind_and_starts_again(
         again.kill()
 
 
+def test_a_first_start_after_a_token_for_a_sender_makes_one_for_admin_too(
+    grace: Grace, tmp_path: Path, data_folder: Path
+) -> None:
+    assert grace("token", "create", "shop", "--role", "sender").code == Exit.DONE
+    with _serve(tmp_path) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert grace("token", "create", "ann", "--role", "admin").code == Exit.DONE
+        process.kill()
+
+
+def test_a_start_leaves_a_token_that_was_kept_and_says_how_to_get_in_again(
+    grace: Grace, tmp_path: Path, data_folder: Path
+) -> None:
+    assert grace("token", "create", "ben", "--role", "operator", "--keep").code == Exit.DONE
+    kept = (data_folder / "token").read_text()
+    with _serve(tmp_path) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert (data_folder / "token").read_text() == kept
+        said = grace("token", "create", "ann", "--role", "admin")
+        assert said.code == Exit.REFUSED
+        assert f"stop the server (kill {process.pid}) and say this again" in said.err
+        process.kill()
+
+
 def test_one_data_folder_has_one_server(server: tuple[subprocess.Popen[str], str], tmp_path: Path) -> None:
     said = _refusal(tmp_path)
     assert said.code == Exit.REFUSED
-    assert "Another GRACE has" in said.err
+    process, address = server
+    assert f"Another GRACE (pid {process.pid}) has" in said.err
+    assert f"it answers at {address}" in said.err
     assert (tmp_path / "data" / "server.json").exists(), "the first one is still announced"
 
 

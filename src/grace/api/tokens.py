@@ -128,10 +128,11 @@ class TokenStore:
                 connection.execute(select(tokens).order_by(tokens.c.created_at.desc(), tokens.c.id.desc())).all()
             )
 
-    def usable(self) -> int:
-        """Return how many tokens would open a door now."""
+    def usable(self, role: Role | None = None) -> int:
+        """Return how many tokens would open a door now, or those of exactly one role."""
+        wanted = self._usable() if role is None else self._usable() & (tokens.c.role == role.value)
         with self.reader.read() as connection:
-            return connection.execute(select(func.count()).select_from(tokens).where(self._usable())).scalar_one()
+            return connection.execute(select(func.count()).select_from(tokens).where(wanted)).scalar_one()
 
     def _usable(self) -> ColumnElement[bool]:
         alive = or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > self.clock.now())

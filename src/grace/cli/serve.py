@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from grace import wiring
-from grace.cli.addresses import announce, keep_token, retract
+from grace.cli.addresses import announce, keep_token, kept_token, retract
 from grace.cli.exits import Exit
 from grace.cli.screen import Screen
 from grace.cli.starting import starting_told
@@ -43,7 +43,7 @@ def serve(
         announce(settings.data_folder, address)
         if first_token is not None:
             kept = keep_token(settings.data_folder, first_token)
-            screen.aside(f"No token existed: one for admin is kept in {kept}, for commands of this machine.")
+            screen.aside(f"No admin's token existed: one is kept in {kept}, for commands of this machine.")
         if screen.as_json:
             screen.record({"address": address, "data_folder": str(settings.data_folder), "pid": os.getpid()})
             return
@@ -54,7 +54,7 @@ def serve(
         signal.signal(stop, _stop)  # uvicorn raises it again when it is done; then what we opened is closed
     try:
         with starting_told():
-            wiring.serve(settings, ready, adopt_ledger=adopt_ledger)
+            wiring.serve(settings, ready, adopt_ledger=adopt_ledger, kept=kept_token(settings.data_folder))
     finally:
         retract(settings.data_folder)
 

@@ -11,6 +11,7 @@ from typing import Annotated, Concatenate, Final, Protocol
 from urllib.parse import urlsplit
 
 import typer
+from grace_sdk.client import ApiProblem
 from grace_sdk.dsn import DsnError, parse_dsn
 
 from grace import wiring
@@ -20,7 +21,17 @@ from grace.cli.exits import Exit
 from grace.cli.screen import Screen, marked
 from grace.cli.starting import starting_told
 from grace.cli.views import TokenView
-from grace.cli.visiting import JSON_OPTION, Data, Server, Token, command_file, failures_told, open_session, with_options
+from grace.cli.visiting import (
+    JSON_OPTION,
+    NO_ENTRY,
+    Data,
+    Server,
+    Token,
+    command_file,
+    failures_told,
+    open_session,
+    with_options,
+)
 from grace.cli.wording import ago, now
 from grace.model.quantities import duration_s
 from grace.settings import load_client_settings, load_settings
@@ -95,12 +106,26 @@ def on_book(command: Callable[Concatenate[Desk, ...], None]) -> Callable[..., No
         screen = Screen(as_json=as_json)
         with failures_told(screen):
             folder = load_client_settings(data_folder=data).data_folder
-            with _book(screen, server, token, folder) as book:
+            with _book(screen, server, token, folder) as book, _locked_out_told(folder):
                 command(Desk(screen, book, folder, _address(book, folder)), **given)
 
     return with_options(
         run, command, {"server": (Server, ""), "token": (Token, ""), "data": (Data, None), **JSON_OPTION}
     )
+
+
+@contextmanager
+def _locked_out_told(folder: Path) -> Generator[None]:
+    """Say how to get in: the command that makes a token is the one that needs one."""
+    try:
+        yield
+    except ApiProblem as problem:
+        if problem.status not in NO_ENTRY:
+            raise
+        here = announced(folder)
+        stop = f"stop the server (kill {here.pid})" if here is not None else "stop the server, on its machine"
+        advice = f"show an admin's token: --token or GRACE_TOKEN; where none is left, {stop} and say this again"
+        raise CommandFailed(Exit.REFUSED, f"{problem.title}: {problem.detail}", advice) from problem
 
 
 def _address(book: TokenBook, folder: Path) -> str:

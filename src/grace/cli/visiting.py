@@ -32,7 +32,7 @@ Added = Mapping[str, tuple[object, object]]
 """Options by name: their annotation and what they are when they are not given."""
 
 JSON_OPTION: Final[Added] = {"as_json": (AsJson, False)}
-_NO_ENTRY: Final = frozenset({401, 403})
+NO_ENTRY: Final = frozenset({401, 403})
 _REFUSED: Final = frozenset({401, 403, 409, 410, 412})
 _MISUSED: Final = frozenset({400, 404, 405, 413, 415, 422})
 _GET_TOKEN: Final = "grace token create NAME --role operator --keep"  # noqa: S105 - a command
@@ -78,7 +78,7 @@ def failures_told(screen: Screen) -> Generator[None]:
     except ApiProblem as problem:
         code = _code_of(problem.status)
         sentence = f"{problem.title}: {problem.detail}" if problem.detail else problem.title
-        next_step = problem.next or (_GET_TOKEN if problem.status in _NO_ENTRY else "grace status")
+        next_step = problem.next or (_GET_TOKEN if problem.status in NO_ENTRY else "grace status")
     except SettingsInvalidError as error:
         code, sentence, next_step = Exit.USAGE, "; ".join(error.problems), "read docs/settings.md"
     except StartRefusedError as error:

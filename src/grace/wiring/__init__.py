@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from grace.wiring.examining import examine_offline, examine_services
     from grace.wiring.house import Running, open_house
-    from grace.wiring.offline import FolderTokens, open_tokens
+    from grace.wiring.offline import FolderOpenError, FolderTokens, open_tokens
     from grace.wiring.serving import serve
     from grace.wiring.troubles import FLAWED, REFUSED, UNTRUSTED, UNUSABLE
     from grace.wiring.workbench import catalogue, check_knowledge, decider, knowledge_schema, known_causes, looking_back
@@ -20,6 +20,7 @@ __all__ = [
     "REFUSED",
     "UNTRUSTED",
     "UNUSABLE",
+    "FolderOpenError",
     "FolderTokens",
     "Running",
     "catalogue",
@@ -38,7 +39,7 @@ __all__ = [
 _MODULES: Final = {
     "examining": ("examine_offline", "examine_services"),
     "house": ("Running", "open_house"),
-    "offline": ("FolderTokens", "open_tokens"),
+    "offline": ("FolderOpenError", "FolderTokens", "open_tokens"),
     "serving": ("serve",),
     "troubles": ("FLAWED", "REFUSED", "UNTRUSTED", "UNUSABLE"),
     "workbench": ("catalogue", "check_knowledge", "decider", "knowledge_schema", "known_causes", "looking_back"),

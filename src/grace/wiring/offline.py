@@ -33,20 +33,37 @@ def go_on_from(clock: SteadyClock, record: Record) -> None:
         clock.not_before(newest_at)
 
 
+class FolderOpenError(StartRefusedError):
+    """Another process holds the data folder: a server, also one that is only starting, or a command at work."""
+
+    def __init__(self, folder: Path, pid: int | None) -> None:
+        self.folder = folder
+        self.pid = pid
+        whose = f" (pid {pid})" if pid is not None else ""
+        super().__init__(f"Another GRACE{whose} has {folder} open: a server that runs or starts, or a command at work.")
+
+
 @contextmanager
 def only_one(folder: Path) -> Generator[None]:
-    """Hold the data folder for this process; raise StartRefusedError when another GRACE has it open."""
+    """Hold the data folder for this process; raise FolderOpenError when another GRACE has it open."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            message = f"Another GRACE has {folder} open. Stop it first, or name another folder with GRACE_DATA_FOLDER."
-            raise StartRefusedError(message) from None
+            raise FolderOpenError(folder, _holder(descriptor)) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def _holder(descriptor: int) -> int | None:
+    """Return whose pid stands in the lock; None where it is not written yet."""
+    said = os.pread(descriptor, 32, 0).strip()
+    return int(said) if said.isdigit() else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,10 +29,13 @@ FIRST_NAME: Final = "local"
 """Who the first token belongs to: whoever may read the data folder."""
 
 
-def serve(settings: Settings, ready: Callable[[str, str | None], None], *, adopt_ledger: bool = False) -> None:
+def serve(
+    settings: Settings, ready: Callable[[str, str | None], None], *, adopt_ledger: bool = False, kept: str = ""
+) -> None:
     """Serve until told to stop; `ready` gets the address when it answers, and the first token if one is made.
 
-    The token is made where none opens the door and only this machine reaches it: else nobody could ever log in.
+    The token is made where no admin's opens the door, and the one `kept` for this machine, if any, opens none: else
+    nobody could ever make another one. It gives no more than its place, the data folder, gives already.
     `adopt_ledger` takes on a log whose witness is empty, after a planned move.
     """
     refuse_unknown_entries(settings, {kind.value for kind in EventType})
@@ -43,7 +46,8 @@ def serve(settings: Settings, ready: Callable[[str, str | None], None], *, adopt
         refuse_unsafe_start(settings, running.house.tokens.usable())
         running.house.record.writer.on_trouble(tell_of_writing)
         tokens = running.house.tokens
-        first = None if tokens.usable() else tokens.issue(FIRST_NAME, Role.ADMIN, FIRST_NAME)
+        can_log_in = tokens.usable(Role.ADMIN) or (kept and tokens.identify(kept))
+        first = None if can_log_in else tokens.issue(FIRST_NAME, Role.ADMIN, FIRST_NAME)
         listener = _listen(settings)
         host, port = listener.getsockname()[:2]
         address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
