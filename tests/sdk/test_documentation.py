@@ -1,4 +1,4 @@
-"""Every example of docs/sdk.md runs as it is printed, with nothing but GRACE_DSN, and what it captures arrives."""
+"""Every example of docs/sdk.md runs as it is printed, without a DSN too; with one, what it captures arrives."""
 
 from __future__ import annotations
 
@@ -29,6 +29,16 @@ def test_an_example_runs_and_is_heard(sink: Sink, number: int) -> None:
     assert {signal["service"] for signal in arrived} == {"orders"}
     shown = re.findall(r"[0-9a-f]{12,}(?:-\d+)?", result.stdout)
     assert set(shown) <= {signal["correlation_id"] for signal in arrived}
+
+
+@pytest.mark.parametrize("number", range(len(_EXAMPLES)))
+def test_an_example_runs_without_a_dsn(tmp_path: Path, number: int) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GRACE_")}
+    command = [sys.executable, "-W", "error", "-c", _EXAMPLES[number]]
+    result = subprocess.run(
+        command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (result.returncode, result.stderr.replace("the bank took 9 s\n", "")) == (0, "")
 
 
 def test_the_first_example_is_all_that_a_program_needs(sink: Sink) -> None:
