@@ -83,10 +83,10 @@ class AutonomyStatus(View):
     """Why the newest entries are not witnessed at the moment."""
     record_trouble: str | None
     """Why the newest write failed, such as a full disk; null when it stands."""
-    server_troubles: list[str]
-    """What else is wrong with the server itself, such as a clock that was set back, or a thread that fell over."""
     record_troubled_at: datetime | None
     """When that was tried; nothing was written since, so it may be mended by now."""
+    server_troubles: list[str]
+    """What else is wrong with the server itself, such as a clock that was set back, or a thread that fell over."""
 
 
 class RuleView(View):
