@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
+from grace.act.healing.telling_measured import MEASURED_TELLERS, expects
 from grace.act.healing.telling_restraint import RESTRAINT_TELLERS, Payload, Told
 from grace.kit.wording import written_fact, written_members
 from grace.model.approval import Answer, Approval
-from grace.model.contract import Clause, Comparator, Phase
 from grace.model.decision import Decision
 from grace.model.diagnosis import Diagnosis
 from grace.model.escalation import Escalation
@@ -23,22 +23,19 @@ from grace.model.events import (
     IncidentClosed,
     LocksTaken,
     PlanRefused,
-    PreconditionsRead,
     StepIntended,
     StepNoted,
     TargetChanged,
 )
-from grace.model.execution import Aftermath, Execution, StepResult, Undoing
+from grace.model.execution import Execution, StepResult, Undoing
 from grace.model.incident import Incident
 from grace.model.ledger_entry import LedgerEntry
 from grace.model.noun import Noun
-from grace.model.observation import Mark, Observation
+from grace.model.observation import Mark
 from grace.model.plan import Plan
-from grace.model.reading import Known, Reading
 from grace.model.run import Run, RunKind
 from grace.model.settlement import Settlement, SettlementKind
 from grace.model.snapshot import Snapshot
-from grace.model.verdict import ClauseResult, Finding, Verdict
 
 
 class Chapter(Noun):
@@ -121,9 +118,6 @@ def _chapter(entry: LedgerEntry) -> Chapter:
         teller = _TELLERS.get(entry.type)
         title, lines = (str(entry.type), ()) if teller is None else teller(entry.payload)
     return Chapter(index=entry.index, at=entry.at, title=title, lines=tuple(lines), run_id=entry.run_id)
-
-
-_COMPARED = {comparator: comparator.value.replace("_", " ") for comparator in Comparator}
 
 
 def _detected(payload: Payload) -> Told:
@@ -228,15 +222,6 @@ def _locked(payload: Payload) -> Told:
     return f"locks taken under fence {locks.fence}", locks.targets
 
 
-def _preconditions(payload: Payload) -> Told:
-    read = PreconditionsRead.from_json(payload)
-    return "looked again under the locks", (
-        *(f"{name}: {written_fact(value)}" for name, value in read.readings.items()),
-        *(f"stale: {item}" for item in read.stale),
-        *(f"unmet: {item}" for item in read.unmet),
-    )
-
-
 def _kept(payload: Payload) -> Told:
     snapshot = Snapshot.from_json(payload)
     return f"snapshot {snapshot.id}: {len(snapshot.objects)} objects, {len(snapshot.evidence)} pieces of evidence", (
@@ -279,15 +264,6 @@ def _executed(payload: Payload) -> Told:
     ) if execution.stopped else ()
 
 
-def _judged(payload: Payload) -> Told:
-    verdict = Verdict.from_json(payload)
-    restarted = ", window restarted after a crash" if verdict.restarted else ""
-    return f"verdict: {verdict.finding} after {verdict.window_s:.1f} s{restarted}", (
-        verdict.why,
-        *(line for result in verdict.clauses for line in clause_lines(result)),
-    )
-
-
 def _undone(payload: Payload) -> Told:
     undoing = Undoing.from_json(payload)
     if not (undoing.compensations or undoing.restorations or undoing.unrecoverable):
@@ -300,11 +276,6 @@ def _undone(payload: Payload) -> Told:
         ),
         *undoing.unrecoverable,
     )
-
-
-def _aftermath(payload: Payload) -> Told:
-    after = Aftermath.from_json(payload)
-    return "measured after the way back", tuple(f"{name}: {shown(reading)}" for name, reading in after.readings.items())
 
 
 def _settled(payload: Payload) -> Told:
@@ -329,51 +300,6 @@ def _cancelled(payload: Payload) -> Told:
     return f"{request.by} asked to cancel", (request.reason,) if request.reason else ()
 
 
-def clause_lines(result: ClauseResult) -> tuple[str, ...]:
-    """Tell one clause: expected, before, actual, why."""
-    watching = "" if result.clause.required else " (watching)"
-    before = f", before {shown(result.before)}" if result.before else ""
-    actual = f", got {shown(result.actual)}" if result.actual else ", got nothing"
-    counts = f"{result.samples} samples, {result.missing} missing, longest run {result.longest_run_s:.1f} s"
-    return (f"{result.finding}{watching}: {expects(result.clause)}{before}{actual}; {counts}; {result.why}",)
-
-
-def expects(clause: Clause) -> str:
-    """Say what a clause expects, as the playbook would."""
-    value = clause.expected
-    if clause.comparator is Comparator.WORSENS_AT_MOST and isinstance(value, int | float):
-        value = f"{value:.0%}"
-    window = (
-        f" within {clause.within_s:g} s for {clause.for_s:g} s, every {clause.every_s:g} s"
-        if clause.phase is Phase.AFTER
-        else ""
-    )
-    return f"{clause.name} {_COMPARED[clause.comparator]} {written_fact(value)}{window}"
-
-
-def shown(reading: Reading) -> str:
-    """Show a reading: its value, or why there is none."""
-    return written_fact(reading.found.value) if isinstance(reading.found, Known) else f"unknown ({reading.found.why})"
-
-
-def _looked_on(payload: Payload) -> Told:
-    seen = Observation.from_json(payload)
-    what = {
-        Finding.MET: "the contract held without GRACE",
-        Finding.VIOLATED: "the contract did not hold",
-        Finding.INCONCLUSIVE: "whether the contract held is not known",
-    }[seen.finding]
-    lines = [seen.why]
-    if seen.closed_by:
-        lines.append(f"{seen.closed_by} closed the incident: {seen.closed_because}")
-    lines += [
-        f"{one.find} was {written_fact(one.was)}, is "
-        + (f"unknown: {one.unknown}" if one.unknown else written_fact(one.now))
-        for one in seen.differences
-    ]
-    return f"{what}, {seen.after_s / 60:.1f} min after GRACE would have gone on", lines
-
-
 def _marked(payload: Payload) -> Told:
     mark = Mark.from_json(payload)
     return f"{mark.by} calls it {mark.word}", (mark.note,) if mark.note else ()
@@ -388,7 +314,6 @@ _TELLERS: dict[EventType, Callable[[Payload], Told]] = {
     EventType.RUN_OPENED: _opened,
     EventType.RUN_CANCEL_REQUESTED: _cancelled,
     EventType.RUN_SETTLED: _settled,
-    EventType.OBSERVATION_JUDGED: _looked_on,
     EventType.RUN_MARKED: _marked,
     EventType.DIAGNOSIS_MADE: _diagnosed,
     EventType.PLAN_MADE: _planned,
@@ -401,17 +326,15 @@ _TELLERS: dict[EventType, Callable[[Payload], Told]] = {
     EventType.APPROVAL_EXPIRED: _approval_changed("expired"),
     EventType.APPROVAL_USED: _approval_changed("used"),
     EventType.LOCKS_TAKEN: _locked,
-    EventType.PRECONDITIONS_READ: _preconditions,
     EventType.SNAPSHOT_TAKEN: _kept,
     EventType.EXECUTION_STARTED: _started,
     EventType.STEP_INTENDED: _intended,
     EventType.STEP_NOTED: _noted,
     EventType.STEP_FINISHED: _finished,
     EventType.EXECUTION_FINISHED: _executed,
-    EventType.VERDICT_REACHED: _judged,
     EventType.UNDO_FINISHED: _undone,
-    EventType.AFTERMATH_MEASURED: _aftermath,
     EventType.TARGET_QUARANTINED: _target("quarantined"),
     EventType.TARGET_RELEASED: _target("released"),
+    **MEASURED_TELLERS,
     **RESTRAINT_TELLERS,
 }
