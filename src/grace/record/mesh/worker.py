@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -16,6 +16,7 @@ from grace.kit.wording import in_words
 from grace.record.mesh.agenda import Agenda, Item
 from grace.record.mesh.books import BATCH, Books, Reading
 from grace.record.mesh.cursors import Cursor
+from grace.record.mesh.lane import Lane
 from grace.record.mesh.subscription import LONGEST_WORD, MOST_HANGING, Progress, SubscriberGone, TryLater
 from grace.record.store import Added
 
@@ -28,16 +29,6 @@ LONGEST_REST_S: Final = 3_600.0
 _SLICE_S: Final = 0.05
 _READ_AGAIN_S: Final = 1.0
 _LOG: Final = logging.getLogger(__name__)
-
-
-@dataclass(slots=True, eq=False)
-class _Lane:
-    """A thread that delivers one entry at a time."""
-
-    item: Item | None = None
-    deadline: float | None = None
-    is_abandoned: bool = False
-    is_reading: bool = False
 
 
 class Worker:
@@ -64,7 +55,7 @@ class Worker:
         self._closing = False
         self._awaited = 0
         self._wanted = frozenset(type_.value for type_ in books.subscription.types)
-        self._lanes: dict[_Lane, LastingThread] = {}
+        self._lanes: dict[Lane, LastingThread] = {}
         self._hanging = 0
         self._last_delivery_at: datetime | None = None
         self._last_error: tuple[str, datetime] | None = None
@@ -184,12 +175,12 @@ class Worker:
         return f"grace-mesh-{self.subscription.name}"
 
     def _add_lane(self) -> None:
-        lane = _Lane()
+        lane = Lane()
         thread = LastingThread(self._thread_name, partial(self._serve, lane))
         self._lanes[lane] = thread
         thread.start()
 
-    def _serve(self, lane: _Lane) -> None:
+    def _serve(self, lane: Lane) -> None:
         self._pick_up(lane)
         while (item := self._next(lane)) is not None:
             outcome = attempt(partial(self._books.deliver, item.pointer))
@@ -200,7 +191,7 @@ class Worker:
                 lane.item = lane.deadline = None
                 self._changed.notify_all()
 
-    def _pick_up(self, lane: _Lane) -> None:
+    def _pick_up(self, lane: Lane) -> None:
         """Give back what was under way when this thread fell over: it is tried again."""
         with self._changed:
             if lane.is_reading:
@@ -210,7 +201,7 @@ class Worker:
                 lane.item = lane.deadline = None
             self._changed.notify_all()
 
-    def _came_too_late(self, lane: _Lane) -> bool:
+    def _came_too_late(self, lane: Lane) -> bool:
         """Tell whether the attempt was given up meanwhile; from here on it cannot be."""
         with self._changed:
             lane.deadline = None
@@ -219,7 +210,7 @@ class Worker:
                 self._changed.notify_all()
             return lane.is_abandoned
 
-    def _next(self, lane: _Lane) -> Item | None:
+    def _next(self, lane: Lane) -> Item | None:
         """Wait for something to deliver; None when the lane is over."""
         while True:
             with self._changed:
@@ -245,7 +236,7 @@ class Worker:
             return all(lane.item is None for lane in self._lanes)
         return self._has_letters or (self._agenda.has_room and self._committed > self._agenda.read)
 
-    def _begin(self, lane: _Lane, item: Item) -> None:
+    def _begin(self, lane: Lane, item: Item) -> None:
         lane.item = item
         if self.subscription.timeout_s is not None:
             lane.deadline = self._clock.monotonic() + self.subscription.timeout_s
