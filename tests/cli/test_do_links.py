@@ -54,7 +54,7 @@ def test_a_link_that_an_editor_replaced_by_a_file_is_a_link_again(grace: Grace, 
     before = link.lstat()
     said = do(grace, world, link, "sed", "-i", "s/pool=10/pool=30/", str(link))
     assert said.code == Exit.ROLLED_BACK, said.out + said.err
-    assert "2 objects equal again" in said.out
+    assert "1 object equal again, 1 object never differed" in said.out
     assert str(link.readlink()) == "../available/app.conf"
     assert (link.lstat().st_mtime_ns, link.lstat().st_mode) == (before.st_mtime_ns, before.st_mode)
     assert link.read_text() == "pool=10\n"

@@ -191,7 +191,8 @@ import sys, time, grace_sdk
 grace_sdk.init(sys.argv[1])
 grace_sdk.capture(message="last words")
 print("ready", flush=True)
-time.sleep(60)
+while True:
+    time.sleep(0.05)
 """
     process = start(code, sink.dsn())
     assert _end(process, signal.SIGTERM)[0] == -signal.SIGTERM
@@ -208,7 +209,8 @@ signal.signal(signal.SIGTERM, stop)
 grace_sdk.init(sys.argv[1])
 grace_sdk.capture(message="last words")
 print("ready", flush=True)
-time.sleep(60)
+while True:
+    time.sleep(0.05)
 """
     process = start(code, sink.dsn())
     assert _end(process, signal.SIGTERM)[0] == 7
@@ -233,7 +235,8 @@ grace_sdk.init(sys.argv[1], spool=sys.argv[2])
 for number in range(100):
     grace_sdk.capture(message=f"note {number}")
 print("ready", flush=True)
-time.sleep(60)
+while True:
+    time.sleep(0.05)
 """
     process = start(code, _DEAD_SERVER, str(tmp_path))
     assert _end(process, signal.SIGTERM)[0] == -signal.SIGTERM
