@@ -230,7 +230,7 @@ def test_fault_points_are_armed_only_when_asked_for() -> None:
 
 
 EVENT_TYPES = frozenset(kind.value for kind in EventType)
-CUT = re.compile(r"""cut\(f?"(?P<name>[^"]+)\"""")
+CUT = re.compile(r"""cut(?:\(|, )f?"(?P<name>[^"]+)\"""")
 
 
 def test_every_fault_point_of_the_code_can_be_armed_and_no_other_is_listed() -> None:

@@ -25,6 +25,7 @@ FIXED: Final = frozenset(
         "executor.http.request.answered",
         "executor.http.request.connected",
         "executor.http.request.noted",
+        "executor.http.request.sent",
         "executor.process.signal.after_signal",
         "executor.process.signal.before_signal",
         "executor.process.terminate.after_end",
