@@ -62,6 +62,28 @@ def test_a_thread_is_down_while_it_rests(monkeypatch: pytest.MonkeyPatch) -> Non
     assert thread.down is None, "who was told to end is not missed"
 
 
+def test_the_first_rest_is_the_shortest_and_each_further_one_twice_as_long(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(lasting, "FIRST_REST_S", 0.001)
+    monkeypatch.setattr(lasting, "LONGEST_REST_S", 0.003)
+    lives: list[int] = []
+    over = threading.Event()
+
+    def work() -> None:
+        lives.append(1)
+        if len(lives) <= 3:
+            raise OSError(22, "Invalid argument")
+        over.set()
+
+    thread = LastingThread("grace-worker", work)
+    with caplog.at_level(logging.ERROR):
+        thread.start()
+        over.wait()
+        thread.join()
+    assert [record.args for record in caplog.records] == [("grace-worker", rest) for rest in (0.001, 0.002, 0.003)]
+
+
 def test_work_that_returns_is_not_done_again() -> None:
     lives: list[int] = []
     thread = LastingThread("grace-worker", lambda: lives.append(1))

@@ -66,14 +66,15 @@ class LastingThread:
         return f"The thread {self.name} fell over {times} since the start and goes on, last: {self._why}"
 
     def _live(self) -> None:
-        rest_s = FIRST_REST_S
+        next_rest_s = FIRST_REST_S
         while not self._over.is_set():
             began_s = time.monotonic()
             outcome = attempt(self._work)
             if not isinstance(outcome, Raised):
                 self._has_returned = True
                 return
-            rest_s = FIRST_REST_S if time.monotonic() - began_s > _STEADY_AFTER_S else min(rest_s * 2, LONGEST_REST_S)
+            rest_s = FIRST_REST_S if time.monotonic() - began_s > _STEADY_AFTER_S else next_rest_s
+            next_rest_s = min(rest_s * 2, LONGEST_REST_S)
             self._fell(outcome.error, rest_s)
 
     def _fell(self, error: Exception, rest_s: float) -> None:
