@@ -31,12 +31,13 @@ _OF_INCIDENT: Final = text(
     " WHERE incident_id = :incident AND kind = 'heal' AND settlement IS NOT NULL AND settled_at > :after"
     " ORDER BY id DESC LIMIT :most"
 )
-_FAILED_ON_TARGET: Final = """
+_FAILED_ON_TARGET: Final = f"""
     SELECT 1 FROM runs r JOIN ledger_entries e ON e.key = r.id || '/locks' JOIN ledger_payloads p USING ("index")
-    WHERE r.settlement IN ('rolled_back', 'held', 'not_restored', 'aborted') AND r.id >= :since AND r.kind = 'heal'
-    AND (r.settlement <> 'aborted' OR r.reason = 'snapshot_failed') AND r.settled_at > :after
+    WHERE r.settlement IN ({", ".join(f"'{kind}'" for kind in sorted({*_FAILED, SettlementKind.ABORTED}))})
+    AND (r.settlement <> '{SettlementKind.ABORTED}' OR r.reason = '{AbortReason.SNAPSHOT_FAILED}')
+    AND r.id >= :since AND r.kind = 'heal' AND r.settled_at > :after
     AND EXISTS (SELECT 1 FROM json_each(p.payload, '$.targets') t WHERE t.value = :target) LIMIT 1
-"""
+"""  # noqa: S608 - names of our own
 _OF_TARGET: Final = text(
     "SELECT r.id, r.opened_at, r.settled_at, r.settlement, r.reason FROM runs r"
     ' JOIN ledger_entries e ON e.key = r.id || \'/locks\' JOIN ledger_payloads p ON p."index" = e."index"'
