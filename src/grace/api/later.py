@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from sqlalchemy import Connection, RowMapping, bindparam, func, or_, select
 
 from grace.act.healing.telling import Since
-from grace.act.healing.words import Word, refusal_of
+from grace.act.healing.words import Word, last_word, refusal_of
 from grace.model.run import RunKind
 from grace.model.settlement import SettlementKind
 from grace.record.store.tables import runs
@@ -72,10 +72,10 @@ def _word(row: RowMapping) -> Word:
 
 def _since(words: Sequence[RowMapping]) -> Since | None:
     """Return the newest word on a run that stands or is under way."""
-    spoken = [one for one in words[1:] if one["settlement"] != SettlementKind.ABORTED]
-    if not spoken:
+    last_id = last_word([_word(row) for row in words]).id
+    last = next(row for row in words if row["id"] == last_id)
+    if last is words[0]:
         return None
-    last = spoken[-1]
     at: datetime = last["settled_at"] or last["opened_at"]
     return Since(
         run_id=last["id"],
