@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from grace.kit.filesystem.entries import joined, parent_of
-from grace.kit.filesystem.paths import NotExactError, Rule, lies_within, mount_points
-from grace.kit.filesystem.survey import Scope, Survey
+from grace.kit.filesystem.mounts import is_mount_point, mount_points
+from grace.kit.filesystem.paths import NotExactError, Rule, lies_within, real_path
+from grace.kit.filesystem.survey import Scope, Stamp, Survey
 
 SQLITE_COMPANIONS: Final = ("-wal", "-shm", "-journal")
 _SQLITE_HEADER: Final = b"SQLite format 3\0"
@@ -26,17 +27,17 @@ _USE_ITS_PROVIDER: Final = "Change it through the database itself: sqlite.execut
 def require_outside(root: Path, forbidden: tuple[Path, ...]) -> None:
     """Refuse a root that lies in a forbidden folder, or that contains one; opens nothing."""
     place = str(root)
-    for folder in map(os.path.realpath, forbidden):
+    for folder in map(real_path, map(str, forbidden)):
         if lies_within(place, folder) or lies_within(folder, place):
             raise _forbidden(root, Path(folder))
 
 
-def require_fit(root: Path, found: Survey, scope: Scope) -> None:
-    """Raise NotExactError for the first reason why this scope could not be given back exactly."""
+def require_fit(root: Path, folder: int, found: Survey, scope: Scope) -> None:
+    """Raise NotExactError for the first reason why this scope, in its open folder, could not be given back exactly."""
     require_outside(root, scope.forbidden)
     _require_no_forbidden_inode(root, found, scope)
     _require_plain_kinds(root, found)
-    _require_one_file_system(root, found)
+    _require_one_file_system(root, folder, found)
     _require_inner_hard_links(root, found)
     _require_own(root, found)
     _require_no_database(root, found)
@@ -79,14 +80,23 @@ def _require_plain_kinds(root: Path, found: Survey) -> None:
             raise NotExactError(Rule.SPECIAL, why, "Only files, folders and symlinks can be given back.")
 
 
-def _require_one_file_system(root: Path, found: Survey) -> None:
+def _require_one_file_system(root: Path, folder: int, found: Survey) -> None:
     if not found:
         return
-    device, is_folder = found[""].device, found[""].is_folder
+    device = found[""].device
     elsewhere = [_named(root, path) for path, stamp in found.items() if stamp.device != device]
-    mounted = [point for point in mount_points(root) if point != root or not is_folder]
-    for place in (*elsewhere, *mounted):
+    for place in (*elsewhere, *_mounted(root, folder, found[""])):
         raise NotExactError(Rule.MOUNT, f"{place} is a mount point.", "Name a target without mounts inside.")
+
+
+def _mounted(root: Path, folder: int, stamp: Stamp) -> list[Path]:
+    """Return the mount points in a folder, or the file itself where it is one; a folder may be one, as a whole."""
+    if stamp.is_folder:
+        return [point for point in mount_points(root) if point != root]
+    is_mounted = is_mount_point(folder, root.name)
+    if is_mounted is None:
+        return list(mount_points(root))
+    return [root] if is_mounted else []
 
 
 def _require_inner_hard_links(root: Path, found: Survey) -> None:

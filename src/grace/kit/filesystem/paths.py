@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -11,11 +10,10 @@ from pathlib import Path
 from typing import Final
 
 _FOLDER: Final = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_OCTAL: Final = re.compile(r"\\([0-7]{3})")
-_ESCAPED: Final = re.compile(r"[ \t\n\\#]")
-"""What the kernel writes in octal digits where it tells of a mount point."""
-_MOUNTS: Final = Path("/proc/self/mountinfo")
 _NOT_UTF8: Final = "\0"
+_OPEN: Final = "/proc/self/fd/"
+_GONE: Final = " (deleted)"
+"""What the kernel adds to the name of what is open and no longer stands there."""
 
 
 class Rule(StrEnum):
@@ -60,7 +58,7 @@ def canonical_path(written: str | Path, *, follow: bool) -> Path:
     if not given.is_absolute() or not given.name or given.name == "..":
         raise NotExactError(Rule.PATH_NAME, f"{str(written)!r} names no file or folder.", "Give an absolute path.")
     try:
-        path = Path(os.path.realpath(given)) if follow else Path(os.path.realpath(given.parent)) / given.name
+        path = Path(real_path(str(given))) if follow else Path(real_path(str(given.parent))) / given.name
         str(path).encode()
     except (OSError, ValueError) as error:
         raise NotExactError(Rule.PATH_NAME, f"{str(written)!r} cannot be resolved: {error}.") from error
@@ -71,22 +69,62 @@ def canonical_path(written: str | Path, *, follow: bool) -> Path:
     return path
 
 
+def real_path(path: str) -> str:
+    """Return what `os.path.realpath` returns; where no symlink is on the way, one look of the kernel's tells."""
+    try:
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)  # Closing such a one drops no lock.
+    except OSError:
+        return os.path.realpath(path)
+    try:
+        is_real = _stands_at(descriptor, path)
+    finally:
+        os.close(descriptor)
+    return path if is_real else os.path.realpath(path)
+
+
 @contextmanager
 def opened_folder(folder: Path) -> Generator[int]:
-    """Open a real path component by component; raise NotExactError when a symlink has come to stand in it."""
+    """Open a real path; raise NotExactError when a symlink has come to stand in it."""
+    descriptor = _open_if_real(str(folder))
+    if descriptor is None:
+        descriptor = _open_by_parts(folder)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _open_if_real(folder: str) -> int | None:
+    """Open a folder at once; None where that does not show that no symlink was on the way."""
+    try:
+        descriptor = os.open(folder, _FOLDER | os.O_RDONLY)
+    except OSError:
+        return None
+    if _stands_at(descriptor, folder):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _open_by_parts(folder: Path) -> int:
     descriptor = os.open("/", _FOLDER | os.O_PATH)
     try:
         for part in folder.parts[1:]:
             inner = _step(descriptor, part, folder)
             os.close(descriptor)
             descriptor = inner
-        readable = os.open(".", _FOLDER | os.O_RDONLY, dir_fd=descriptor)
+        return os.open(".", _FOLDER | os.O_RDONLY, dir_fd=descriptor)
     finally:
         os.close(descriptor)
+
+
+def _stands_at(descriptor: int, path: str) -> bool:
+    """Tell whether the kernel names what is open by this very path, and so followed no symlink to it."""
     try:
-        yield readable
-    finally:
-        os.close(readable)
+        named = os.readlink(f"{_OPEN}{descriptor}")  # noqa: PTH115 - text in, text out
+    except OSError:
+        return False
+    return named == path and not path.endswith(_GONE)
 
 
 def _step(descriptor: int, part: str, folder: Path) -> int:
@@ -132,18 +170,3 @@ def is_within(path: Path, folder: Path) -> bool:
 def lies_within(place: str, folder: str) -> bool:
     """Tell the same of real paths as text: they are compared at every read of a scope."""
     return place == folder or place.startswith(folder if folder.endswith("/") else f"{folder}/")
-
-
-def mount_points(under: Path) -> tuple[Path, ...]:
-    """Return every mount point at or below a real path."""
-    place = str(under)
-    mounts = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
-    # Asked before each read of a file, and nearly always of one that no mount comes near: then no line is taken apart.
-    if not _ESCAPED.search(place) and f" {place}" not in mounts:
-        return ()
-    found = [_unescaped(line.split(" ", 5)[4]) for line in mounts.split("\n") if line]
-    return tuple(Path(point) for point in found if lies_within(point, place))
-
-
-def _unescaped(field: str) -> str:
-    return _OCTAL.sub(lambda match: chr(int(match[1], 8)), field) if "\\" in field else field

@@ -44,7 +44,7 @@ def scan(root: Path, scope: Scope, taking: Taking = pass_by) -> Tree:
     try:
         with opened_folder(root.parent) as folder:
             found = survey(folder, root.name, scope)
-            require_fit(root, found, scope)
+            require_fit(root, folder, found, scope)
             tree = dict(_read_all(folder, root.name, found, taking))
             cut("filesystem.scan.read")
             if survey(folder, root.name, scope) != found:
