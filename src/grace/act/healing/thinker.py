@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import sqlite3
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-
-from sqlalchemy import text
+from typing import Final
 
 from grace.act.executors.drill_ground import NOTHING_MADE, DrillGround
 from grace.act.healing import Directory
@@ -23,7 +24,7 @@ from grace.model.signal import Signal
 from grace.model.warrant import Refusal
 from grace.record import Reader
 from grace.record.reading import noun_in
-from grace.record.store.tables import signals
+from grace.record.store.engine import driver_connection
 from grace.think.knowledge.loading import Knowledge
 from grace.think.playbooks.loading import Library, LoadedPlaybook
 from grace.think.playbooks.means import Means
@@ -33,6 +34,15 @@ from grace.think.sentinel.confirming import examine
 from grace.think.sentinel.diagnosing import MOST_SIGNALS
 from grace.think.sentinel.planning import NoPlan, plan
 from grace.think.sentinel.suggesting import suggest
+
+_INCIDENT: Final = "SELECT doc FROM incidents WHERE id = ?"
+_NEWEST_SIGNALS: Final = "SELECT doc FROM signals WHERE incident_id = ? ORDER BY received_at DESC LIMIT ?"
+_FAILED_SINCE_COMMITTED: Final = """
+    SELECT playbook FROM runs WHERE incident_id = :incident AND id <> :run AND kind = 'heal'
+    AND settlement IN ('rolled_back', 'not_restored') AND playbook IS NOT NULL
+    AND opened_at > COALESCE((SELECT MAX(settled_at) FROM runs WHERE incident_id = :incident
+    AND settlement = 'committed'), '')
+"""
 
 
 class IncidentMissingError(LookupError):
@@ -65,29 +75,38 @@ class RecordedThinker:
 
     def examine(self, incident: Incident) -> Diagnosis:
         """Return the cause of an incident that need not be on the record."""
-        return self._diagnose(incident)
+        with self._record() as record:
+            signals = _newest_signals(record, incident.id)
+        return self._diagnose(incident, signals)
 
     def incident_of(self, run: Run) -> Incident:
         """Return the incident of a run as it was last opened; raise IncidentMissingError."""
-        return self._incident(run.incident_id)
+        with self._record() as record:
+            return _incident(record, run.incident_id)
 
     def diagnose(self, run: Run) -> Diagnosis:
         """Return the cause with its evidence; `unknown` where the rules do not tell."""
-        return self._diagnose(self._incident(run.incident_id))
+        with self._record() as record:
+            incident = _incident(record, run.incident_id)
+            signals = _newest_signals(record, incident.id)
+        return self._diagnose(incident, signals)
 
     def plan(self, run: Run, diagnosis: Diagnosis) -> Plan | PlanRefused:
         """Return the plan with literals, or why there is none."""
-        incident = self._incident(run.incident_id)
-        made = self._plan(incident, diagnosis, run.playbook, run.inputs, self._tried(run))
+        with self._record() as record:
+            incident, tried = _incident(record, run.incident_id), _tried(record, run)
+        made = self._plan(incident, diagnosis, run.playbook, run.inputs, tried)
         if isinstance(made, Plan):
             return made
         return PlanRefused(run_id=run.id, why=made.refusal.why, considered=made.considered)
 
     def advise(self, run: Run, diagnosis: Diagnosis | None, failed: str | None) -> Advice:
         """Return the owner, what was tried (`failed` the last), the next playbook that fits, and what to suggest."""
-        incident = self._incident(run.incident_id)
+        with self._record() as record:
+            incident, before = _incident(record, run.incident_id), _tried(record, run)
+            signals = _newest_signals(record, incident.id)
         service = self.directory.service(incident.service, incident.environment)
-        tried = (*self._tried(run), *((failed,) if failed else ()))
+        tried = (*before, *((failed,) if failed else ()))
         if diagnosis is None or service is None:
             return Advice(owner=service.owner if service else NOBODY, tried=tried)
         shelf = self.shelf()
@@ -97,14 +116,14 @@ class RecordedThinker:
             owner=service.owner,
             tried=tried,
             next_rung=following.playbook.name if climbs and isinstance(following, LoadedPlaybook) else None,
-            suggestions=suggest(diagnosis, self._signals(incident.id), shelf.knowledge, service),
+            suggestions=suggest(diagnosis, signals, shelf.knowledge, service),
         )
 
     def foresee(
         self, incident: Incident, by: str, *, playbook: str | None = None, inputs: Mapping[str, str] | None = None
     ) -> DryPlan | Refusal:
         """Diagnose, plan and decide without opening a run; change nothing."""
-        diagnosis = self._diagnose(incident)
+        diagnosis = self.examine(incident)
         service = self.directory.service(incident.service, incident.environment)
         made = self._plan(incident, diagnosis, playbook, inputs or {}, ())
         if isinstance(made, NoPlan) or service is None:
@@ -113,10 +132,9 @@ class RecordedThinker:
         question = Question(plan=made, service=service, diagnosis=diagnosis, requested_by=by, at=self.clock.now())
         return DryPlan(diagnosis=diagnosis, plan=made, decision=self.policy.decide(question))
 
-    def _diagnose(self, incident: Incident) -> Diagnosis:
+    def _diagnose(self, incident: Incident, signals: Sequence[Signal]) -> Diagnosis:
         service = self.directory.service(incident.service, incident.environment)
         shelf = self.shelf()
-        signals = self._signals(incident.id)
         return examine(incident, signals, shelf.knowledge, self.clock.now(), service, shelf.means.eyes)
 
     def _plan(
@@ -143,35 +161,25 @@ class RecordedThinker:
         leaves_the_drill = None if isinstance(made, NoPlan) else self.drill_ground.refuses_plan(made)
         return made if leaves_the_drill is None else NoPlan(leaves_the_drill)
 
-    def _incident(self, incident_id: str | None) -> Incident:
+    @contextmanager
+    def _record(self) -> Generator[sqlite3.Connection]:
+        """Open the record for questions that are answered from one state of it."""
         with self.reader.read() as connection:
-            row = connection.execute(
-                text("SELECT doc FROM incidents WHERE id = :id"), {"id": incident_id}
-            ).scalar_one_or_none()
-        if row is None:
-            raise IncidentMissingError(incident_id)
-        return noun_in(row, Incident)
+            yield driver_connection(connection)
 
-    def _signals(self, incident_id: str) -> tuple[Signal, ...]:
-        with self.reader.read() as connection:
-            rows = connection.execute(
-                signals.select()
-                .where(signals.c.incident_id == incident_id)
-                .order_by(signals.c.received_at.desc())
-                .limit(MOST_SIGNALS)
-            ).all()
-        return tuple(Signal.from_json(row.doc) for row in rows)
 
-    def _tried(self, run: Run) -> tuple[str, ...]:
-        """Return the playbooks that this occurrence of the incident has seen fail: the ladder goes on above them."""
-        with self.reader.read() as connection:
-            rows = connection.execute(
-                text(
-                    "SELECT playbook FROM runs WHERE incident_id = :incident AND id <> :run AND kind = 'heal'"
-                    " AND settlement IN ('rolled_back', 'not_restored') AND playbook IS NOT NULL"
-                    " AND opened_at > COALESCE((SELECT MAX(settled_at) FROM runs WHERE incident_id = :incident"
-                    " AND settlement = 'committed'), '')"
-                ),
-                {"incident": run.incident_id, "run": run.id},
-            ).all()
-        return tuple(str(row[0]) for row in rows)
+def _incident(record: sqlite3.Connection, incident_id: str | None) -> Incident:
+    row = record.execute(_INCIDENT, (incident_id,)).fetchone()
+    if row is None:
+        raise IncidentMissingError(incident_id)
+    return noun_in(row[0], Incident)
+
+
+def _newest_signals(record: sqlite3.Connection, incident_id: str) -> tuple[Signal, ...]:
+    return tuple(noun_in(doc, Signal) for (doc,) in record.execute(_NEWEST_SIGNALS, (incident_id, MOST_SIGNALS)))
+
+
+def _tried(record: sqlite3.Connection, run: Run) -> tuple[str, ...]:
+    """Return the playbooks that this occurrence of the incident has seen fail: the ladder goes on above them."""
+    rows = record.execute(_FAILED_SINCE_COMMITTED, {"incident": run.incident_id, "run": run.id})
+    return tuple(playbook for (playbook,) in rows)
