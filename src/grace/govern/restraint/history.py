@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, Row, bindparam, text
+from sqlalchemy import Connection, bindparam, text
 
 from grace.govern.restraint.breaker import Outcome
 from grace.govern.restraint.cooldown import Try
@@ -26,25 +26,27 @@ _NO_TRY: Final = frozenset({SettlementKind.OBSERVED, SettlementKind.DENIED})
 _BY_PEOPLE: Final = frozenset({AbortReason.CANCELLED, AbortReason.HALTED})
 
 # Ids sort by the time at which they were made: the primary key finds what is recent.
-_OF_INCIDENT: Final = text(
-    "SELECT id, opened_at, settled_at, settlement, reason FROM runs"
-    " WHERE incident_id = :incident AND kind = 'heal' AND settlement IS NOT NULL AND settled_at > :after"
-    " ORDER BY id DESC LIMIT :most"
-)
+_LIFTED: Final = "SELECT max(at) FROM ledger_entries WHERE key >= :first AND key < :behind"
+_SETTLED_SINCE_LIFTED: Final = f"settled_at > coalesce(({_LIFTED}), '')"
+_OF_INCIDENT: Final = f"""
+    SELECT id, opened_at, settled_at, settlement, reason FROM runs
+    WHERE incident_id = :incident AND kind = 'heal' AND settlement IS NOT NULL AND {_SETTLED_SINCE_LIFTED}
+    ORDER BY id DESC LIMIT :most
+"""  # noqa: S608 - names of our own
 _FAILED_ON_TARGET: Final = f"""
     SELECT 1 FROM runs r JOIN ledger_entries e ON e.key = r.id || '/locks' JOIN ledger_payloads p USING ("index")
     WHERE r.settlement IN ({", ".join(f"'{kind}'" for kind in sorted({*_FAILED, SettlementKind.ABORTED}))})
     AND (r.settlement <> '{SettlementKind.ABORTED}' OR r.reason = '{AbortReason.SNAPSHOT_FAILED}')
-    AND r.id >= :since AND r.kind = 'heal' AND r.settled_at > :after
+    AND r.id >= :since AND r.kind = 'heal' AND r.{_SETTLED_SINCE_LIFTED}
     AND EXISTS (SELECT 1 FROM json_each(p.payload, '$.targets') t WHERE t.value = :target) LIMIT 1
 """  # noqa: S608 - names of our own
-_OF_TARGET: Final = text(
-    "SELECT r.id, r.opened_at, r.settled_at, r.settlement, r.reason FROM runs r"
-    ' JOIN ledger_entries e ON e.key = r.id || \'/locks\' JOIN ledger_payloads p ON p."index" = e."index"'
-    " WHERE r.id >= :since AND r.kind = 'heal' AND r.settlement IS NOT NULL AND r.settled_at > :after"
-    " AND EXISTS (SELECT 1 FROM json_each(p.payload, '$.targets') t WHERE t.value = :target)"
-    " ORDER BY r.id DESC LIMIT :most"
-)
+_OF_TARGET: Final = f"""
+    SELECT r.id, r.opened_at, r.settled_at, r.settlement, r.reason FROM runs r
+    JOIN ledger_entries e ON e.key = r.id || '/locks' JOIN ledger_payloads p USING ("index")
+    WHERE r.id >= :since AND r.kind = 'heal' AND r.settlement IS NOT NULL AND r.{_SETTLED_SINCE_LIFTED}
+    AND EXISTS (SELECT 1 FROM json_each(p.payload, '$.targets') t WHERE t.value = :target)
+    ORDER BY r.id DESC LIMIT :most
+"""  # noqa: S608 - names of our own
 _TRIALS: Final = text(
     "SELECT r.id, p.doc AS plan FROM runs r JOIN plans p ON p.digest = r.plan_digest"
     " WHERE r.settlement IS NULL AND r.kind = 'heal' AND r.incident_id <> :incident AND r.tier = 1"
@@ -53,7 +55,6 @@ _REOPENED: Final = """
     SELECT at FROM ledger_entries WHERE incident_id = :incident AND type = 'incident.opened'
     ORDER BY "index" DESC LIMIT :most
 """
-_LIFTED: Final = "SELECT max(at) FROM ledger_entries WHERE key >= :first AND key < :behind"
 _PROPOSED: Final = text(
     "SELECT opened_at FROM runs WHERE id >= :since AND kind = 'heal' AND requested_by = 'grace' AND service = :service"
     " AND json_extract(doc, '$.run.environment') = :environment ORDER BY id"
@@ -70,7 +71,16 @@ _TOLD: Final = text(
 _TARGETS: Final = text(
     'SELECT p.payload FROM ledger_entries e JOIN ledger_payloads p USING ("index") WHERE e.key = :key'
 )
-_BEGINNING: Final = "0001-01-01T00:00:00.000000Z"
+
+
+class _Settled(NamedTuple):
+    """A run that is over, its times as they are written."""
+
+    run_id: str
+    opened_at: str
+    settled_at: str
+    settlement: str
+    reason: str | None
 
 
 class Place(NamedTuple):
@@ -87,11 +97,10 @@ def lifted_key(subject: str) -> str:
 
 def tries(connection: Connection, incident_id: str) -> list[Try]:
     """Return the runs on an incident that were about to act, oldest first, since a person's last word on it."""
-    rows = _settled_of(connection, incident_id)
     return [
-        Try(row.id, from_rfc3339(row.opened_at), from_rfc3339(row.settled_at))
-        for row in rows
-        if row.settlement not in _NO_TRY and row.reason not in _BY_PEOPLE
+        Try(run.run_id, from_rfc3339(run.opened_at), from_rfc3339(run.settled_at))
+        for run in _settled_of(connection, incident_id)
+        if run.settlement not in _NO_TRY and run.reason not in _BY_PEOPLE
     ]
 
 
@@ -102,16 +111,12 @@ def outcomes_of_incident(connection: Connection, incident_id: str) -> list[Outco
 
 def outcomes_of_target(connection: Connection, target: str, now: datetime) -> list[Outcome]:
     """Return how the runs ended that held a target under lock, in the order of their ends; none while none failed."""
-    asked = {
-        "since": beginning_at("run", now - LOOKS_BACK),
-        "after": _lifted(connection, target),
-        "target": target,
-        "most": _MOST,
-    }
+    driver = driver_connection(connection)
+    asked = {"since": beginning_at("run", now - LOOKS_BACK), "target": target, "most": _MOST, **_words_on(target)}
     # Runs that ended well say nothing where none failed, and they may be thousands: most questions end here.
-    if driver_connection(connection).execute(_FAILED_ON_TARGET, asked).fetchone() is None:
+    if driver.execute(_FAILED_ON_TARGET, asked).fetchone() is None:
         return []
-    return _outcomes(connection.execute(_OF_TARGET, asked).all())
+    return _outcomes([_Settled(*row) for row in driver.execute(_OF_TARGET, asked)])
 
 
 def trials(connection: Connection, incident_id: str | None) -> list[tuple[str, str]]:
@@ -122,11 +127,13 @@ def trials(connection: Connection, incident_id: str | None) -> list[tuple[str, s
 
 def reopenings(connection: Connection, incident_id: str) -> list[datetime]:
     """Return when an incident came back, oldest first, since a person's last word on it."""
-    lifted = _lifted(connection, incident_id)
-    rows = driver_connection(connection).execute(_REOPENED, {"incident": incident_id, "most": _MOST})
-    times = sorted(str(row[0]) for row in rows)
+    driver = driver_connection(connection)
+    times = sorted(at for (at,) in driver.execute(_REOPENED, {"incident": incident_id, "most": _MOST}))
     back = times if len(times) == _MOST else times[1:]
-    return [from_rfc3339(at) for at in back if at > lifted]
+    if not back:
+        return []
+    (lifted,) = driver.execute(_LIFTED, _words_on(incident_id)).fetchone()
+    return [from_rfc3339(at) for at in back if lifted is None or at > lifted]
 
 
 def proposed(connection: Connection, place: Place, now: datetime) -> list[datetime]:
@@ -167,25 +174,24 @@ def locked_by(connection: Connection, run_id: str) -> str | None:
     return None if found is None else str(found)
 
 
-def _settled_of(connection: Connection, incident_id: str) -> Sequence[Row[Any]]:
-    asked = {"incident": incident_id, "after": _lifted(connection, incident_id), "most": _MOST}
-    return connection.execute(_OF_INCIDENT, asked).all()[::-1]
+def _settled_of(connection: Connection, incident_id: str) -> list[_Settled]:
+    asked = {"incident": incident_id, "most": _MOST, **_words_on(incident_id)}
+    rows = driver_connection(connection).execute(_OF_INCIDENT, asked).fetchall()
+    return [_Settled(*row) for row in reversed(rows)]
 
 
-def _lifted(connection: Connection, subject: str) -> str:
-    """Return when a person last lifted what was held against a subject."""
+def _words_on(subject: str) -> dict[str, str]:
+    """Return between which keys the words of people stand that lifted what was held against a subject."""
     first = lifted_key(subject)
-    asked = {"first": first, "behind": f"{first[:-1]}0"}
-    (found,) = driver_connection(connection).execute(_LIFTED, asked).fetchone()
-    return _BEGINNING if found is None else str(found)
+    return {"first": first, "behind": f"{first[:-1]}0"}
 
 
-def _outcomes(rows: Sequence[Row[Any]]) -> list[Outcome]:
+def _outcomes(runs: Iterable[_Settled]) -> list[Outcome]:
     told = [
-        Outcome(row.id, from_rfc3339(row.settled_at), failed=row.settlement != SettlementKind.COMMITTED)
-        for row in rows
-        if row.settlement in _FAILED
-        or row.settlement == SettlementKind.COMMITTED
-        or row.reason == AbortReason.SNAPSHOT_FAILED
+        Outcome(run.run_id, from_rfc3339(run.settled_at), failed=run.settlement != SettlementKind.COMMITTED)
+        for run in runs
+        if run.settlement in _FAILED
+        or run.settlement == SettlementKind.COMMITTED
+        or run.reason == AbortReason.SNAPSHOT_FAILED
     ]
     return sorted(told, key=lambda one: (one.at, one.run_id))
