@@ -12,12 +12,15 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeAlias, TypeVar
 
 OPEN: Final = "${{"
 CLOSE: Final = "}}"
 _LONGEST: Final = 2000
 _DEEPEST: Final = 20
+_REMEMBERED: Final = 1024
+"""So many expressions are kept as they were parsed: a playbook is rendered from the same ones each time."""
 _COMPARISONS: Final = ("==", "!=", "<=", ">=", "<", ">")
 _WORDS: Final = {"true": True, "false": False, "null": None}
 _RESERVED: Final = frozenset({"and", "or", "not", *_WORDS})
@@ -147,6 +150,7 @@ class _Token:
     text: str
 
 
+@lru_cache(_REMEMBERED)
 def parse_condition(text: str) -> Condition:
     """Return the condition; raise ExpressionInvalidError with what is wrong and where."""
     if OPEN in text:
@@ -155,6 +159,7 @@ def parse_condition(text: str) -> Condition:
     return _Parsing(text).whole(_Parsing.condition)
 
 
+@lru_cache(_REMEMBERED)
 def parse_piped(text: str) -> Piped:
     """Return a path or literal with its filters; raise ExpressionInvalidError."""
     return _Parsing(text).whole(_Parsing.piped)
