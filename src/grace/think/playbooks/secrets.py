@@ -22,7 +22,8 @@ def secret_in(plan: Plan) -> str | None:
     """Return where a plan shows what redaction would hide, without its value; None when it shows nothing."""
     shown = plan.to_json()
     hidden = redact(shown, limits=_WHOLE_PLAN).value
-    return next((".".join(map(str, path)) for path in _changed(shown, hidden, ())), None)
+    # Nearly every plan shows nothing: then no walk is needed to find where.
+    return None if hidden == shown else next((".".join(map(str, path)) for path in _changed(shown, hidden, ())), None)
 
 
 def secrets_written(value: JsonValue) -> Iterator[Path]:
