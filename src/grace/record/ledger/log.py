@@ -6,8 +6,6 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Final, overload
 
-from sqlalchemy import Connection
-
 from grace.kit.clock import Clock, from_rfc3339, to_rfc3339
 from grace.kit.cuts import cut_each
 from grace.kit.ids import random_bytes
@@ -56,7 +54,7 @@ class LedgerLog:
     def projects(self, prepared: Collection[Prepared]) -> bool:
         return not self._projections.keys().isdisjoint(map(_TYPE, prepared))
 
-    def page(self, connection: Connection, driver: sqlite3.Connection, *, fresh_keys: bool) -> "LedgerPage":
+    def page(self, driver: sqlite3.Connection, *, fresh_keys: bool) -> "LedgerPage":
         edge, self._edge = self._edge, None
         # The edge in memory is trusted only while the log ends where it ends: after a failed write, or when another
         # process appended, it is read again. A page for fresh keys need not ask: its first place would be taken.
@@ -68,7 +66,7 @@ class LedgerLog:
         now = self._clock.now()
         # A clock that was set back dates nothing before what stands already.
         self._at = now if self._at is None else max(now, self._at)
-        self._page = LedgerPage(connection, driver, edge, self._at, self._projections, fresh_keys=fresh_keys)
+        self._page = LedgerPage(driver, edge, self._at, self._projections, fresh_keys=fresh_keys)
         return self._page
 
     def committed(self) -> Added:
@@ -120,7 +118,6 @@ class LedgerPage:
 
     def __init__(
         self,
-        connection: Connection,
         driver: sqlite3.Connection,
         edge: RightEdge,
         at: datetime,
@@ -129,7 +126,6 @@ class LedgerPage:
         fresh_keys: bool,
     ) -> None:
         self.edge = edge
-        self._connection = connection
         self._driver = driver
         self._base = edge.size
         self._at = at
@@ -157,7 +153,7 @@ class LedgerPage:
         self._placed.append(prepared)
         self._places[prepared.key] = place
         for projection in self._projections.get(prepared.type, ()):
-            projection(self._connection, entry)
+            projection(self._driver, entry)
         return entry
 
     def append_fresh(self, prepared: Sequence[Prepared]) -> Sequence[LedgerEntry]:

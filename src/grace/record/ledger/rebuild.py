@@ -1,5 +1,6 @@
 """Make the read models again from the entries alone."""
 
+import sqlite3
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -26,16 +27,16 @@ def rebuild(connection: Connection, projections: Projections) -> int:
     counters = _counters(connection)
     for table in READ_MODELS:
         connection.execute(delete(table))
-    replayed = 0
-    for entry in _entries(connection):
-        project(connection, entry, projections)
+    driver, replayed = driver_connection(connection), 0
+    for entry in _entries(driver):
+        project(driver, entry, projections)
         replayed += 1
     _put_back(connection, counters)
     return replayed
 
 
-def _entries(connection: Connection) -> Iterator[LedgerEntry]:
-    driver, after = driver_connection(connection), -1
+def _entries(driver: sqlite3.Connection) -> Iterator[LedgerEntry]:
+    after = -1
     while rows := driver.execute(_PAGE, (after,)).fetchall():
         for row in rows:
             yield entry_from_row(row)

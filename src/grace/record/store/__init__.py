@@ -8,8 +8,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from sqlalchemy import Connection
-
 from grace.model.ledger_entry import Draft, LedgerEntry
 
 P = TypeVar("P")
@@ -66,7 +64,7 @@ class Log(Protocol[P]):
         """Say whether placing one of these drafts writes to read models, and so may fail."""
         ...
 
-    def page(self, connection: Connection, driver: sqlite3.Connection, *, fresh_keys: bool) -> Page[P]:
+    def page(self, driver: sqlite3.Connection, *, fresh_keys: bool) -> Page[P]:
         """Start a page at the end of the log as the transaction sees it."""
         ...
 

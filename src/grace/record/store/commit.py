@@ -66,14 +66,14 @@ class GroupCommit(Generic[P]):
     def _write_fresh(self, jobs: Sequence[Append[P]]) -> list[Outcome]:
         """Write plain appends: no statement of others runs, so they are spared what SQLAlchemy does around those."""
         with _BareTransaction(self._driver):
-            page = self._log.page(self._connection, self._driver, fresh_keys=True)
+            page = self._log.page(self._driver, fresh_keys=True)
             outcomes: list[Outcome] = [Returned(_result(job, page.append_fresh(job.prepared))) for job in jobs]
             _finish(page)
         return outcomes
 
     def _write_guarded(self, jobs: Sequence[Job[P]]) -> list[Outcome]:
         with self._connection.begin():
-            page = self._log.page(self._connection, self._driver, fresh_keys=False)
+            page = self._log.page(self._driver, fresh_keys=False)
             runner = _GroupRunner(self._connection, self._driver, self._log, page, alone=len(jobs) == 1)
             outcomes = [runner.run(job) for job in jobs]
             _require_something_done(outcomes)

@@ -1,25 +1,24 @@
 """How read models follow the ledger: functions per event type, applied in the transaction of the append."""
 
+import sqlite3
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import Connection
-
 from grace.model.events import EventType
 from grace.model.ledger_entry import LedgerEntry
 
-Projection = Callable[[Connection, LedgerEntry], None]
+Projection = Callable[[sqlite3.Connection, LedgerEntry], None]
 Projections = Mapping[EventType, tuple[Projection, ...]]
 
 NO_PROJECTIONS: Final[Projections] = MappingProxyType({})
 
 
-def project(connection: Connection, entry: LedgerEntry, projections: Projections) -> None:
+def project(driver: sqlite3.Connection, entry: LedgerEntry, projections: Projections) -> None:
     """Apply an entry to the read models; an erased entry says nothing and changes nothing."""
     if entry.payload is not None:
         for projection in projections.get(entry.type, ()):
-            projection(connection, entry)
+            projection(driver, entry)
 
 
 def joined(*parts: Mapping[EventType, Projection]) -> Projections:

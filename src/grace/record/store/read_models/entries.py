@@ -1,9 +1,13 @@
-"""Read the noun that an entry carries, and the ids that a projection needs."""
+"""Read what a projection needs: the noun and the ids of an entry, and the document that stands in a row."""
 
+from sqlite3 import Cursor
 from typing import TypeVar
+
+from pydantic import JsonValue
 
 from grace.model.ledger_entry import LedgerEntry
 from grace.model.noun import Noun
+from grace.record.store.tables import read_document
 
 N = TypeVar("N", bound=Noun)
 
@@ -27,3 +31,10 @@ def run_id_of(entry: LedgerEntry) -> str:
     if entry.run_id is None:
         raise EntryUnfitError(entry, "run_id")
     return entry.run_id
+
+
+def document(cursor: Cursor) -> dict[str, JsonValue]:
+    """Return the document that a query for one found, empty where there is no such row."""
+    row = cursor.fetchone()
+    standing = None if row is None else read_document(row[0])
+    return standing if isinstance(standing, dict) else {}

@@ -4,7 +4,7 @@
 that are too many or too secret for the ledger.
 """
 
-from grace.record.store.tables.base import metadata
+from grace.record.store.tables.base import metadata, read_document, read_time
 from grace.record.store.tables.ledger import ledger_entries, ledger_payloads, ledger_tiles
 from grace.record.store.tables.read_models import (
     READ_MODELS,
@@ -48,6 +48,8 @@ __all__ = [
     "plans",
     "playbook_versions",
     "quarantines",
+    "read_document",
+    "read_time",
     "resource_locks",
     "runs",
     "safe_hold_snapshots",

@@ -30,11 +30,7 @@ class UtcTime(TypeDecorator[datetime]):
         return None if value is None else to_rfc3339(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
-        try:
-            return None if value is None else from_rfc3339(value)
-        except (ValueError, TypeError) as error:
-            what = f"a time in a table cannot be read ({in_words(error)})"
-            raise RecordDamagedError(what, REBUILD) from error
+        return None if value is None else read_time(value)
 
 
 class Document(TypeDecorator[JsonValue]):
@@ -47,8 +43,22 @@ class Document(TypeDecorator[JsonValue]):
         return canonical(value).decode()
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> JsonValue:
-        try:
-            return None if value is None else parse_json(value)
-        except (ValueError, TypeError) as error:
-            what = f"a document of the read models cannot be read ({in_words(error)})"
-            raise RecordDamagedError(what, REBUILD) from error
+        return None if value is None else read_document(value)
+
+
+def read_time(text: str) -> datetime:
+    """Read a time as it is kept; raise RecordDamagedError where it is none."""
+    try:
+        return from_rfc3339(text)
+    except (ValueError, TypeError) as error:
+        what = f"a time in a table cannot be read ({in_words(error)})"
+        raise RecordDamagedError(what, REBUILD) from error
+
+
+def read_document(text: str) -> JsonValue:
+    """Read a document as it is kept; raise RecordDamagedError where it is none."""
+    try:
+        return parse_json(text)
+    except (ValueError, TypeError) as error:
+        what = f"a document of the read models cannot be read ({in_words(error)})"
+        raise RecordDamagedError(what, REBUILD) from error
