@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, se
 from grace.kit.clock import to_rfc3339
 from grace.model.events import EventType
 from grace.record.mesh.agenda import Pointer
+from grace.record.store.engine import driver_connection
 from grace.record.store.tables import ledger_entries, mesh_cursors, mesh_dead_letters
 
 _KEY = func.coalesce(ledger_entries.c.run_id, ledger_entries.c.incident_id, ledger_entries.c.service, "")
@@ -59,7 +60,7 @@ def saved_cursor(connection: Connection, subscriber: str) -> Cursor | None:
 
 
 def save_cursor(connection: Connection, subscriber: str, delivered: int, at: datetime) -> None:
-    connection.exec_driver_sql(_SAVE_CURSOR, (subscriber, delivered, to_rfc3339(at)))
+    driver_connection(connection).execute(_SAVE_CURSOR, (subscriber, delivered, to_rfc3339(at)))
 
 
 def save_disabled(connection: Connection, subscriber: str, delivered: int, at: datetime, why: str | None) -> None:
