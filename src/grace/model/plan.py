@@ -107,9 +107,19 @@ class Plan(Noun):
     on_violated: Remedy
     on_inconclusive: Remedy
 
+    __slots__ = ("_digest_known",)  # Which no copy takes along: a changed one has a digest of its own.
+
     @property
     def digest(self) -> str:
         """Return `sha256:…` over the canonical JSON of the whole plan."""
+        known: str | None = getattr(self, "_digest_known", None)
+        if known is None:
+            known = self.digest_now()
+            object.__setattr__(self, "_digest_known", known)
+        return known
+
+    def digest_now(self) -> str:
+        """Return the digest of what the plan holds now: parameters are objects that somebody may have changed in it."""
         return digest_of(self.to_json())
 
     @property

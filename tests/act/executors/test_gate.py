@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import pickle
 from collections.abc import Callable, Iterator
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from grace.act.executors.authority import RecordedAuthority
 from grace.act.executors.gate import Gate
 from grace.act.healing import locks
+from grace.kit.digests import digest_of
 from grace.model.decision import Decision, Ruling
 from grace.model.events import ApprovalChanged, EventType, HaltChanged, LocksTaken, StepIntended
 from grace.model.execution import Outcome, StepState
@@ -205,6 +208,18 @@ def one_parameter_changed_with_a_forged_warrant(scene: Scene) -> Outcome:
     return scene.perform(of=other, warrant=scene.warrant().model_copy(update={"plan_digest": other.digest}))
 
 
+def one_parameter_changed_in_place(scene: Scene) -> Outcome:
+    scene.authorise()
+    scene.plan.steps[0].parameters["text"] = "evil"
+    return scene.perform()
+
+
+def one_parameter_changed_in_place_with_a_forged_warrant(scene: Scene) -> Outcome:
+    scene.authorise()
+    scene.plan.steps[0].parameters["text"] = "evil"
+    return scene.perform(warrant=scene.warrant().model_copy(update={"plan_digest": scene.plan.digest_now()}))
+
+
 def a_halt(scene: Scene) -> Outcome:
     scene.authorise()
     halt = HaltChanged(halt_id="hlt", scope="*", by="ann", reason="")
@@ -283,6 +298,8 @@ def a_way_back_that_was_never_needed(scene: Scene) -> Outcome:
         an_approval_used_by_another_run,
         one_parameter_changed,
         one_parameter_changed_with_a_forged_warrant,
+        one_parameter_changed_in_place,
+        one_parameter_changed_in_place_with_a_forged_warrant,
         a_halt,
         a_halt_of_this_service,
         no_lock,
@@ -299,6 +316,26 @@ def test_every_other_way_in_is_refused(scene: Scene, way_in: Callable[[Scene], O
     assert outcome.state is StepState.REFUSED, outcome
     assert outcome.why
     assert not scene.is_written
+
+
+def test_what_was_changed_in_place_has_no_way_back_either(scene: Scene) -> None:
+    undo = Undo(uses="note.send", parameters={"path": str(scene.target), "text": "back"})
+    scene.plan = plan(step(scene.target, "new", undo=undo), clauses=(expect(scene.target, "new"),))
+    scene.authorise()
+    undo.parameters["text"] = "evil"
+    outcome = compensated(scene)
+    assert (outcome.state, outcome.why[:6]) == (StepState.REFUSED, "digest")
+    assert not scene.is_written
+
+
+def test_a_plan_and_each_copy_of_it_has_the_digest_of_its_own_content(scene: Scene) -> None:
+    first = scene.plan.digest
+    changed: dict[str, object] = {"summary": "another"}
+    copies = (copy(scene.plan), deepcopy(scene.plan), scene.plan.model_copy(), pickle.loads(pickle.dumps(scene.plan)))  # noqa: S301 - our own
+    assert {made.digest for made in copies} == {first}
+    others = (scene.plan.model_copy(update=changed), scene.plan.model_copy(update=changed, deep=True))
+    assert {made.digest for made in others} == {digest_of(made.to_json()) for made in others} != {first}
+    assert scene.plan == copies[0] == Plan.from_json(scene.plan.to_json())
 
 
 def test_an_approved_digest_is_let_through(scene: Scene) -> None:

@@ -19,7 +19,7 @@ from grace.model.warrant import Refusal, Warrant
 
 
 class Authority(Protocol):
-    """Reads from the record whether a warrant holds."""
+    """Reads from the record whether a warrant holds, for the plan that the gate has just found it to name."""
 
     def refuses_deed(self, warrant: Warrant, plan: Plan, step: PlannedStep) -> Refusal | None:
         """Return why this step of this plan may not be executed now, or None."""
@@ -102,8 +102,9 @@ class Gate:
         return {} if isinstance(parsed, Refusal) else action.leads(parsed)
 
     def _not_in(self, plan: Plan, step: PlannedStep, warrant: Warrant) -> Refusal | None:
-        if plan.digest != warrant.plan_digest:
-            why = f"the plan in hand has digest {plan.digest}, the warrant is for {warrant.plan_digest}"
+        digest = plan.digest_now()
+        if digest != warrant.plan_digest:
+            why = f"the plan in hand has digest {digest}, the warrant is for {warrant.plan_digest}"
             return Refusal(rule="digest", why=why, next="plan again: `grace plan INCIDENT`")
         if step not in plan.steps:
             return Refusal(rule="digest", why=f"step {step.id} is not a step of the plan")

@@ -1,7 +1,7 @@
 """Read the log: entries, tree heads and proofs, from one consistent state each time."""
 
 import sqlite3
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -131,6 +131,12 @@ class LedgerReader:
     def _driver(self) -> Generator[sqlite3.Connection]:
         with self.read() as connection:
             yield driver_connection(connection)
+
+
+def entries_at(driver: sqlite3.Connection, keys: Sequence[str]) -> list[LedgerEntry]:
+    """Read what stands under any of these keys."""
+    rows = driver.execute(f"{_SELECT}key IN ({', '.join('?' * len(keys))})", keys).fetchall()
+    return [entry_from_row(row) for row in rows]
 
 
 def size_of(driver: sqlite3.Connection) -> int:
