@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from grace.think.knowledge.checked import CheckedPacks
 from grace.think.knowledge.format import Heard, KnowledgePack, KnowledgeRule, Sample
 from grace.think.knowledge.matching import match, scene_of_sample
 from grace.think.knowledge.searching import Index
+from grace.think.knowledge.shortlisting import Shortlist
 from grace.think.knowledge.wording import wording_of
 from grace.think.knowledge.words import WordModel, fit
 
@@ -62,6 +63,16 @@ class Knowledge:
     def index(self) -> Index:
         """Return what searches are answered from."""
         return Index(self.rules)
+
+    @cached_property
+    def shortlist(self) -> Shortlist:
+        """Return the rules filed by the words that they ask for."""
+        return Shortlist.of(self.rules)
+
+    @cached_property
+    def by_id(self) -> Mapping[str, KnowledgeRule]:
+        """Return the rules by their ids."""
+        return {rule.id: rule for rule in self.rules}
 
     @cached_property
     def causes(self) -> frozenset[str]:

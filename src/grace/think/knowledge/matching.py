@@ -47,21 +47,24 @@ class Scene:
     def may_meet(self, condition: Condition) -> bool:
         """Tell whether the words that the condition cannot do without stand anywhere at all."""
         return (
-            (not condition.text or self._said.may_hold(needles(condition.text)))
-            and (not condition.type or self._types.may_hold(needles(condition.type)))
-            and (not condition.frame or self._frames.may_hold(needles(condition.frame)))
+            (not condition.text or self.texts.may_hold(needles(condition.text)))
+            and (not condition.type or self.types.may_hold(needles(condition.type)))
+            and (not condition.frame or self.frames.may_hold(needles(condition.frame)))
         )
 
     @cached_property
-    def _said(self) -> Wording:
+    def texts(self) -> Wording:
+        """Return the texts of all places as one."""
         return Wording("\n".join(text.text for place in self.places for text in place.texts))
 
     @cached_property
-    def _types(self) -> Wording:
+    def types(self) -> Wording:
+        """Return the types of all places as one text."""
         return Wording("\n".join(place.type.text for place in self.places))
 
     @cached_property
-    def _frames(self) -> Wording:
+    def frames(self) -> Wording:
+        """Return the frames of all places as one text."""
         return Wording("\n".join(frame.text for place in self.places for frame in place.frames))
 
     @property

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-_SHORTEST: Final = 3
-_MOST: Final = 16
+SHORTEST: Final = 3
+"""So many letters a needle has at least."""
+_MOST: Final = 128
 _AROUND: Final = ("(?=", "(?!", "(?<=", "(?<!", "(?#")
 _REPEATS: Final = "?*+{"
 _ESCAPED_LETTERS: Final = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
@@ -90,7 +91,7 @@ def _of_alternatives(pattern: str) -> Needles | None:
 
 def _best(asked: Sequence[Needles]) -> Needles | None:
     """Return the rarest of what is required: the one whose shortest word is longest."""
-    good = [one for one in asked if min(map(len, one)) >= _SHORTEST]
+    good = [one for one in asked if min(map(len, one)) >= SHORTEST]
     return max(good, key=lambda one: (min(map(len, one)), -len(one)), default=None)
 
 

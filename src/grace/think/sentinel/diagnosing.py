@@ -53,7 +53,7 @@ def weigh_all(scenes: Sequence[Scene], knowledge: Knowledge) -> tuple[Weighed, .
     """Weigh what several signals of one incident say, each rule by the best of its matches."""
     best: dict[str, Match] = {}
     for scene in scenes:
-        for rule in knowledge.rules:
+        for rule in knowledge.shortlist.for_scene(scene):
             found = match(rule, scene)
             if found and (rule.id not in best or found.weight > best[rule.id].weight):
                 best[rule.id] = found

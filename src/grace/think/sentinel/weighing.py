@@ -48,7 +48,7 @@ class Weighed:
 def weigh(scene: Scene, knowledge: Knowledge) -> tuple[Weighed, ...]:
     """Return every cause that something speaks for, the most probable first; their sum is below 1."""
     matches: dict[str, list[Match]] = {}
-    for rule in knowledge.rules:
+    for rule in knowledge.shortlist.for_scene(scene):
         if one := match(rule, scene):
             matches.setdefault(rule.cause, []).append(one)
     leanings = knowledge.words.leanings(Wording(scene.text))
