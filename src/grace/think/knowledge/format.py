@@ -149,7 +149,7 @@ class Check(Noun):
         if self.confirms is None and self.refutes is None:
             message = "needs an answer that confirms or one that refutes"
             raise ValueError(message)
-        if any(name.startswith(SAID) for name in self.references) and self.probe not in HARMLESS:
+        if self.asks_what_is_said and self.probe not in HARMLESS:
             known = ", ".join(sorted(HARMLESS))
             message = f"{self.probe} must not be aimed by the words of a message; these may: {known}"
             raise ValueError(message)
@@ -160,6 +160,11 @@ class Check(Noun):
         """Return what the parameters refer to."""
         texts = [value for value in self.parameters.values() if isinstance(value, str)]
         return frozenset(name for text in texts for name in _REFERENCE.findall(text))
+
+    @property
+    def asks_what_is_said(self) -> bool:
+        """Tell whether the words of a message aim it."""
+        return any(name.startswith(SAID) for name in self.references)
 
     def aimed(self, values: dict[str, str]) -> dict[str, JsonValue] | None:
         """Return the parameters with the values put in; None where one is not known."""

@@ -121,11 +121,17 @@ def look(rules: Sequence[KnowledgeRule], values: Mapping[str, str], eyes: Eyes) 
 
 
 def _said(diagnosis: Diagnosis, incident: Incident, signals: Sequence[Signal], knowledge: Knowledge) -> dict[str, str]:
-    """Return what senders say: labels of the incident, and what the rules that matched found in the words."""
+    """Return what senders say: labels of the incident, and what the rules that matched found in the words.
+
+    Nothing where no check asks for it.
+    """
+    rules = _rules_of(diagnosis, knowledge)
+    if not any(check.asks_what_is_said for rule in rules for check in rule.looks):
+        return {}
     said: dict[str, str] = dict(incident.labels)
     for signal in signals[-MOST_SIGNALS:]:
         scene = scene_of_signal(signal, incident.labels)
-        for rule in _rules_of(diagnosis, knowledge):
+        for rule in rules:
             found = match(rule, scene)
             said |= found.labels if found else {}
     return said
@@ -133,5 +139,4 @@ def _said(diagnosis: Diagnosis, incident: Incident, signals: Sequence[Signal], k
 
 def _rules_of(diagnosis: Diagnosis, knowledge: Knowledge) -> tuple[KnowledgeRule, ...]:
     cited = dict.fromkeys(one.rule for one in diagnosis.evidence)
-    by_id = {rule.id: rule for rule in knowledge.rules}
-    return tuple(by_id[rule_id] for rule_id in cited if rule_id in by_id)
+    return tuple(knowledge.by_id[rule_id] for rule_id in cited if rule_id in knowledge.by_id)
