@@ -186,7 +186,9 @@ class Story(Past):
             if isinstance(value, Stop):
                 return value.to_json()
             if not self.has(name):
-                await self._put(self.draft(name, type_, value), may_wait=only_reads)
+                draft = self.draft(name, type_, value)
+                await self._put(draft, may_wait=only_reads)
+                self._remember(draft, value)
             return None
 
         answer = await self.engine.step(name, once)
@@ -199,6 +201,12 @@ class Story(Past):
         if answer is None:
             raise ErasedError(self.key(name))
         raise Stopped(Stop.model_validate(answer))
+
+    def _remember(self, draft: Draft, value: Noun) -> None:
+        """Keep what a draft was made from in mind, where that draft is held or stands: it need not be read back."""
+        standing = self._held.get(draft.key) or self.known.get(draft.key)
+        if standing is not None and standing.payload == draft.payload:
+            self._read[draft.key] = value
 
     async def _put(self, draft: Draft, *, may_wait: bool) -> None:
         if not may_wait:
