@@ -41,9 +41,10 @@ def look_at_all(look: Look, path: Path) -> list[Known | Unknown]:
 @MODES
 def test_a_database_at_rest_is_as_it_was_after_every_probe(look: Look, tmp_path: Path, mode: str) -> None:
     path = make_database(tmp_path / "orders.db", mode)
-    before = tree(tmp_path), path.stat().st_mtime_ns
+    before = tree(tmp_path), path.stat().st_mtime_ns, tmp_path.stat().st_mtime_ns
     found = look_at_all(look, path)
-    assert (tree(tmp_path), path.stat().st_mtime_ns) == before
+    # Also the folder: a file that was there for a moment changes its time.
+    assert (tree(tmp_path), path.stat().st_mtime_ns, tmp_path.stat().st_mtime_ns) == before
     assert [file.name for file in sorted(tmp_path.iterdir())] == ["orders.db"]
     assert found[:4] == [Known(value=True), Known(value="ok"), Known(value="ok"), Known(value=mode)]
     assert found[5] == Known(value=2)
@@ -86,6 +87,19 @@ def test_a_held_write_lock_makes_it_not_writable(look: Look, spawn: Spawn, tmp_p
     holder.kill()
     holder.wait()
     assert look("sqlite.writable", path=str(path)) == Known(value=True)
+
+
+def test_a_lock_on_a_database_that_lies_there_makes_it_not_writable(look: Look, spawn: Spawn, tmp_path: Path) -> None:
+    path = make_database(tmp_path / "orders.db", "wal")
+    holder = spawn(
+        f"import fcntl, sys; f = open({str(path)!r}, 'r+b'); fcntl.lockf(f, fcntl.LOCK_EX);"
+        "print('ready', flush=True); sys.stdin.read()"
+    )
+    assert look("sqlite.writable", path=str(path)) == Known(value=False)
+    holder.kill()
+    holder.wait()
+    assert look("sqlite.writable", path=str(path)) == Known(value=True)
+    assert [file.name for file in sorted(tmp_path.iterdir())] == ["orders.db"]
 
 
 @MODES

@@ -17,7 +17,7 @@ Row: TypeAlias = tuple[SqliteValue, ...]
 _CHECK_EVERY_STEPS: Final = 2000
 _LONGEST_VALUE_BYTES: Final = 16 * 1024 * 1024
 _READONLY_ROLLBACK: Final = 776
-_READER_PATIENCE_S: Final = 2.0
+READER_PATIENCE_S: Final = 2.0
 _READ: Final = apsw.SQLITE_OPEN_READONLY
 _READ_AND_WRITE: Final = apsw.SQLITE_OPEN_READWRITE
 
@@ -45,8 +45,10 @@ _SENTENCES: Final = {
 class Database:
     """An open connection with the few verbs that operations need; `connection` is there for what they do not cover."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, *, lies: bool = False) -> None:
         self.connection = connection
+        self.lies = lies
+        """Whether it is a WAL database that nobody has open, read as it lies there."""
 
     def do(self, statement: str, bindings: Sequence[SqliteValue] = ()) -> apsw.Cursor:
         """Run one statement."""
@@ -60,6 +62,10 @@ class Database:
         """Return the first column of the first row."""
         return next(self.rows(query))[0]
 
+    def journal_mode(self) -> str:
+        """Return the journal mode that the file has; what is read as it lies is read without its WAL."""
+        return "wal" if self.lies else cast("str", self.value("PRAGMA journal_mode"))
+
 
 def fault_of(error: apsw.Error) -> SqliteFault:
     """Translate the library's error into a kind and a sentence."""
@@ -72,7 +78,7 @@ def fault_of(error: apsw.Error) -> SqliteFault:
 
 
 @contextmanager
-def reading(path: str, request: Request, patience_s: float = _READER_PATIENCE_S) -> Generator[Database]:
+def reading(path: str, request: Request, patience_s: float = READER_PATIENCE_S) -> Generator[Database]:
     """Open for reading alone; files beside the database are the same afterwards as before.
 
     A writer that is just committing locks readers out for a moment: they wait `patience_s`. A read-only connection to a
@@ -80,10 +86,10 @@ def reading(path: str, request: Request, patience_s: float = _READER_PATIENCE_S)
     read-write one would also roll back an interrupted transaction or fold in a WAL: where one lies beside the database,
     the connection is read-only.
     """
-    _require_file(path)
-    at_rest = not Path(path + "-wal").exists() and not _has_content(Path(path + "-journal"))
+    require_file(path)
+    at_rest = not Path(path + "-wal").exists() and not has_content(Path(path + "-journal"))
     flags = (_READ_AND_WRITE, _READ) if at_rest else (_READ,)
-    with _opened(path, flags, request, patience_s) as database:
+    with opened(path, flags, request, patience_s) as database:
         database.do("PRAGMA query_only = 1")
         yield database
 
@@ -91,16 +97,17 @@ def reading(path: str, request: Request, patience_s: float = _READER_PATIENCE_S)
 @contextmanager
 def locking(path: str, request: Request, patience_s: float) -> Generator[Database]:
     """Open for taking locks without writing; a WAL that lies there is neither folded in nor removed at the end."""
-    _require_file(path)
+    require_file(path)
     had_wal = Path(path + "-wal").exists()
-    with _opened(path, (_READ_AND_WRITE,), request, patience_s) as database:
+    with opened(path, (_READ_AND_WRITE,), request, patience_s) as database:
         if had_wal:
             database.connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         yield database
 
 
 @contextmanager
-def _opened(path: str, flags: tuple[int, ...], request: Request, patience_s: float) -> Generator[Database]:
+def opened(path: str, flags: tuple[int, ...], request: Request, patience_s: float) -> Generator[Database]:
+    """Open with the first of these flags that SQLite takes; it waits for locks and ends with the request."""
     try:
         connection = _open_first_possible(path, flags)
         try:
@@ -128,10 +135,12 @@ def _open_first_possible(path: str, flags: tuple[int, ...]) -> apsw.Connection:
     return apsw.Connection(path, flags=flags[-1])
 
 
-def _require_file(path: str) -> None:
+def require_file(path: str) -> None:
+    """Refuse what is no file: SQLite would make one."""
     if not Path(path).is_file():
         raise SqliteFault(FaultKind.CANNOT_OPEN, f"There is no file {path}.")
 
 
-def _has_content(path: Path) -> bool:
+def has_content(path: Path) -> bool:
+    """Tell whether a file is there with anything in it."""
     return path.exists() and path.stat().st_size > 0

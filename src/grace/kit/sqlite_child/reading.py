@@ -8,10 +8,11 @@ from typing import Final, cast
 import apsw
 from pydantic import JsonValue
 
-from grace.kit.sqlite_child.connections import Row, fault_of, locking, reading
+from grace.kit.sqlite_child.connections import Row, fault_of, locking
 from grace.kit.sqlite_child.conversation import Operation, Request
 from grace.kit.sqlite_child.logical import logical_digest
 from grace.kit.sqlite_child.protocol import FaultKind, SqliteFault, SqliteValue, from_json, to_json
+from grace.kit.sqlite_child.resting import again_where_moved, can_be_locked, looking
 
 _MOST_ROWS: Final = 10_000
 _READ_ACTIONS: Final = frozenset({apsw.SQLITE_SELECT, apsw.SQLITE_READ, apsw.SQLITE_FUNCTION, apsw.SQLITE_RECURSIVE})
@@ -34,7 +35,7 @@ def rows(request: Request) -> JsonValue:
     """Answer `{columns, rows, is_cut}` of one read-only query; at most `limit` rows."""
     query, bindings = request.text("query"), _bindings(request)
     limit = min(int(request.number("limit", _MOST_ROWS)), _MOST_ROWS)
-    with reading(request.text("path"), request) as database:
+    with looking(request.text("path"), request) as database:
         database.connection.authorizer = _authorize
         cursor = database.do(query, bindings)
         found: list[Row] = []
@@ -64,13 +65,18 @@ def _bindings(request: Request) -> tuple[SqliteValue, ...]:
 
 
 def writable(request: Request) -> JsonValue:
-    """Answer whether the write lock can be had within `patience_s`: it is taken and given back, nothing is written."""
+    """Answer whether the write lock can be had within `patience_s`: it is taken and given back, nothing is written.
+
+    Of a WAL database that nobody has open the lock is free: taking it would make files beside it.
+    """
     path = request.text("path")
     patience_s = request.number("patience_s", 0.1)
     try:
-        with reading(path, request, patience_s) as database:
+        with looking(path, request, patience_s) as database:
             # An interrupted transaction is found here, where it is not rolled back.
             database.value("PRAGMA schema_version")
+            if database.lies:
+                return can_be_locked(path, patience_s)
         with locking(path, request, patience_s) as database:
             database.do("BEGIN IMMEDIATE")
             database.do("ROLLBACK")
@@ -84,7 +90,7 @@ def writable(request: Request) -> JsonValue:
 def integrity(request: Request) -> JsonValue:
     """Answer `ok` or the first fault that SQLite's own check finds; `quick` leaves out the indexes."""
     check = "quick_check" if request.arguments.get("quick") is True else "integrity_check"
-    with reading(request.text("path"), request) as database:
+    with looking(request.text("path"), request) as database:
         try:
             return cast("str", database.value(f"PRAGMA {check}(1)"))
         except apsw.CorruptError as error:
@@ -93,20 +99,20 @@ def integrity(request: Request) -> JsonValue:
 
 def journal_mode(request: Request) -> JsonValue:
     """Answer the journal mode that the file has: `wal`, or what a new connection would use, `delete`."""
-    with reading(request.text("path"), request) as database:
-        return cast("str", database.value("PRAGMA journal_mode"))
+    with looking(request.text("path"), request) as database:
+        return database.journal_mode()
 
 
 def digest(request: Request) -> JsonValue:
     """Answer the digest of the logical content, read in one transaction."""
-    with reading(request.text("path"), request) as database:
+    with looking(request.text("path"), request) as database:
         return logical_digest(database)
 
 
 READ_OPERATIONS: Final[Mapping[str, Operation]] = {
-    "rows": rows,
-    "writable": writable,
-    "integrity": integrity,
-    "journal_mode": journal_mode,
-    "digest": digest,
+    "rows": again_where_moved(rows),
+    "writable": again_where_moved(writable),
+    "integrity": again_where_moved(integrity),
+    "journal_mode": again_where_moved(journal_mode),
+    "digest": again_where_moved(digest),
 }

@@ -12,10 +12,11 @@ from pydantic import JsonValue
 
 from grace.kit.digests import digest_of
 from grace.kit.sqlite_child.carrying import referring_tables
-from grace.kit.sqlite_child.connections import Database, locking, reading
+from grace.kit.sqlite_child.connections import Database, locking
 from grace.kit.sqlite_child.conversation import Operation, Request
 from grace.kit.sqlite_child.images import Image, RowChange, Table, key_values, quoted, touched_rows
 from grace.kit.sqlite_child.protocol import FaultKind, SqliteFault, from_json
+from grace.kit.sqlite_child.resting import again_where_moved, looking
 from grace.kit.sqlite_child.writing import apply_inverse, prepare, transaction
 from grace.kit.wording import in_words
 
@@ -64,7 +65,7 @@ def compare(request: Request) -> JsonValue:
     path, patience_s = request.text("path"), request.number("patience_s", 2.0)
     # Our own interrupted transaction may lie there: whoever opens the database for writing rolls it back.
     recovers = request.arguments.get("recover") is True
-    with locking(path, request, patience_s) if recovers else reading(path, request) as database:
+    with locking(path, request, patience_s) if recovers else looking(path, request) as database:
         database.do("BEGIN")
         try:
             _require_same_tables(database, change)
@@ -98,15 +99,20 @@ def undo(request: Request) -> JsonValue:
 
 def facts(request: Request) -> JsonValue:
     """Answer what a person wants to see of a database, and the digest of its schema."""
-    with reading(request.text("path"), request) as database:
+    with looking(request.text("path"), request) as database:
         objects = [[cast("str | None", value) for value in row] for row in database.rows(_SCHEMA)]
         shown = {
             name: cast("str | int", database.value(f"PRAGMA {name}"))
-            for name in ("journal_mode", "encoding", "user_version", "application_id", "page_count", "page_size")
+            for name in ("encoding", "user_version", "application_id", "page_count", "page_size")
         }
         described = {name: shown[name] for name in ("encoding", "user_version", "application_id")}
         tables = sum(kind == "table" for kind, *_ in objects)
-        return {**shown, "tables": tables, "schema_digest": digest_of({"schema": objects, **described})}
+        return {
+            "journal_mode": database.journal_mode(),
+            **shown,
+            "tables": tables,
+            "schema_digest": digest_of({"schema": objects, **described}),
+        }
 
 
 def _reads_as_before_all(database: Database, changes: list[_Change]) -> bool:
@@ -187,4 +193,8 @@ def _violations(database: Database, change: _Change) -> Counter[tuple[str, str, 
     return found
 
 
-UNDO_OPERATIONS: Final[Mapping[str, Operation]] = {"compare": compare, "undo": undo, "facts": facts}
+UNDO_OPERATIONS: Final[Mapping[str, Operation]] = {
+    "compare": again_where_moved(compare),
+    "undo": undo,
+    "facts": again_where_moved(facts),
+}

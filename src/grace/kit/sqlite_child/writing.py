@@ -16,6 +16,7 @@ from grace.kit.sqlite_child.connections import Database, fault_of, locking, read
 from grace.kit.sqlite_child.conversation import Operation, Request
 from grace.kit.sqlite_child.images import RowChange, images, touched_rows
 from grace.kit.sqlite_child.protocol import FaultKind, SqliteFault, SqliteValue, from_json, to_json
+from grace.kit.sqlite_child.resting import again_where_moved, looking
 from grace.kit.wording import in_words
 
 _WRITES: Final = frozenset({apsw.SQLITE_INSERT, apsw.SQLITE_UPDATE, apsw.SQLITE_DELETE})
@@ -84,7 +85,7 @@ def write(request: Request) -> JsonValue:
 def rehearse(request: Request) -> JsonValue:
     """Answer what the statements would change, on a copy in memory; of a large database only whether they may run."""
     path = request.text("path")
-    with reading(path, request) as source:
+    with looking(path, request) as source:
         if Path(path).stat().st_size > _LARGEST_COPY_BYTES:
             return _only_prepared(source, request)
         with _copy(source, request) as copy, _copy(source, request) as before, transaction(copy, commit=False):
@@ -249,4 +250,8 @@ def _is_own(table: str) -> bool:
     return table.lower().startswith("sqlite_")
 
 
-WRITE_OPERATIONS: Final[Mapping[str, Operation]] = {"write": write, "rehearse": rehearse, "checkpoint": checkpoint}
+WRITE_OPERATIONS: Final[Mapping[str, Operation]] = {
+    "write": write,
+    "rehearse": again_where_moved(rehearse),
+    "checkpoint": checkpoint,
+}
