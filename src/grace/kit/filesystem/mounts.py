@@ -15,8 +15,9 @@ _MOUNTS: Final = Path("/proc/self/mountinfo")
 _OCTAL: Final = re.compile(r"\\([0-7]{3})")
 _ESCAPED: Final = re.compile(r"[ \t\n\\#]")
 """What the kernel writes in octal digits where it tells of a mount point."""
-_LIBC: Final = ctypes.CDLL(None)
-_STATX_BYTES: Final = 256
+_STATX: Final = getattr(ctypes.CDLL(None), "statx", None)
+"""Which some C libraries lack."""
+_Told: Final = ctypes.c_char * 256
 _ATTRIBUTES: Final = struct.Struct("=8xQ40xQ")
 """Where statx tells the attributes of an object, and which of them its kernel and file system know."""
 _MOUNT_ROOT: Final = 0x2000
@@ -36,9 +37,8 @@ def mount_points(under: Path) -> tuple[Path, ...]:
 
 def is_mount_point(folder: int, name: str) -> bool | None:
     """Tell whether something is mounted at a name in an open folder; None where the kernel does not say."""
-    statx = getattr(_LIBC, "statx", None)
-    told = ctypes.create_string_buffer(_STATX_BYTES)
-    if statx is None or statx(folder, os.fsencode(name), _NO_FOLLOW, 0, told) != 0:
+    told = _Told()
+    if _STATX is None or _STATX(folder, os.fsencode(name), _NO_FOLLOW, 0, told) != 0:
         return None
     attributes, known = _ATTRIBUTES.unpack_from(told)
     return bool(attributes & _MOUNT_ROOT) if known & _MOUNT_ROOT else None

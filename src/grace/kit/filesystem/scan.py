@@ -137,9 +137,11 @@ def _read_file(visit: Visit, taking: Taking) -> Entry:
             content.update(chunk)
             size += len(chunk)
             taking(chunk)
-        if Stamp.of(os.fstat(descriptor)) != Stamp.of(visit.status) or size != visit.status.st_size:
+        status = os.fstat(descriptor)
+        if Stamp.of(status) != Stamp.of(visit.status) or size != status.st_size:
             raise _changed(visit.path or visit.name)
-        return entry_of_file(descriptor, content.hexdigest(), size)
+        xattrs = read_xattrs(descriptor)
+        return _described(status, Kind.FILE, size=size, sha256=content.hexdigest(), xattrs=xattrs)
     finally:
         os.close(descriptor)
 

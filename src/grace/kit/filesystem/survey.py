@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self, TypeAlias
+from typing import Final, NamedTuple, Self, TypeAlias
 
 from grace.kit.filesystem.entries import joined
 from grace.kit.filesystem.paths import NotExactError, Rule, child_folder
@@ -24,8 +24,7 @@ class Scope:
     forbidden: tuple[Path, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """One object as `stat` tells it; equal stamps before and after mean that nobody wrote in between."""
 
     device: int
@@ -40,16 +39,17 @@ class Stamp:
 
     @classmethod
     def of(cls, status: os.stat_result) -> Self:
+        # By place: a stamp is made several times at every look at a file.
         return cls(
-            device=status.st_dev,
-            inode=status.st_ino,
-            mode=status.st_mode,
-            links=status.st_nlink,
-            uid=status.st_uid,
-            gid=status.st_gid,
-            size=0 if stat.S_ISDIR(status.st_mode) else status.st_size,
-            mtime_ns=status.st_mtime_ns,
-            ctime_ns=status.st_ctime_ns,
+            status.st_dev,
+            status.st_ino,
+            status.st_mode,
+            status.st_nlink,
+            status.st_uid,
+            status.st_gid,
+            0 if stat.S_ISDIR(status.st_mode) else status.st_size,
+            status.st_mtime_ns,
+            status.st_ctime_ns,
         )
 
     @property
