@@ -1,5 +1,7 @@
+import errno
 import os
 import resource
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,41 @@ def test_a_failed_stage_takes_nothing_from_others(tmp_path: Path) -> None:
     with pytest.raises(LookupError):
         fail()
     assert vault.get(shared) == b"shared"
+
+
+def test_what_is_kept_already_is_made_durable_again_only_where_it_may_not_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vault = vault_in(tmp_path)
+    disk = Disk()
+    monkeypatch.setattr("grace.act.safehold.vault.sync_folder", disk.sync)
+    disk.is_broken = True
+    with pytest.raises(OSError, match="Input/output"):
+        vault.put(b"named, but not durably")
+    assert disk.synced == 0
+    disk.is_broken = False
+    vault.put(b"named, but not durably")
+    assert disk.synced == 1
+
+    again = vault_in(tmp_path)
+    assert disk.synced == 2, "what died before may have left a name that is not durable"
+    again.put(b"named, but not durably")
+    again.put(b"new")
+    again.put(b"new")
+    assert disk.synced == 3
+
+
+@dataclass
+class Disk:
+    """Counts how often a folder was made durable, and fails to do so while it is broken."""
+
+    is_broken: bool = False
+    synced: int = 0
+
+    def sync(self, _folder: Path) -> None:
+        if self.is_broken:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        self.synced += 1
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:

@@ -65,6 +65,8 @@ class FolderVault:
         self._entropy = entropy
         self._naming = _derived(key, b"names")
         self._cipher = AESGCM(_derived(key, b"contents"))
+        self._under_way: set[_Staging] = set()
+        """What has begun to give contents their names, and has not made these durable yet."""
 
     def put(self, content: bytes) -> str:
         """Store durably; return the address; raise VaultFull, leaving nothing, when there is no room."""
@@ -96,7 +98,7 @@ class FolderVault:
         try:
             yield staging
             with _room(self._folder):
-                self._publish(staging.aside)
+                self._publish(staging)
         finally:
             for aside in staging.aside.values():
                 aside.unlink(missing_ok=True)
@@ -130,12 +132,19 @@ class FolderVault:
                 raise
         return aside
 
-    def _publish(self, aside: dict[str, Path]) -> None:
+    def _publish(self, staging: _Staging) -> None:
+        """Give what was staged its names, durably; what was kept before may have got its own just now from others."""
+        aside = staging.aside
+        if aside:
+            self._under_way.add(staging)
+        elif not self._under_way:
+            return
         for address in tuple(aside):
             aside[address].rename(self._place(address))
             del aside[address]
             cut("safehold.vault.renamed")
         sync_folder(self._folder)
+        self._under_way.discard(staging)
 
     def _place(self, address: str) -> Path:
         name = address.removeprefix(_SCHEME)
@@ -171,6 +180,7 @@ def open_vault(folder: Path, key_file: Path, entropy: Callable[[int], bytes] = o
         leftover.unlink()
     if any(_is_name(kept.name) for kept in folder.iterdir()) and not key_file.exists():
         raise VaultKeyUnsafe(key_file, f"is gone, but {folder} holds contents.", "Put the key back from its backup.")
+    sync_folder(folder)  # Whoever was here before may have died between naming a content and making that durable.
     return FolderVault(folder, load_or_make_key(key_file, entropy), entropy)
 
 
