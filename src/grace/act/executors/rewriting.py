@@ -214,7 +214,11 @@ def applied_by(handle: Mapping[str, JsonValue], digest: str) -> Applied:
 
 def require_file(path: Path) -> None:
     """Refuse a folder, device, socket or pipe; nothing there is fine."""
-    if os.path.lexists(path) and not path.is_symlink() and not path.is_file():
+    try:
+        kind = path.lstat().st_mode
+    except OSError:
+        return
+    if not stat.S_ISREG(kind) and not stat.S_ISLNK(kind):
         raise NotExactError(Rule.SPECIAL, f"{path} is no file.", "Name one file.")
 
 
