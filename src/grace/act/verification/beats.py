@@ -14,7 +14,14 @@ from typing import Final
 
 from grace.act.verification import Meter
 from grace.act.verification.benchmarks import MOST_MISSING, unknowns_in
-from grace.act.verification.clauses import begins_in_time, fewest_samples, judge_window, runs_in, samples_of
+from grace.act.verification.clauses import (
+    Sample,
+    begins_in_time,
+    fewest_samples,
+    judge_samples,
+    runs_in,
+    samples_of,
+)
 from grace.act.verification.comparison import Held
 from grace.act.verification.judge import THROUGHOUT_BEAT_S
 from grace.act.verification.measuring import Found
@@ -77,16 +84,17 @@ class Beat:
         since_s = (self.readings[-1].at - ended_at).total_seconds()
         if self.is_benchmark:
             self.is_exhausted = len(self.readings) >= fewest_samples(self.clause) or self._misses_too_many(ended_at)
+            due_s = max(self.began_s + self.clause.every_s, now_s)
         else:
-            self.finding = judge_window(self.clause, self.readings, ended_at, since_s).finding
-            self.is_exhausted = _is_exhausted(self.clause, self.readings, ended_at)
-        self.due_s = math.inf if self.is_settled else self._next_due_s(now_s, since_s, ended_at)
+            samples = samples_of(self.clause, self.readings, ended_at)
+            self.finding = judge_samples(self.clause, self.readings, samples, since_s).finding
+            self.is_exhausted = _is_exhausted(self.clause, samples, since_s)
+            due_s = self._next_due_s(now_s, since_s, samples)
+        self.due_s = math.inf if self.is_settled else due_s
 
-    def _next_due_s(self, now_s: float, since_s: float, ended_at: datetime) -> float:
+    def _next_due_s(self, now_s: float, since_s: float, samples: Sequence[Sample]) -> float:
         """Return the next beat, or the moment that decides if it comes first: when a run covers F, or the deadline."""
-        if self.is_benchmark:
-            return max(self.began_s + self.clause.every_s, now_s)
-        run_began_s = _current_run_began_s(self.clause, self.readings, ended_at)
+        run_began_s = _current_run_began_s(self.clause, samples)
         if run_began_s is None:
             return max(now_s, self._next_try_s(now_s, since_s))
         if self.clause.for_s == 0:
@@ -111,22 +119,19 @@ class Beat:
         return deadline_s if due_s + max(took_s, beat_s * _LEAST_OF_A_BEAT) > deadline_s else due_s
 
 
-def _current_run_began_s(clause: Clause, readings: Sequence[Reading], ended_at: datetime) -> float | None:
+def _current_run_began_s(clause: Clause, samples: Sequence[Sample]) -> float | None:
     """Return when the run began that the last sample belongs to; None when that sample did not hold."""
-    samples = samples_of(clause, readings, ended_at)
     is_running = bool(samples) and samples[-1].held is Held.HOLDS
     return runs_in(clause, samples)[-1].start_s if is_running else None
 
 
-def _is_exhausted(clause: Clause, readings: Sequence[Reading], ended_at: datetime) -> bool:
+def _is_exhausted(clause: Clause, samples: Sequence[Sample], looked_s: float) -> bool:
     """Tell whether the deadline has passed and no run that began in time is still going.
 
     A source with times of its own may be behind: what it measured before the deadline is not its word at the deadline.
     """
-    samples = samples_of(clause, readings, ended_at)
     if clause.for_s == 0 and clause.within_s == 0:
         return len(samples) >= fewest_samples(clause)
-    looked_s = (readings[-1].at - ended_at).total_seconds()
     if not samples or looked_s < clause.within_s - TICK_S:
         return False
     last = samples[-1]

@@ -145,7 +145,18 @@ def judge_window(
     clause: Clause, readings: Sequence[Reading], ended_at: datetime, observed_s: float, since: str = SINCE_EXECUTION
 ) -> Judgement:
     """Judge an `after` clause; `observed_s` tells how long after `ended_at` somebody looked, `since` what that was."""
-    samples = tuple(sample for sample in samples_of(clause, readings, ended_at, since) if sample.at_s >= -TICK_S)
+    return judge_samples(clause, readings, samples_of(clause, readings, ended_at, since), observed_s, since)
+
+
+def judge_samples(
+    clause: Clause,
+    readings: Sequence[Reading],
+    samples: Sequence[Sample],
+    observed_s: float,
+    since: str = SINCE_EXECUTION,
+) -> Judgement:
+    """Judge an `after` clause by what `samples_of` its readings are."""
+    samples = tuple(sample for sample in samples if sample.at_s >= -TICK_S)
     in_vain = slowness(clause, readings)
     if not samples:
         why = f"Nothing was measured after {since}{in_vain and ': ' + in_vain}."
