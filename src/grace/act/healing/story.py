@@ -124,14 +124,17 @@ class Story(Past):
 
     def draft(self, stage: str, type_: EventType, payload: Noun, actor: str = "grace") -> Draft:
         """Return a draft for one stage of this run."""
-        return Draft(
-            key=self.key(stage),
-            type=type_,
-            actor=actor,
-            run_id=self.run.id,
-            incident_id=self.run.incident_id,
-            service=self.run.service,
-            payload=payload.to_json(),
+        run = self.run
+        return Draft.trusted(
+            {
+                "key": self.key(stage),
+                "type": type_,
+                "actor": actor,
+                "run_id": run.id,
+                "incident_id": run.incident_id,
+                "service": run.service,
+                "payload": payload.to_json(),
+            }
         )
 
     def note(self, draft: Draft) -> LedgerEntry:
