@@ -14,6 +14,8 @@ LONGEST_S: Final = 3650 * 86_400.0
 """Ten years: no duration is longer anywhere, so that no time with one added or taken away is out of range."""
 _LONGEST_SHOWN: Final = 40
 _LARGEST_MEANT: Final = 1e9
+_PLAIN_PATH = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[^/\0]+)+")
+"""An absolute path as it is kept, so that nothing of it has to be taken apart."""
 _SHARE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*%")
 
 
@@ -71,6 +73,8 @@ def share(written: object) -> float:
 
 
 def _absolute(written: str) -> str:
+    if _PLAIN_PATH.fullmatch(written):
+        return written
     path = PurePosixPath(written)
     if not path.is_absolute() or ".." in path.parts or "\0" in written:
         message = f"not an absolute path without '..': {written!r}"
