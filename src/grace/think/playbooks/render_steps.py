@@ -17,7 +17,7 @@ from grace.think.playbooks.allowance import outside_allowance
 from grace.think.playbooks.calls import call_of, literal
 from grace.think.playbooks.evaluation import AbsentError, Values, awaited_steps, holds, mentions_reference
 from grace.think.playbooks.expressions import OPEN, parse_condition
-from grace.think.playbooks.format import DoStep
+from grace.think.playbooks.format import DoStep, UndoStep
 from grace.think.playbooks.means import Means
 from grace.think.playbooks.refusing import Rule, refused
 from grace.think.playbooks.reversing import reversibility_of
@@ -70,21 +70,35 @@ def _is_wanted(step: DoStep, condition: str, values: Values) -> bool:
 def _step(site: Site, step: DoStep) -> PlannedStep:
     what = f"step {step.id}"
     spec = _action(site, what, step.uses)
-    parameters = call_of(what, spec.parameters, step.parameters, site.values)
+    call = _call(site, what, spec, step)
     undo = _undo(site, step)
     reversibility = reversibility_of(spec, step.undo)
     return PlannedStep.model_validate(
         {
             "id": step.id,
             "uses": step.uses,
-            "with": literal(parameters),
-            "targets": _once((*_targets(site, what, step.uses, parameters), *(undo.targets if undo else ()))),
+            "with": call.written,
+            "targets": _once((*_targets(site, what, call), *(undo.targets if undo else ()))),
             "reversibility": reversibility,
             "provider": spec.provider,
             "undo": undo.call if undo else None,
-            "predicted": _predicted(site, what, step.uses, parameters),
+            "predicted": _predicted(site, what, call),
         }
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """An action with its parameters, also as they stand in the plan."""
+
+    uses: str
+    parameters: BaseModel
+    written: dict[str, JsonValue]
+
+
+def _call(site: Site, what: str, spec: ActionSpec, step: DoStep | UndoStep) -> _Call:
+    parameters = call_of(what, spec.parameters, step.parameters, site.values)
+    return _Call(step.uses, parameters, literal(parameters))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,22 +112,22 @@ def _undo(site: Site, step: DoStep) -> _PlannedUndo | None:
         return None
     what = f"undo of step {step.id}"
     spec = _action(site, what, step.undo.uses)
-    parameters = call_of(what, spec.parameters, step.undo.parameters, site.values)
-    written = {"uses": step.undo.uses, "with": literal(parameters), "after_restore": step.undo.after_restore}
-    targets = _targets(site, what, step.undo.uses, parameters)
-    _require_way_back(site, what, step.undo.uses, parameters)
+    call = _call(site, what, spec, step.undo)
+    written = {"uses": call.uses, "with": call.written, "after_restore": step.undo.after_restore}
+    targets = _targets(site, what, call)
+    _require_way_back(site, what, call)
     return _PlannedUndo(Undo.model_validate(written), targets)
 
 
-def _require_way_back(site: Site, what: str, uses: str, parameters: BaseModel) -> None:
+def _require_way_back(site: Site, what: str, call: _Call) -> None:
     """Refuse an undo that would be refused when it is needed, as far as that can be known before the deed.
 
     References stand unfilled. What speaks of the world as it is now says nothing of the world after the deed.
     """
-    predicted = site.means.hands.predict(uses, parameters)
+    predicted = site.means.hands.predict(call.uses, call.parameters)
     if isinstance(predicted, Refusal) and not predicted.is_of_now:
         remedy = f"{predicted.next} A step whose undo is refused has no way back.".strip()
-        raise refused(predicted.rule, f"{what} ({uses}) would be refused: {predicted.why}", remedy)
+        raise refused(predicted.rule, f"{what} ({call.uses}) would be refused: {predicted.why}", remedy)
 
 
 def _action(site: Site, what: str, name: str) -> ActionSpec:
@@ -123,23 +137,23 @@ def _action(site: Site, what: str, name: str) -> ActionSpec:
     return spec
 
 
-def _targets(site: Site, what: str, uses: str, parameters: BaseModel) -> tuple[Target, ...]:
-    targets = site.means.hands.targets(uses, parameters)
+def _targets(site: Site, what: str, call: _Call) -> tuple[Target, ...]:
+    targets = site.means.hands.targets(call.uses, call.parameters)
     if isinstance(targets, Refusal):
-        raise refused(targets.rule, f"{what} ({uses}): {targets.why}", targets.next)
+        raise refused(targets.rule, f"{what} ({call.uses}): {targets.why}", targets.next)
     for target in targets:
         if OPEN in target.id:
-            raise refused(Rule.TARGET, f"{what} ({uses}) has the target {target.id}", _LITERAL_ANYWAY)
-        if why := outside_allowance(site.service, target, literal(parameters), site.finds):
-            link, remedy = _about_link(site, target, uses, parameters)
+            raise refused(Rule.TARGET, f"{what} ({call.uses}) has the target {target.id}", _LITERAL_ANYWAY)
+        if why := outside_allowance(site.service, target, call.written, site.finds):
+            link, remedy = _about_link(site, target, call)
             remedy += f"Declare it under `targets` of {site.service.name} in grace.yaml, if plans may write it."
-            raise refused(Rule.OUTSIDE_ALLOWANCE, f"{what} ({uses}): {why}{link}", remedy)
+            raise refused(Rule.OUTSIDE_ALLOWANCE, f"{what} ({call.uses}): {why}{link}", remedy)
     return targets
 
 
-def _about_link(site: Site, target: Target, uses: str, parameters: BaseModel) -> tuple[str, str]:
+def _about_link(site: Site, target: Target, call: _Call) -> tuple[str, str]:
     """Say of a symlink on the way to a file what it leads to and what to name instead; nothing of anything else."""
-    predicted = site.means.hands.predict(uses, parameters)
+    predicted = site.means.hands.predict(call.uses, call.parameters)
     through = None if isinstance(predicted, Refusal) else predicted.get(THROUGH)
     real = through.get(target.id) if isinstance(through, dict) else None
     if real is None:
@@ -150,12 +164,12 @@ def _about_link(site: Site, target: Target, uses: str, parameters: BaseModel) ->
     )
 
 
-def _predicted(site: Site, what: str, uses: str, parameters: BaseModel) -> JsonValue:
-    if mentions_reference(literal(parameters)):
+def _predicted(site: Site, what: str, call: _Call) -> JsonValue:
+    if mentions_reference(call.written):
         return None
-    predicted = site.means.hands.predict(uses, parameters)
+    predicted = site.means.hands.predict(call.uses, call.parameters)
     if isinstance(predicted, Refusal):
-        raise refused(predicted.rule, f"{what} ({uses}): {predicted.why}", predicted.next)
+        raise refused(predicted.rule, f"{what} ({call.uses}): {predicted.why}", predicted.next)
     return dict(predicted)
 
 
