@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self, TypeVar
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
@@ -24,6 +25,7 @@ Sentence = Annotated[str, Field(min_length=1, max_length=400)]
 Expression = Annotated[str, Field(min_length=1, max_length=2000)]
 Wait = Annotated[Duration, Field(le=LONGEST_WAIT_S)]
 Parameters = dict[str, JsonValue]
+_Word = TypeVar("_Word", bound=StrEnum)
 
 
 class Written(Noun):
@@ -90,6 +92,11 @@ class DoStep(Written):
     undo: UndoStep | None = None
 
 
+_SOURCES: Final = {source.value: source for source in ClauseSource}
+_COMPARATORS: Final = {"is_" if one is Comparator.IS else one.value: one for one in Comparator}
+"""Each by the field that it is written in."""
+
+
 class ClauseForm(Written):
     """One expectation: exactly one of `probe`, `metric`, `benchmark`, and exactly one comparison."""
 
@@ -109,17 +116,17 @@ class ClauseForm(Written):
 
     @model_validator(mode="after")
     def _has_one_source_and_one_comparison(self) -> Self:
-        if len(self._set_among(ClauseSource)) != 1:
+        if len(self._written(_SOURCES)) != 1:
             message = "needs exactly one of probe, metric and benchmark"
             raise ValueError(message)
-        if len(self._set_among(Comparator)) != 1:
+        if len(self._written(_COMPARATORS)) != 1:
             message = "needs exactly one of is, is_not, at_most, at_least and worsens_at_most"
             raise ValueError(message)
         return self
 
     @property
     def source(self) -> ClauseSource:
-        return ClauseSource(self._set_among(ClauseSource)[0])
+        return self._written(_SOURCES)[0]
 
     @property
     def name(self) -> str:
@@ -128,7 +135,7 @@ class ClauseForm(Written):
 
     @property
     def comparator(self) -> Comparator:
-        return Comparator(self._set_among(Comparator)[0])
+        return self._written(_COMPARATORS)[0]
 
     @property
     def expected(self) -> JsonValue:
@@ -144,12 +151,9 @@ class ClauseForm(Written):
             case Comparator.WORSENS_AT_MOST:
                 return self.worsens_at_most
 
-    def _set_among(self, words: type[ClauseSource | Comparator]) -> list[str]:
-        written = {_ALIASES.get(name, name) for name in self.model_fields_set}
-        return [word.value for word in words if word.value in written]
-
-
-_ALIASES: Final = {"is_": "is", "for_": "for"}
+    def _written(self, words: Mapping[str, _Word]) -> list[_Word]:
+        fields = self.model_fields_set
+        return [word for field, word in words.items() if field in fields]
 
 
 class ContractForm(Written):
