@@ -26,7 +26,8 @@ _NO_TRY: Final = frozenset({SettlementKind.OBSERVED, SettlementKind.DENIED})
 _BY_PEOPLE: Final = frozenset({AbortReason.CANCELLED, AbortReason.HALTED})
 
 # Ids sort by the time at which they were made: the primary key finds what is recent.
-_LIFTED: Final = "SELECT max(at) FROM ledger_entries WHERE key >= :first AND key < :behind"
+_UNDER: Final = "key >= :first AND key < :behind"
+_LIFTED: Final = f"SELECT max(at) FROM ledger_entries WHERE {_UNDER}"  # noqa: S608 - names of our own
 _SETTLED_SINCE_LIFTED: Final = f"settled_at > coalesce(({_LIFTED}), '')"
 _OF_INCIDENT: Final = f"""
     SELECT id, opened_at, settled_at, settlement, reason FROM runs
@@ -51,10 +52,7 @@ _TRIALS: Final = text(
     "SELECT r.id, p.doc AS plan FROM runs r JOIN plans p ON p.digest = r.plan_digest"
     " WHERE r.settlement IS NULL AND r.kind = 'heal' AND r.incident_id <> :incident AND r.tier = 1"
 )
-_REOPENED: Final = """
-    SELECT at FROM ledger_entries WHERE incident_id = :incident AND type = 'incident.opened'
-    ORDER BY "index" DESC LIMIT :most
-"""
+_OPENED: Final = f'SELECT at FROM ledger_entries WHERE {_UNDER} ORDER BY "index" DESC LIMIT :most'  # noqa: S608
 _PROPOSED: Final = text(
     "SELECT opened_at FROM runs WHERE id >= :since AND kind = 'heal' AND requested_by = 'grace' AND service = :service"
     " AND json_extract(doc, '$.run.environment') = :environment ORDER BY id"
@@ -112,7 +110,12 @@ def outcomes_of_incident(connection: Connection, incident_id: str) -> list[Outco
 def outcomes_of_target(connection: Connection, target: str, now: datetime) -> list[Outcome]:
     """Return how the runs ended that held a target under lock, in the order of their ends; none while none failed."""
     driver = driver_connection(connection)
-    asked = {"since": beginning_at("run", now - LOOKS_BACK), "target": target, "most": _MOST, **_words_on(target)}
+    asked = {
+        "since": beginning_at("run", now - LOOKS_BACK),
+        "target": target,
+        "most": _MOST,
+        **_under(lifted_key(target)),
+    }
     # Runs that ended well say nothing where none failed, and they may be thousands: most questions end here.
     if driver.execute(_FAILED_ON_TARGET, asked).fetchone() is None:
         return []
@@ -128,11 +131,11 @@ def trials(connection: Connection, incident_id: str | None) -> list[tuple[str, s
 def reopenings(connection: Connection, incident_id: str) -> list[datetime]:
     """Return when an incident came back, oldest first, since a person's last word on it."""
     driver = driver_connection(connection)
-    times = sorted(at for (at,) in driver.execute(_REOPENED, {"incident": incident_id, "most": _MOST}))
+    times = sorted(at for (at,) in driver.execute(_OPENED, {**_under(f"{incident_id}/opened/"), "most": _MOST}))
     back = times if len(times) == _MOST else times[1:]
     if not back:
         return []
-    (lifted,) = driver.execute(_LIFTED, _words_on(incident_id)).fetchone()
+    (lifted,) = driver.execute(_LIFTED, _under(lifted_key(incident_id))).fetchone()
     return [from_rfc3339(at) for at in back if lifted is None or at > lifted]
 
 
@@ -175,15 +178,14 @@ def locked_by(connection: Connection, run_id: str) -> str | None:
 
 
 def _settled_of(connection: Connection, incident_id: str) -> list[_Settled]:
-    asked = {"incident": incident_id, "most": _MOST, **_words_on(incident_id)}
+    asked = {"incident": incident_id, "most": _MOST, **_under(lifted_key(incident_id))}
     rows = driver_connection(connection).execute(_OF_INCIDENT, asked).fetchall()
     return [_Settled(*row) for row in reversed(rows)]
 
 
-def _words_on(subject: str) -> dict[str, str]:
-    """Return between which keys the words of people stand that lifted what was held against a subject."""
-    first = lifted_key(subject)
-    return {"first": first, "behind": f"{first[:-1]}0"}
+def _under(folder: str) -> dict[str, str]:
+    """Return between which keys those stand that begin like this, up to a slash."""
+    return {"first": folder, "behind": f"{folder[:-1]}0"}
 
 
 def _outcomes(runs: Iterable[_Settled]) -> list[Outcome]:
