@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, JsonValue
+from sqlalchemy import Connection
 
 from grace.act.executors import Action, Applied, Journal
 from grace.act.executors.authority import RecordedAuthority
@@ -55,7 +56,6 @@ from grace.model.service import Mode, Service
 from grace.model.settlement import Settlement
 from grace.model.target import Target
 from grace.model.verdict import Benchmark
-from grace.record import Transaction
 from grace.record.opening import Record, RecordPlaces, open_record
 
 HOST = "here"
@@ -181,10 +181,7 @@ class Script:
     def digest(self) -> str:
         return "p"
 
-    def is_halted(self, service: str) -> bool:
-        return self.halted
-
-    def is_halted_in(self, tx: Transaction, service: str) -> bool:
+    def is_halted_at(self, connection: Connection, service: str) -> bool:
         return self.halted
 
     def service(self, name: str, environment: str) -> Service | None:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from pydantic import JsonValue
+from sqlalchemy import Connection
 
 from grace.model.approval import Approval
 from grace.model.diagnosis import Diagnosis
@@ -20,7 +21,6 @@ from grace.model.reading import Known, Unknown
 from grace.model.run import Run
 from grace.model.service import Service
 from grace.model.warrant import Refusal
-from grace.record import Transaction
 
 
 class Engine(Protocol):
@@ -90,12 +90,11 @@ class Approvals(Protocol):
 class Halts(Protocol):
     """The stop."""
 
-    def is_halted(self, service: str) -> bool:
-        """Tell whether new deeds for this service are stopped."""
-        ...
+    def is_halted_at(self, connection: Connection, service: str) -> bool:
+        """Tell whether new deeds for this service are stopped in the state that a connection sees.
 
-    def is_halted_in(self, tx: Transaction, service: str) -> bool:
-        """Tell so inside a transaction: no halt comes between the answer and what the transaction writes."""
+        Inside a transaction, no halt comes between the answer and what the transaction writes.
+        """
         ...
 
 

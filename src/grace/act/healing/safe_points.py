@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from sqlalchemy import Connection
+
 from grace.act.healing import Halts
 from grace.act.healing.story import Stop, Story, read
 from grace.model.events import CancelRequested
 from grace.model.ledger_entry import LedgerEntry
 from grace.model.settlement import AbortReason, SettlementKind
 from grace.record import Transaction
+from grace.record.reading import find_among
 
 
 class SafePoints:
@@ -26,13 +29,17 @@ class SafePoints:
 
     def read(self, story: Story) -> Stop | None:
         """Return how a run that has written nothing yet ends here, or None; from a thread that may block."""
-        cancelled = self.cancelled(story.reader.find(story.key("cancel")))
-        return cancelled or (_halted(story) if self._halts.is_halted(story.run.service) else None)
+        key = story.key("cancel")
+        with story.reader.read() as connection:
+            return self._stop(story, find_among(connection, [key])(key), connection)
 
     def read_in(self, tx: Transaction, story: Story) -> Stop | None:
         """Return the same inside a transaction: whoever asks later asked for it after what this one writes."""
-        cancelled = self.cancelled(tx.find(story.key("cancel")))
-        return cancelled or (_halted(story) if self._halts.is_halted_in(tx, story.run.service) else None)
+        return self._stop(story, tx.find(story.key("cancel")), tx.connection)
+
+    def _stop(self, story: Story, cancel: LedgerEntry | None, connection: Connection) -> Stop | None:
+        cancelled = self.cancelled(cancel)
+        return cancelled or (_halted(story) if self._halts.is_halted_at(connection, story.run.service) else None)
 
 
 def _halted(story: Story) -> Stop:

@@ -73,20 +73,16 @@ class HaltSwitch:
     def is_halted(self, service: str) -> bool:
         """Tell whether new deeds for this service are stopped now, by the record."""
         with self.reader.read() as connection:
-            return _stops(connection, service)
+            return self.is_halted_at(connection, service)
 
-    def is_halted_in(self, tx: Transaction, service: str) -> bool:
-        """Tell so inside a transaction: no halt comes between the answer and what the transaction writes."""
-        return _stops(tx.connection, service)
+    def is_halted_at(self, connection: Connection, service: str) -> bool:
+        """Tell so of the state that a connection sees; in a transaction, no halt comes before what that one writes."""
+        return driver_connection(connection).execute(_STOPS, (EVERYWHERE, service)).fetchone() is not None
 
     def standing(self) -> tuple[Halt, ...]:
         """Return every halt that has not ended, oldest first."""
         with self.reader.read() as connection:
             return _read(connection.execute(_STANDING).all())
-
-
-def _stops(connection: Connection, service: str) -> bool:
-    return driver_connection(connection).execute(_STOPS, (EVERYWHERE, service)).fetchone() is not None
 
 
 def _named(tx: Transaction, halt_id: str) -> tuple[Halt, ...]:
