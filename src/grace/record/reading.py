@@ -1,17 +1,16 @@
 """Read what stands on the record as the noun that it carries."""
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from typing import TypeAlias, TypeVar
 
 from pydantic import ValidationError
-from sqlalchemy import Connection
 
 from grace.kit.wording import in_words
 from grace.model.ledger_entry import LedgerEntry
 from grace.model.noun import Noun
 from grace.record.ledger.reading import entries_at
 from grace.record.store.damage import PUT_BACK, REBUILD, RecordDamagedError
-from grace.record.store.engine import driver_connection
 
 N = TypeVar("N", bound=Noun)
 
@@ -19,10 +18,10 @@ Find: TypeAlias = Callable[[str], LedgerEntry | None]
 """`Reader.find`, or that of a transaction."""
 
 
-def find_among(connection: Connection, keys: Sequence[str]) -> Find:
+def find_among(driver: sqlite3.Connection, keys: Sequence[str]) -> Find:
     """Read at once what stands under these keys; to find another one raises KeyError."""
     found: dict[str, LedgerEntry | None] = dict.fromkeys(keys)
-    found |= {entry.key: entry for entry in entries_at(driver_connection(connection), keys)}
+    found |= {entry.key: entry for entry in entries_at(driver, keys)}
     return found.__getitem__
 
 

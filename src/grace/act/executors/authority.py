@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Final
-
-from sqlalchemy import Connection
 
 from grace.model.decision import Decision
 from grace.model.events import ApprovalChanged
@@ -29,29 +28,31 @@ class RecordedAuthority:
         """Return why this step of this plan may not be executed now, or None."""
         stages = ("opened", "settled", "decision", "approval.used", _intent(step))
         with self._reader.read() as connection:
-            find = find_among(connection, [f"{warrant.run_id}/{stage}" for stage in stages])
+            driver = driver_connection(connection)
+            find = find_among(driver, [f"{warrant.run_id}/{stage}" for stage in stages])
             run = noun_at(find, f"{warrant.run_id}/opened", Run)
             if run is None or run.kind is not RunKind.HEAL:
                 return Refusal(rule="no-run", why=f"there is no healing run {warrant.run_id} on the record")
             return (
                 _settled(find, warrant)
                 or _undecided(find, warrant)
-                or _halted(connection, plan)
-                or _out_of_scope(connection, warrant, step)
+                or _halted(driver, plan)
+                or _out_of_scope(driver, warrant, step)
                 or _unintended(find, warrant, step)
             )
 
     def refuses_way_back(self, warrant: Warrant, plan: Plan, step: PlannedStep) -> Refusal | None:
         """Return why this step may not be compensated now, or None. A halt is no reason."""
         with self._reader.read() as connection:
-            find = find_among(connection, [f"{warrant.run_id}/{stage}" for stage in ("opened", "settled")])
+            driver = driver_connection(connection)
+            find = find_among(driver, [f"{warrant.run_id}/{stage}" for stage in ("opened", "settled")])
             run = noun_at(find, f"{warrant.run_id}/opened", Run)
             if run is None or run.kind is RunKind.KEEP:
                 return Refusal(rule="no-run", why=f"there is no run {warrant.run_id} on the record that may undo")
             return (
                 _settled(find, warrant)
-                or _not_begun(connection, run.of_run or run.id, plan, step)
-                or _out_of_scope(connection, warrant, step)
+                or _not_begun(driver, run.of_run or run.id, plan, step)
+                or _out_of_scope(driver, warrant, step)
             )
 
 
@@ -65,9 +66,9 @@ def _settled(find: Find, warrant: Warrant) -> Refusal | None:
     return Refusal(rule="settled", why=f"{warrant.run_id} is settled, and a settlement is final")
 
 
-def _not_begun(connection: Connection, begun_by: str, plan: Plan, step: PlannedStep) -> Refusal | None:
+def _not_begun(driver: sqlite3.Connection, begun_by: str, plan: Plan, step: PlannedStep) -> Refusal | None:
     """Hold the plan to the one that the run which began the step has executed."""
-    find = find_among(connection, [f"{begun_by}/{stage}" for stage in ("plan", _intent(step))])
+    find = find_among(driver, [f"{begun_by}/{stage}" for stage in ("plan", _intent(step))])
     if find(f"{begun_by}/{_intent(step)}") is None:
         return Refusal(rule="not-begun", why=f"step {step.id} was never begun by {begun_by}")
     executed = noun_at(find, f"{begun_by}/plan", Plan)
@@ -95,16 +96,16 @@ def _undecided(find: Find, warrant: Warrant) -> Refusal | None:
     return None
 
 
-def _halted(connection: Connection, plan: Plan) -> Refusal | None:
-    row = driver_connection(connection).execute(_HALTS, (plan.service,)).fetchone()
+def _halted(driver: sqlite3.Connection, plan: Plan) -> Refusal | None:
+    row = driver.execute(_HALTS, (plan.service,)).fetchone()
     if row is None:
         return None
     return Refusal(rule="halted", why=f"halt {row[0]} stops new deeds for {plan.service}", next="grace halt --end")
 
 
-def _out_of_scope(connection: Connection, warrant: Warrant, step: PlannedStep) -> Refusal | None:
+def _out_of_scope(driver: sqlite3.Connection, warrant: Warrant, step: PlannedStep) -> Refusal | None:
     for target in step.targets:
-        held = driver_connection(connection).execute(_HOLDER, (target.key,)).fetchone()
+        held = driver.execute(_HOLDER, (target.key,)).fetchone()
         if held != (warrant.run_id, warrant.fence):
             why = f"{warrant.run_id} does not hold {target.key} under fence {warrant.fence}"
             return Refusal(rule="lock", why=why)

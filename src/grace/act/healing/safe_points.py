@@ -11,6 +11,7 @@ from grace.model.ledger_entry import LedgerEntry
 from grace.model.settlement import AbortReason, SettlementKind
 from grace.record import Transaction
 from grace.record.reading import find_among
+from grace.record.store.engine import driver_connection
 
 
 class SafePoints:
@@ -31,7 +32,7 @@ class SafePoints:
         """Return how a run that has written nothing yet ends here, or None; from a thread that may block."""
         key = story.key("cancel")
         with story.reader.read() as connection:
-            return self._stop(story, find_among(connection, [key])(key), connection)
+            return self._stop(story, find_among(driver_connection(connection), [key])(key), connection)
 
     def read_in(self, tx: Transaction, story: Story) -> Stop | None:
         """Return the same inside a transaction: whoever asks later asked for it after what this one writes."""
