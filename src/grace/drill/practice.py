@@ -87,6 +87,10 @@ class Drills:
         with self._changed:
             return self._last
 
+    def is_under_way(self) -> bool:
+        """Tell whether a drill is followed at the moment; it waits for nobody."""
+        return self._play is not None
+
     def made_pids(self) -> frozenset[int]:
         """Return the processes that GRACE made for the drill under way: no others may be ended in one."""
         with self._changed:

@@ -114,8 +114,9 @@ def _let_hear(rooms: Rooms, furnished: Furnished) -> None:
     opening.callback(furnished.onlooker.close)
     furnished.onlooker.start()
     rooms.lasting.append(furnished.onlooker.thread)
-    mesh.subscribe(DRILL_SUBSCRIBER, FOLLOWED, furnished.drills.deliver)
-    opening.callback(furnished.drills.close)
+    drills = furnished.drills
+    mesh.subscribe(DRILL_SUBSCRIBER, FOLLOWED, drills.deliver, heeds=drills.is_under_way)
+    opening.callback(drills.close)
 
 
 def _keep_watch(rooms: Rooms, furnished: Furnished) -> None:

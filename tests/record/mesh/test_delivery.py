@@ -253,6 +253,16 @@ def test_nobody_wakes_up_for_what_nobody_wants(record: Record, mesh: Mesh, monke
     assert inbox.keys == ["run_1/opened", "run_1/settled"]
 
 
+def test_whoever_heeds_nothing_at_the_moment_is_passed_over_and_goes_on_later(record: Record, mesh: Mesh) -> None:
+    inbox, heeds = Inbox(), threading.Event()
+    mesh.subscribe("now and then", ["*"], inbox, heeds=heeds.is_set)
+    for index, (key, is_heeded) in enumerate([("first", True), ("meanwhile", False), ("again", True)]):
+        (heeds.set if is_heeded else heeds.clear)()
+        record.append(draft(key))
+        assert mesh.wait_delivered("now and then", index, PATIENCE_S)
+    assert inbox.keys == ["first", "again"]
+
+
 def test_what_came_unnoticed_is_not_passed_over(record: Record, clock: VirtualClock) -> None:
     mesh, inbox = Mesh(record, record.reader, clock), Inbox()
     mesh.subscribe("runs", ["run.*"], inbox)

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from grace.kit.attempt import Raised, attempt
@@ -87,7 +87,7 @@ class Mesh:
         self._workers: dict[str, Worker] = {}
         self._wakers: set[Callable[[], object]] = set()
 
-    def subscribe(
+    def subscribe(  # noqa: PLR0913 - all but what each subscriber has are said by their names
         self,
         name: str,
         patterns: Iterable[str],
@@ -97,13 +97,17 @@ class Mesh:
         rule: RetryRule | None = None,
         concurrency: int = 1,
         timeout_s: float | None = 60.0,
+        heeds: Callable[[], bool] | None = None,
     ) -> None:
         """Start delivering in threads of the subscriber's own, from where its cursor stands.
 
-        A subscriber seen for the first time begins at the index `begins_at`, or with whatever comes next.
+        A subscriber seen for the first time begins at the index `begins_at`, or with whatever comes next. What comes
+        while `heeds` says no may be passed over.
         """
         types = matching_types(patterns, self._known_types)
         subscription = Subscription(name, types, deliver, rule or RetryRule(), concurrency, timeout_s)
+        if heeds is not None:
+            subscription = replace(subscription, heeds=heeds)
         with self._lock:
             if name in self._workers:
                 raise SubscriberStandsError(name)

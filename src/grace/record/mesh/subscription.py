@@ -46,6 +46,10 @@ class RetryRule:
         return longest * (0.5 + 0.5 * chance)
 
 
+def _always() -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Subscription:
     """Who wants which entries. `deliver` may raise and may be slow; it must bear to see an entry twice.
@@ -61,6 +65,8 @@ class Subscription:
     rule: RetryRule = RetryRule()
     concurrency: int = 1
     timeout_s: float | None = 60.0
+    heeds: Callable[[], bool] = _always
+    """Whether it wants anything at the moment: what comes while it says no may be passed over. It must not wait."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ class Worker:
 
     def _passes_over(self, added: Added) -> bool:
         """Count as read what this subscriber does not want, where all before it was read; nobody wakes up for it."""
-        is_wanted = not added.types.isdisjoint(self._wanted)
+        is_wanted = not added.types.isdisjoint(self._wanted) and self.subscription.heeds()
         if is_wanted or self._is_reading or self._rewind_to is not None or self._agenda.read < added.first - 1:
             return False
         self._agenda.add((), added.highest)
