@@ -183,6 +183,7 @@ class Record:
         self.checkpointer.close()
         with suppress(DBAPIError, OSError):  # A disk that is full at the end: the next start remembers it.
             _remember_handed(self._engines[0], self.checkpointer.kept.size)
+        self.reader.close()
         for engine in self._engines:
             engine.dispose()
 
@@ -228,6 +229,7 @@ def open_record(
         if_refused.enter_context(_sqlite_told(places.database))
         _prepare_schema(places.database, engines[0], witness)
         reader = LedgerReader(engines[1])
+        if_refused.callback(reader.close)
         signer = _signer(places, _origin(engines[0], witness), witness)
         _require_witnessed(reader, signer.key, witness, adopt=adopt)
         _require_no_stray_payload(reader)

@@ -13,10 +13,10 @@ from grace.model.ledger_entry import LedgerEntry
 from grace.record.ledger.entries import ENTRY_COLUMNS, entry_from_row
 from grace.record.ledger.tiles import StoredNodes
 from grace.record.ledger.tree import TreeHead, consistency_proof, inclusion_proof, root
-from grace.record.store.engine import driver_connection, driver_of
+from grace.record.store.engine import driver_connection
+from grace.record.store.readers import Lent, Readers, fix_state
 
 PAGE_SIZE: Final = 500
-_FIX: Final = "SELECT 1 FROM meta LIMIT 1"
 SIZE_OF_LOG: Final = 'SELECT coalesce(max("index"), -1) + 1 FROM ledger_entries'
 _SELECT: Final = f'SELECT {ENTRY_COLUMNS}, payload FROM ledger_entries LEFT JOIN ledger_payloads USING ("index") WHERE '  # noqa: S608
 
@@ -45,14 +45,14 @@ class LedgerReader:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._readers = Readers(engine)
 
     @contextmanager
     def read(self) -> Generator[Connection]:
         """Open a read-only connection that sees one consistent state until it closes."""
         with self._engine.connect() as connection:
-            # SQLite fixes what a transaction sees at its first read, not at BEGIN.
             connection.begin()
-            driver_connection(connection).execute(_FIX).fetchone()
+            fix_state(driver_connection(connection))
             yield connection
 
     def entry(self, index: int) -> LedgerEntry | None:
@@ -94,12 +94,12 @@ class LedgerReader:
 
     def head(self, size: int | None = None) -> TreeHead:
         """Return the head of the whole log, or of its first `size` entries."""
-        with self._driver() as driver:
+        with self.state() as driver:
             return head_of(driver, size)
 
     def inclusion(self, index: int, size: int | None = None) -> InclusionProof:
         """Prove that an entry is in the log; O(log n) rows."""
-        with self._driver() as driver:
+        with self.state() as driver:
             nodes = StoredNodes(driver)
             head = _head(nodes, size_of(driver) if size is None else size)
             path = inclusion_proof(nodes, index, head.size)
@@ -107,7 +107,7 @@ class LedgerReader:
 
     def consistency(self, old_size: int, size: int | None = None) -> ConsistencyProof:
         """Prove that the log's first `old_size` entries are a beginning of it; O(log n) rows."""
-        with self._driver() as driver:
+        with self.state() as driver:
             nodes = StoredNodes(driver)
             new = _head(nodes, size_of(driver) if size is None else size)
             path = consistency_proof(nodes, old_size, new.size)
@@ -118,19 +118,17 @@ class LedgerReader:
             row = driver.execute(_SELECT + where, (value,)).fetchone()
         return None if row is None else entry_from_row(row)
 
-    @contextmanager
-    def statement(self) -> Generator[sqlite3.Connection]:
-        """Open a connection for one statement, which sees one state without a transaction around it."""
-        pooled = self._engine.raw_connection()
-        try:
-            yield driver_of(pooled)
-        finally:
-            pooled.close()
+    def statement(self) -> Lent:
+        """Lend a connection for one statement, which sees one state without a transaction around it."""
+        return self._readers.statement()
 
-    @contextmanager
-    def _driver(self) -> Generator[sqlite3.Connection]:
-        with self.read() as connection:
-            yield driver_connection(connection)
+    def state(self) -> Lent:
+        """Lend a driver's connection that sees one consistent state until it is given back."""
+        return self._readers.state()
+
+    def close(self) -> None:
+        """Close the connections that nobody uses; whoever reads later opens one for that."""
+        self._readers.close()
 
 
 def entries_at(driver: sqlite3.Connection, keys: Sequence[str]) -> list[LedgerEntry]:

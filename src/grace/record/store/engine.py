@@ -48,7 +48,15 @@ def _engine(path: Path, *, begin: str, query_only: bool) -> Engine:
     def connect() -> sqlite3.Connection:
         return _connect(path, query_only=query_only)
 
-    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, pool_size=_READERS, max_overflow=_READERS)
+    # Last in, first out: the connection that was used last has its statements and pages at hand.
+    engine = create_engine(
+        "sqlite://",
+        creator=connect,
+        poolclass=QueuePool,
+        pool_size=_READERS,
+        max_overflow=_READERS,
+        pool_use_lifo=True,
+    )
 
     def start(dbapi_connection: PoolProxiedConnection) -> None:
         driver_of(dbapi_connection).execute(begin)
