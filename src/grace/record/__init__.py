@@ -5,6 +5,7 @@
 `grace.record.opening.open_record` makes the real ones.
 """
 
+import sqlite3
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
@@ -63,6 +64,10 @@ class Reader(Protocol):
 
     def read(self) -> AbstractContextManager[Connection]:
         """Open a read-only connection that sees one consistent state until it closes."""
+        ...
+
+    def state(self) -> AbstractContextManager[sqlite3.Connection]:
+        """Lend the driver's connection for the same: it costs a quarter, where what is asked is text."""
         ...
 
     def entry(self, index: int) -> LedgerEntry | None: ...

@@ -130,6 +130,9 @@ class Record:
     def read(self) -> AbstractContextManager[Connection]:
         return self.reader.read()
 
+    def state(self) -> AbstractContextManager[sqlite3.Connection]:
+        return self.reader.state()
+
     def entry(self, index: int) -> LedgerEntry | None:
         return self.reader.entry(index)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, JsonValue
-from sqlalchemy import Connection
 
 from grace.act.executors import Action, Applied, Journal
 from grace.act.executors.authority import RecordedAuthority
@@ -181,7 +181,7 @@ class Script:
     def digest(self) -> str:
         return "p"
 
-    def is_halted_at(self, connection: Connection, service: str) -> bool:
+    def is_halted_at(self, driver: sqlite3.Connection, service: str) -> bool:
         return self.halted
 
     def service(self, name: str, environment: str) -> Service | None:

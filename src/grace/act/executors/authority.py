@@ -12,7 +12,6 @@ from grace.model.run import Run, RunKind
 from grace.model.warrant import Refusal, Warrant
 from grace.record import Reader
 from grace.record.reading import Find, find_among, noun_at
-from grace.record.store.engine import driver_connection
 
 _HALTS: Final = "SELECT id FROM halts WHERE ended_at IS NULL AND scope IN ('*', ?) LIMIT 1"
 _HOLDER: Final = "SELECT run_id, fence FROM resource_locks WHERE target = ?"
@@ -27,8 +26,7 @@ class RecordedAuthority:
     def refuses_deed(self, warrant: Warrant, plan: Plan, step: PlannedStep) -> Refusal | None:
         """Return why this step of this plan may not be executed now, or None."""
         stages = ("opened", "settled", "decision", "approval.used", _intent(step))
-        with self._reader.read() as connection:
-            driver = driver_connection(connection)
+        with self._reader.state() as driver:
             find = find_among(driver, [f"{warrant.run_id}/{stage}" for stage in stages])
             run = noun_at(find, f"{warrant.run_id}/opened", Run)
             if run is None or run.kind is not RunKind.HEAL:
@@ -43,8 +41,7 @@ class RecordedAuthority:
 
     def refuses_way_back(self, warrant: Warrant, plan: Plan, step: PlannedStep) -> Refusal | None:
         """Return why this step may not be compensated now, or None. A halt is no reason."""
-        with self._reader.read() as connection:
-            driver = driver_connection(connection)
+        with self._reader.state() as driver:
             find = find_among(driver, [f"{warrant.run_id}/{stage}" for stage in ("opened", "settled")])
             run = noun_at(find, f"{warrant.run_id}/opened", Run)
             if run is None or run.kind is RunKind.KEEP:

@@ -6,11 +6,11 @@ rooms reach it as the ports below, so that it knows what they do and not how.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from pydantic import JsonValue
-from sqlalchemy import Connection
 
 from grace.model.approval import Approval
 from grace.model.diagnosis import Diagnosis
@@ -90,7 +90,7 @@ class Approvals(Protocol):
 class Halts(Protocol):
     """The stop."""
 
-    def is_halted_at(self, connection: Connection, service: str) -> bool:
+    def is_halted_at(self, driver: sqlite3.Connection, service: str) -> bool:
         """Tell whether new deeds for this service are stopped in the state that a connection sees.
 
         Inside a transaction, no halt comes between the answer and what the transaction writes.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection
+import sqlite3
 
 from grace.act.healing import Halts
 from grace.act.healing.story import Stop, Story, read
@@ -31,16 +31,16 @@ class SafePoints:
     def read(self, story: Story) -> Stop | None:
         """Return how a run that has written nothing yet ends here, or None; from a thread that may block."""
         key = story.key("cancel")
-        with story.reader.read() as connection:
-            return self._stop(story, find_among(driver_connection(connection), [key])(key), connection)
+        with story.reader.state() as driver:
+            return self._stop(story, find_among(driver, [key])(key), driver)
 
     def read_in(self, tx: Transaction, story: Story) -> Stop | None:
         """Return the same inside a transaction: whoever asks later asked for it after what this one writes."""
-        return self._stop(story, tx.find(story.key("cancel")), tx.connection)
+        return self._stop(story, tx.find(story.key("cancel")), driver_connection(tx.connection))
 
-    def _stop(self, story: Story, cancel: LedgerEntry | None, connection: Connection) -> Stop | None:
+    def _stop(self, story: Story, cancel: LedgerEntry | None, driver: sqlite3.Connection) -> Stop | None:
         cancelled = self.cancelled(cancel)
-        return cancelled or (_halted(story) if self._halts.is_halted_at(connection, story.run.service) else None)
+        return cancelled or (_halted(story) if self._halts.is_halted_at(driver, story.run.service) else None)
 
 
 def _halted(story: Story) -> Stop:

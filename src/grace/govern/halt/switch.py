@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Row, Select, select
 
 from grace.kit.ids import IdMint
 from grace.model.events import EventType, HaltChanged
 from grace.model.ledger_entry import Draft
 from grace.model.warrant import Refusal
 from grace.record import Journal, Reader, Transaction
-from grace.record.store.engine import driver_connection
 from grace.record.store.tables import halts
 
 EVERYWHERE: Final = "*"
@@ -72,12 +72,12 @@ class HaltSwitch:
 
     def is_halted(self, service: str) -> bool:
         """Tell whether new deeds for this service are stopped now, by the record."""
-        with self.reader.read() as connection:
-            return self.is_halted_at(connection, service)
+        with self.reader.state() as driver:
+            return self.is_halted_at(driver, service)
 
-    def is_halted_at(self, connection: Connection, service: str) -> bool:
+    def is_halted_at(self, driver: sqlite3.Connection, service: str) -> bool:
         """Tell so of the state that a connection sees; in a transaction, no halt comes before what that one writes."""
-        return driver_connection(connection).execute(_STOPS, (EVERYWHERE, service)).fetchone() is not None
+        return driver.execute(_STOPS, (EVERYWHERE, service)).fetchone() is not None
 
     def standing(self) -> tuple[Halt, ...]:
         """Return every halt that has not ended, oldest first."""
