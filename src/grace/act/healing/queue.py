@@ -20,6 +20,7 @@ from grace.model.restraint import RunDeferred, WaitingRun, WaitRule
 from grace.model.run import Run
 from grace.record import Reader
 from grace.record.reading import noun_in
+from grace.record.store.engine import driver_connection
 
 _MOST: Final = 2_000
 _OF_SERVICE: Final = frozenset({WaitRule.RUNS_AT_ONCE, WaitRule.QUESTIONS_AT_ONCE, WaitRule.RUNS_PER_HOUR})
@@ -69,7 +70,7 @@ class Queue:
                 return None
             before = {"incident": incident_id, "at": row.updated_at}
             incident = noun_in(row.doc, Incident)
-            waiting = Waiting(incident, self.restraints.deferral(connection, incident))
+            waiting = Waiting(incident, self.restraints.deferral(driver_connection(connection), incident))
             return _told(waiting, int(connection.execute(_BEFORE, before).scalar_one()) + 1)
 
     def begin(self) -> tuple[str, ...]:
@@ -92,7 +93,7 @@ class Queue:
         if place in full:
             told = {"incident_id": incident.id, "occurrence": incident.occurrence}
             return full[place].model_copy(update=told)
-        deferral = self.restraints.deferral(connection, incident)
+        deferral = self.restraints.deferral(driver_connection(connection), incident)
         if deferral is not None and deferral.rule in _OF_SERVICE:
             full[place] = deferral
         return deferral

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
-
-from sqlalchemy import Connection
 
 from grace.act.healing.queue import Queue, told
 from grace.govern.policy import PolicyEngine, Question
@@ -98,12 +97,12 @@ class Restrainer:
 
     def breakers(self) -> list[tuple[BreakerChanged, Breaker]]:
         """Return the breakers that are not closed now, each with the entry that opened it first or again."""
-        with self.reader.read() as connection:
+        with self.reader.state() as driver:
             newest: dict[str, BreakerChanged] = {}
-            for payload in history.payloads(connection, (EventType.BREAKER_OPENED,)):
+            for payload in history.payloads(driver, (EventType.BREAKER_OPENED,)):
                 opened = noun_in(payload, BreakerChanged)
                 newest.setdefault(opened.subject, opened)
-            found = [(one, self._breaker(connection, one)) for one in newest.values()]
+            found = [(one, self._breaker(driver, one)) for one in newest.values()]
         return [(one, now) for one, now in found if now.position is not Position.CLOSED]
 
     def lift(self, subject: str, by: str, reason: str) -> RestraintLifted | Refusal:
@@ -131,8 +130,8 @@ class Restrainer:
 
     def _look_for_flapping(self, incident: Incident, entry: LedgerEntry) -> None:
         rule = self.restraints.rule(incident.service, incident.environment)
-        with self.reader.read() as connection:
-            flaps = self.restraints.flapping(connection, incident.id, rule, entry.at)
+        with self.reader.state() as driver:
+            flaps = self.restraints.flapping(driver, incident.id, rule, entry.at)
         if flaps is None or flaps.since != entry.at or incident.environment == DRILL_ENVIRONMENT:
             return
         changed = FlappingChanged(
@@ -151,21 +150,21 @@ class Restrainer:
         run = noun_at(self.reader.find, f"{run_id}/opened", Run)
         if run is not None and run.environment != DRILL_ENVIRONMENT:
             rule = self.restraints.rule(run.service, run.environment)
-            with self.reader.read() as connection:
-                subjects = _subjects(connection, run)
-                drafts = [draft for one in subjects for draft in self._moved(connection, one, run, rule)]
+            with self.reader.state() as driver:
+                subjects = _subjects(driver, run)
+                drafts = [draft for one in subjects for draft in self._moved(driver, one, run, rule)]
             if drafts:
                 self.journal.append_all(drafts)
 
-    def _moved(self, connection: Connection, subject: str, run: Run, rule: Restraint) -> Iterator[Draft]:
+    def _moved(self, driver: sqlite3.Connection, subject: str, run: Run, rule: Restraint) -> Iterator[Draft]:
         """Yield the entry on a breaker that this run opened or closed."""
         now = self.restraints.clock.now()
-        after = breaker_of(connection, subject, rule, now)
+        after = breaker_of(driver, subject, rule, now)
         if after.failures and after.failures[-1] == run.id:
             why = open_in_words(Standing(subject, after))
             yield self._about_breaker(EventType.BREAKER_OPENED, subject, run, after, why)
         elif after.position is Position.CLOSED:
-            before = breaker_of(connection, subject, rule, now, without=run.id)
+            before = breaker_of(driver, subject, rule, now, without=run.id)
             if before.position is not Position.CLOSED:
                 why = f"{run.id} committed, and closed it"
                 yield self._about_breaker(EventType.BREAKER_CLOSED, subject, run, before, why)
@@ -191,13 +190,13 @@ class Restrainer:
             payload=changed.to_json(),
         )
 
-    def _breaker(self, connection: Connection, opened: BreakerChanged) -> Breaker:
+    def _breaker(self, driver: sqlite3.Connection, opened: BreakerChanged) -> Breaker:
         rule = self.restraints.rule(opened.service, opened.environment)
-        return breaker_of(connection, opened.subject, rule, self.restraints.clock.now())
+        return breaker_of(driver, opened.subject, rule, self.restraints.clock.now())
 
     def _told_flapping(self) -> list[FlappingChanged]:
-        with self.reader.read() as connection:
-            payloads = history.payloads(connection, (EventType.INCIDENT_FLAPPING_STARTED,))
+        with self.reader.state() as driver:
+            payloads = history.payloads(driver, (EventType.INCIDENT_FLAPPING_STARTED,))
         newest: dict[str, FlappingChanged] = {}
         for payload in payloads:
             began = noun_in(payload, FlappingChanged)
@@ -206,8 +205,8 @@ class Restrainer:
 
     def _flaps(self, began: FlappingChanged) -> Flapping | None:
         rule = self.restraints.rule(began.service, began.environment)
-        with self.reader.read() as connection:
-            return self.restraints.flapping(connection, began.incident_id, rule, self.restraints.clock.now())
+        with self.reader.state() as driver:
+            return self.restraints.flapping(driver, began.incident_id, rule, self.restraints.clock.now())
 
     def _owner(self, service: str, environment: str) -> str:
         declared = self.restraints.directory.service(service, environment)
@@ -276,8 +275,8 @@ def watch_restraint(mesh: Mesh, restrainer: Restrainer, queue: Queue) -> None:
     mesh.subscribe(SUBSCRIBER, [EventType.INCIDENT_OPENED, EventType.RUN_SETTLED], deliver)
 
 
-def _subjects(connection: Connection, run: Run) -> tuple[str, ...]:
-    locked = history.locked_by(connection, run.id)
+def _subjects(driver: sqlite3.Connection, run: Run) -> tuple[str, ...]:
+    locked = history.locked_by(driver, run.id)
     targets = () if locked is None else noun_in(locked, LocksTaken).targets
     return (*((run.incident_id,) if run.incident_id else ()), *targets)
 

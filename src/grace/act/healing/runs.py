@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from grace.act.healing.asking import TOPIC
 from grace.act.healing.beginning import begin_by_hand
@@ -27,8 +28,9 @@ from grace.model.settlement import Settlement, SettlementKind
 from grace.model.warrant import Refusal
 from grace.record import Journal, Reader, Transaction
 from grace.record.reading import noun_at
+from grace.record.store.engine import driver_connection
 
-Defers = Callable[[Connection, Incident], RunDeferred | None]
+Defers = Callable[[sqlite3.Connection, Incident], RunDeferred | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,7 @@ class Runs:
 
     def _deferred(self, tx: Transaction, run: Run, incident: Incident) -> Refusal | None:
         """Refuse for now the run that nobody asked for, and say so on the record, once for each reason."""
-        deferral = self.defers(tx.connection, incident) if run.requested_by == AUTOMATIC else None
+        deferral = self.defers(driver_connection(tx.connection), incident) if run.requested_by == AUTOMATIC else None
         if deferral is None:
             return None
         tx.append(

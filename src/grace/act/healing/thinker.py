@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,7 +23,6 @@ from grace.model.signal import Signal
 from grace.model.warrant import Refusal
 from grace.record import Reader
 from grace.record.reading import noun_in
-from grace.record.store.engine import driver_connection
 from grace.think.knowledge.loading import Knowledge
 from grace.think.playbooks.loading import Library, LoadedPlaybook
 from grace.think.playbooks.means import Means
@@ -75,25 +73,25 @@ class RecordedThinker:
 
     def examine(self, incident: Incident) -> Diagnosis:
         """Return the cause of an incident that need not be on the record."""
-        with self._record() as record:
+        with self.reader.state() as record:
             signals = _newest_signals(record, incident.id)
         return self._diagnose(incident, signals)
 
     def incident_of(self, run: Run) -> Incident:
         """Return the incident of a run as it was last opened; raise IncidentMissingError."""
-        with self._record() as record:
+        with self.reader.state() as record:
             return _incident(record, run.incident_id)
 
     def diagnose(self, run: Run) -> Diagnosis:
         """Return the cause with its evidence; `unknown` where the rules do not tell."""
-        with self._record() as record:
+        with self.reader.state() as record:
             incident = _incident(record, run.incident_id)
             signals = _newest_signals(record, incident.id)
         return self._diagnose(incident, signals)
 
     def plan(self, run: Run, diagnosis: Diagnosis) -> Plan | PlanRefused:
         """Return the plan with literals, or why there is none."""
-        with self._record() as record:
+        with self.reader.state() as record:
             incident, tried = _incident(record, run.incident_id), _tried(record, run)
         made = self._plan(incident, diagnosis, run.playbook, run.inputs, tried)
         if isinstance(made, Plan):
@@ -102,7 +100,7 @@ class RecordedThinker:
 
     def advise(self, run: Run, diagnosis: Diagnosis | None, failed: str | None) -> Advice:
         """Return the owner, what was tried (`failed` the last), the next playbook that fits, and what to suggest."""
-        with self._record() as record:
+        with self.reader.state() as record:
             incident, before = _incident(record, run.incident_id), _tried(record, run)
             signals = _newest_signals(record, incident.id)
         service = self.directory.service(incident.service, incident.environment)
@@ -160,12 +158,6 @@ class RecordedThinker:
         made = plan(occasion, shelf.library, shelf.means, asked_for=playbook, tried=tried)
         leaves_the_drill = None if isinstance(made, NoPlan) else self.drill_ground.refuses_plan(made)
         return made if leaves_the_drill is None else NoPlan(leaves_the_drill)
-
-    @contextmanager
-    def _record(self) -> Generator[sqlite3.Connection]:
-        """Open the record for questions that are answered from one state of it."""
-        with self.reader.read() as connection:
-            yield driver_connection(connection)
 
 
 def _incident(record: sqlite3.Connection, incident_id: str | None) -> Incident:

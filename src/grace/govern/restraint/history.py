@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
-
-from sqlalchemy import Connection, bindparam, text
 
 from grace.govern.restraint.breaker import Outcome
 from grace.govern.restraint.cooldown import Try
@@ -16,7 +15,6 @@ from grace.kit.digests import digest_of
 from grace.kit.ids import beginning_at
 from grace.model.run import Stage
 from grace.model.settlement import AbortReason, SettlementKind
-from grace.record.store.engine import driver_connection
 
 LOOKS_BACK: Final = timedelta(days=7)
 """A breaker knows of no run that was opened earlier."""
@@ -48,27 +46,27 @@ _OF_TARGET: Final = f"""
     AND EXISTS (SELECT 1 FROM json_each(p.payload, '$.targets') t WHERE t.value = :target)
     ORDER BY r.id DESC LIMIT :most
 """  # noqa: S608 - names of our own
-_TRIALS: Final = text(
-    "SELECT r.id, p.doc AS plan FROM runs r JOIN plans p ON p.digest = r.plan_digest"
-    " WHERE r.settlement IS NULL AND r.kind = 'heal' AND r.incident_id <> :incident AND r.tier = 1"
-)
+_TRIALS: Final = """
+    SELECT r.id, p.doc AS plan FROM runs r JOIN plans p ON p.digest = r.plan_digest
+    WHERE r.settlement IS NULL AND r.kind = 'heal' AND r.incident_id <> :incident AND r.tier = 1
+"""
 _OPENED: Final = f'SELECT at FROM ledger_entries WHERE {_UNDER} ORDER BY "index" DESC LIMIT :most'  # noqa: S608
-_PROPOSED: Final = text(
-    "SELECT opened_at FROM runs WHERE id >= :since AND kind = 'heal' AND requested_by = 'grace' AND service = :service"
-    " AND json_extract(doc, '$.run.environment') = :environment ORDER BY id"
-)
-_OPEN: Final = text(
-    "SELECT stage FROM runs WHERE settlement IS NULL AND kind = 'heal' AND service = :service"
-    " AND json_extract(doc, '$.run.environment') = :environment"
-)
-_RECEIVED: Final = text("SELECT max(received_at) FROM signals WHERE incident_id = :incident")
-_TOLD: Final = text(
-    'SELECT p.payload FROM ledger_entries e JOIN ledger_payloads p USING ("index")'
-    ' WHERE e.type IN :types ORDER BY e."index" DESC LIMIT :most'
-).bindparams(bindparam("types", expanding=True))
-_TARGETS: Final = text(
-    'SELECT p.payload FROM ledger_entries e JOIN ledger_payloads p USING ("index") WHERE e.key = :key'
-)
+_PROPOSED: Final = """
+    SELECT opened_at FROM runs WHERE id >= :since AND kind = 'heal' AND requested_by = 'grace' AND service = :service
+    AND json_extract(doc, '$.run.environment') = :environment ORDER BY id
+"""
+_OPEN: Final = """
+    SELECT stage FROM runs WHERE settlement IS NULL AND kind = 'heal' AND service = :service
+    AND json_extract(doc, '$.run.environment') = :environment
+"""
+_RECEIVED: Final = "SELECT max(received_at) FROM signals WHERE incident_id = :incident"
+_TOLD: Final = """
+    SELECT p.payload FROM ledger_entries e JOIN ledger_payloads p USING ("index")
+    WHERE e.type IN ({types}) ORDER BY e."index" DESC LIMIT ?
+"""
+_TARGETS: Final = """
+    SELECT p.payload FROM ledger_entries e JOIN ledger_payloads p USING ("index") WHERE e.key = :key
+"""
 
 
 class _Settled(NamedTuple):
@@ -93,23 +91,22 @@ def lifted_key(subject: str) -> str:
     return f"lifted/{digest_of(subject)}/"
 
 
-def tries(connection: Connection, incident_id: str) -> list[Try]:
+def tries(driver: sqlite3.Connection, incident_id: str) -> list[Try]:
     """Return the runs on an incident that were about to act, oldest first, since a person's last word on it."""
     return [
         Try(run.run_id, from_rfc3339(run.opened_at), from_rfc3339(run.settled_at))
-        for run in _settled_of(connection, incident_id)
+        for run in _settled_of(driver, incident_id)
         if run.settlement not in _NO_TRY and run.reason not in _BY_PEOPLE
     ]
 
 
-def outcomes_of_incident(connection: Connection, incident_id: str) -> list[Outcome]:
+def outcomes_of_incident(driver: sqlite3.Connection, incident_id: str) -> list[Outcome]:
     """Return how the runs on an incident ended that tell something, in the order of their ends."""
-    return _outcomes(_settled_of(connection, incident_id))
+    return _outcomes(_settled_of(driver, incident_id))
 
 
-def outcomes_of_target(connection: Connection, target: str, now: datetime) -> list[Outcome]:
+def outcomes_of_target(driver: sqlite3.Connection, target: str, now: datetime) -> list[Outcome]:
     """Return how the runs ended that held a target under lock, in the order of their ends; none while none failed."""
-    driver = driver_connection(connection)
     asked = {
         "since": beginning_at("run", now - LOOKS_BACK),
         "target": target,
@@ -122,15 +119,14 @@ def outcomes_of_target(connection: Connection, target: str, now: datetime) -> li
     return _outcomes([_Settled(*row) for row in driver.execute(_OF_TARGET, asked)])
 
 
-def trials(connection: Connection, incident_id: str | None) -> list[tuple[str, str]]:
+def trials(driver: sqlite3.Connection, incident_id: str | None) -> list[tuple[str, str]]:
     """Return the open runs on other incidents that may act alone, each with its plan as text."""
-    rows = connection.execute(_TRIALS, {"incident": incident_id or ""}).all()
-    return [(str(row.id), str(row.plan)) for row in rows]
+    rows = driver.execute(_TRIALS, {"incident": incident_id or ""})
+    return [(str(run_id), str(plan)) for run_id, plan in rows]
 
 
-def reopenings(connection: Connection, incident_id: str) -> list[datetime]:
+def reopenings(driver: sqlite3.Connection, incident_id: str) -> list[datetime]:
     """Return when an incident came back, oldest first, since a person's last word on it."""
-    driver = driver_connection(connection)
     times = sorted(at for (at,) in driver.execute(_OPENED, {**_under(f"{incident_id}/opened/"), "most": _MOST}))
     back = times if len(times) == _MOST else times[1:]
     if not back:
@@ -139,10 +135,10 @@ def reopenings(connection: Connection, incident_id: str) -> list[datetime]:
     return [from_rfc3339(at) for at in back if lifted is None or at > lifted]
 
 
-def proposed(connection: Connection, place: Place, now: datetime) -> list[datetime]:
+def proposed(driver: sqlite3.Connection, place: Place, now: datetime) -> list[datetime]:
     """Return when the runs of the last hour were opened that nobody asked for, oldest first."""
     asked = {"since": beginning_at("run", now - HOUR), **place._asdict()}
-    return [from_rfc3339(row[0]) for row in connection.execute(_PROPOSED, asked)]
+    return [from_rfc3339(row[0]) for row in driver.execute(_PROPOSED, asked)]
 
 
 class OpenRuns(NamedTuple):
@@ -152,34 +148,35 @@ class OpenRuns(NamedTuple):
     waiting: int
 
 
-def open_runs(connection: Connection, place: Place) -> OpenRuns:
+def open_runs(driver: sqlite3.Connection, place: Place) -> OpenRuns:
     """Count the runs of a service that are not settled."""
-    stages = [row[0] for row in connection.execute(_OPEN, place._asdict())]
+    stages = [row[0] for row in driver.execute(_OPEN, place._asdict())]
     waiting = stages.count(Stage.WAITING)
     return OpenRuns(len(stages) - waiting, waiting)
 
 
-def last_received(connection: Connection, incident_id: str) -> datetime | None:
+def last_received(driver: sqlite3.Connection, incident_id: str) -> datetime | None:
     """Return when the newest signal of an incident came, by this machine's clock."""
-    found = connection.execute(_RECEIVED, {"incident": incident_id}).scalar_one_or_none()
-    return None if found is None else from_rfc3339(str(found))
+    (found,) = driver.execute(_RECEIVED, {"incident": incident_id}).fetchone()
+    return None if found is None else from_rfc3339(found)
 
 
-def payloads(connection: Connection, types: Collection[str], most: int = _MOST) -> list[str]:
+def payloads(driver: sqlite3.Connection, types: Collection[str], most: int = _MOST) -> list[str]:
     """Return the payloads of the newest entries of some types, newest first."""
-    rows = connection.execute(_TOLD, {"types": sorted(types), "most": most})
+    asked = _TOLD.format(types=", ".join("?" * len(types)))
+    rows = driver.execute(asked, (*sorted(types), most))
     return [str(row[0]) for row in rows]
 
 
-def locked_by(connection: Connection, run_id: str) -> str | None:
+def locked_by(driver: sqlite3.Connection, run_id: str) -> str | None:
     """Return the payload of the entry that says which targets a run held."""
-    found = connection.execute(_TARGETS, {"key": f"{run_id}/locks"}).scalar_one_or_none()
-    return None if found is None else str(found)
+    found = driver.execute(_TARGETS, {"key": f"{run_id}/locks"}).fetchone()
+    return None if found is None else str(found[0])
 
 
-def _settled_of(connection: Connection, incident_id: str) -> list[_Settled]:
+def _settled_of(driver: sqlite3.Connection, incident_id: str) -> list[_Settled]:
     asked = {"incident": incident_id, "most": _MOST, **_under(lifted_key(incident_id))}
-    rows = driver_connection(connection).execute(_OF_INCIDENT, asked).fetchall()
+    rows = driver.execute(_OF_INCIDENT, asked).fetchall()
     return [_Settled(*row) for row in reversed(rows)]
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
-
-from sqlalchemy import Connection
 
 from grace.govern.restraint import history
 from grace.govern.restraint.breaker import Breaker, Position, breaker
@@ -58,42 +57,42 @@ class Restraints:
         if service.mode is not Mode.AUTO or service.environment == DRILL_ENVIRONMENT:
             return ""
         now, rule = self.clock.now(), service.restraint
-        with self.reader.read() as connection:
-            flaps = self.flapping(connection, plan.incident_id, rule, now)
+        with self.reader.state() as driver:
+            flaps = self.flapping(driver, plan.incident_id, rule, now)
             if flaps is not None:
                 return _flaps(plan.incident_id, flaps)
-            standing = tuple(_standing(connection, plan, rule, now))
+            standing = tuple(_standing(driver, plan, rule, now))
             held = next((one for one in standing if one.breaker.position is Position.OPEN), None)
             if held is not None:
                 return open_in_words(held)
-            return _trial_under_way(connection, plan, standing)
+            return _trial_under_way(driver, plan, standing)
 
     def opened_since(self, plan: Plan, service: Service, decided_at: datetime) -> str:
         """Say which breaker opened after a decision to act alone, read under the locks; nothing where none did."""
         if service.environment == DRILL_ENVIRONMENT:
             return ""
-        with self.reader.read() as connection:
-            standing = _standing(connection, plan, service.restraint, self.clock.now())
+        with self.reader.state() as driver:
+            standing = _standing(driver, plan, service.restraint, self.clock.now())
             return next((open_in_words(one) for one in standing if _opened_after(one.breaker, decided_at)), "")
 
-    def deferral(self, connection: Connection, incident: Incident) -> RunDeferred | None:
+    def deferral(self, driver: sqlite3.Connection, incident: Incident) -> RunDeferred | None:
         """Return why the run of an incident that nobody asked for waits, None where it may begin."""
         if incident.environment == DRILL_ENVIRONMENT:
             return None
         now, rule = self.clock.now(), self.rule(incident.service, incident.environment)
-        return _cooling(connection, incident, rule, now) or _paced(connection, incident, rule, now)
+        return _cooling(driver, incident, rule, now) or _paced(driver, incident, rule, now)
 
-    def flapping(self, connection: Connection, incident_id: str, rule: Restraint, now: datetime) -> Flapping | None:
+    def flapping(self, driver: sqlite3.Connection, incident_id: str, rule: Restraint, now: datetime) -> Flapping | None:
         """Return how an incident flaps now, None where it does not."""
-        return flapping(history.reopenings(connection, incident_id), rule, now)
+        return flapping(history.reopenings(driver, incident_id), rule, now)
 
 
-def breaker_of(connection: Connection, subject: str, rule: Restraint, now: datetime, without: str = "") -> Breaker:
+def breaker_of(driver: sqlite3.Connection, subject: str, rule: Restraint, now: datetime, without: str = "") -> Breaker:
     """Return where the breaker of an incident's fingerprint or of a target stands; `without` leaves one run out."""
     outcomes = (
-        history.outcomes_of_incident(connection, subject)
+        history.outcomes_of_incident(driver, subject)
         if is_incident(subject)
-        else history.outcomes_of_target(connection, subject, now)
+        else history.outcomes_of_target(driver, subject, now)
     )
     return breaker((one for one in outcomes if one.run_id != without), rule, now)
 
@@ -126,19 +125,19 @@ def _flaps(incident_id: str, flaps: Flapping) -> str:
     )
 
 
-def _standing(connection: Connection, plan: Plan, rule: Restraint, now: datetime) -> Iterator[Standing]:
+def _standing(driver: sqlite3.Connection, plan: Plan, rule: Restraint, now: datetime) -> Iterator[Standing]:
     for subject in (plan.incident_id, *(target.key for target in plan.targets)):
-        found = breaker_of(connection, subject, rule, now)
+        found = breaker_of(driver, subject, rule, now)
         if found.position is not Position.CLOSED:
             yield Standing(subject, found)
 
 
-def _trial_under_way(connection: Connection, plan: Plan, half_open: tuple[Standing, ...]) -> str:
+def _trial_under_way(driver: sqlite3.Connection, plan: Plan, half_open: tuple[Standing, ...]) -> str:
     """Say which run is trying a target whose breaker is half open: one run at a time may."""
     subjects = {one.subject for one in half_open}
     if not subjects:
         return ""
-    for run_id, text in history.trials(connection, plan.incident_id):
+    for run_id, text in history.trials(driver, plan.incident_id):
         shared = subjects & {target.key for target in noun_in(text, Plan).targets}
         if shared:
             return f"the breaker of {min(shared)} is half open, and {run_id} is trying it"
@@ -149,31 +148,31 @@ def _opened_after(standing: Breaker, moment: datetime) -> bool:
     return standing.position is Position.OPEN and standing.since is not None and standing.since > moment
 
 
-def _cooling(connection: Connection, incident: Incident, rule: Restraint, now: datetime) -> RunDeferred | None:
-    earlier = history.tries(connection, incident.id)
+def _cooling(driver: sqlite3.Connection, incident: Incident, rule: Restraint, now: datetime) -> RunDeferred | None:
+    earlier = history.tries(driver, incident.id)
     until = cools_until(earlier, rule)
     if until is None:
         return None
     if now < until:
         why = f"{earlier[-1].run_id} ended a short while ago, and this fault cools down until {shown(until)}"
         return _deferred(incident, WaitRule.COOL_DOWN, why, until)
-    received = history.last_received(connection, incident.id)
+    received = history.last_received(driver, incident.id)
     if received is not None and received < until - timedelta(seconds=rule.cool_down):
         why = f"it was last seen {shown(received)}, long before its cool-down ended; a run begins when it is seen again"
         return _deferred(incident, WaitRule.NOT_SEEN_AGAIN, why)
     return None
 
 
-def _paced(connection: Connection, incident: Incident, rule: Restraint, now: datetime) -> RunDeferred | None:
+def _paced(driver: sqlite3.Connection, incident: Incident, rule: Restraint, now: datetime) -> RunDeferred | None:
     place = Place(incident.service, incident.environment)
-    runs = history.open_runs(connection, place)
+    runs = history.open_runs(driver, place)
     if runs.under_way >= rule.runs_at_once:
         why = f"{runs.under_way} runs of {place.service} are under way, and it may have {rule.runs_at_once} at once"
         return _deferred(incident, WaitRule.RUNS_AT_ONCE, why)
     if runs.waiting >= rule.questions_at_once:
         why = f"{runs.waiting} runs of {place.service} wait for a person, and no more than {rule.questions_at_once} may"
         return _deferred(incident, WaitRule.QUESTIONS_AT_ONCE, why)
-    proposed = history.proposed(connection, place, now)
+    proposed = history.proposed(driver, place, now)
     until = next_place_at(proposed, rule.runs_per_hour, now)
     if until is None:
         return None
