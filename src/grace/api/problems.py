@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -103,7 +104,7 @@ def answer_with_problems(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     for trouble in TROUBLES:
         app.add_exception_handler(trouble, _unavailable)
-    for damage in (RecordDamagedError, DatabaseError):
+    for damage in (RecordDamagedError, DatabaseError, sqlite3.DatabaseError):
         app.add_exception_handler(damage, _damaged)
     app.add_exception_handler(HTTPStatus.INTERNAL_SERVER_ERROR.value, _fault)
 
