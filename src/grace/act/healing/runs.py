@@ -14,14 +14,14 @@ from grace.act.healing.beginning import begin_by_hand
 from grace.act.healing.engine import DurableEngine, DurableSteps
 from grace.act.healing.escalating import AUTOMATIC
 from grace.act.healing.heal import Heal
-from grace.act.healing.story import Story, past_of
+from grace.act.healing.story import Story, beginning, past_of
 from grace.act.healing.way_back import KeepRun, UndoRun
 from grace.act.healing.words import Word, refusal_of
 from grace.kit.clock import Clock
 from grace.kit.ids import IdMint
 from grace.model.events import CancelRequested, EventType
 from grace.model.incident import Incident, IncidentState
-from grace.model.ledger_entry import Draft
+from grace.model.ledger_entry import Draft, LedgerEntry
 from grace.model.restraint import RunDeferred
 from grace.model.run import Fall, Run, RunKind
 from grace.model.settlement import Settlement, SettlementKind
@@ -57,6 +57,8 @@ class Runs:
     start: Callable[[str], None] = field(init=False)
     ring: Callable[[str, str], None] = field(init=False)
     falls: Callable[[], Sequence[Fall]] = field(init=False)
+    _just_opened: dict[str, LedgerEntry] = field(init=False, default_factory=dict[str, LedgerEntry])
+    """Runs that nobody has walked yet: nothing else stands of them that a walk reads at its beginning."""
 
     def use(self, engine: DurableEngine) -> None:
         """Connect the engine that carries runs on."""
@@ -149,7 +151,8 @@ class Runs:
 
     async def walk(self, run_id: str) -> str:
         """Carry one run to its settlement: what the engine calls."""
-        past = await past_of(run_id, self.reader)
+        opened = self._just_opened.pop(run_id, None)
+        past = await past_of(run_id, self.reader) if opened is None else beginning(opened)
         if past is None:
             message = f"the engine knows {run_id}, the ledger does not"
             raise LookupError(message)
@@ -205,15 +208,14 @@ class Runs:
         return Refusal(rule=deferral.rule, why=deferral.why, next="grace restraint list")
 
     def _open(self, run: Run, refuses: Callable[[Transaction], Refusal | None]) -> Run | Refusal:
-        def unit(tx: Transaction) -> Refusal | None:
-            refusal = refuses(tx)
-            if refusal is None:
-                tx.append(_draft(run, "opened", EventType.RUN_OPENED, run.to_json(), run.requested_by))
-            return refusal
+        def unit(tx: Transaction) -> LedgerEntry | Refusal:
+            draft = _draft(run, "opened", EventType.RUN_OPENED, run.to_json(), run.requested_by)
+            return refuses(tx) or tx.append(draft)
 
-        refusal = self.journal.run(unit)
-        if refusal is not None:
-            return refusal
+        opened = self.journal.run(unit)
+        if isinstance(opened, Refusal):
+            return opened
+        self._just_opened[run.id] = opened
         self.begin(run.id)
         return run
 

@@ -83,6 +83,11 @@ class Past:
         return self.key(stage) in self.known
 
 
+def beginning(opened: LedgerEntry) -> Past:
+    """Return what stands of a run that was opened just now."""
+    return Past(read(opened, Run), {opened.key: opened})
+
+
 async def past_of(run_id: str, reader: Reader) -> Past | None:
     """Read back a run, None when the ledger does not know it."""
     entries = await asyncio.to_thread(lambda: tuple(reader.entries(run_id=run_id)))
