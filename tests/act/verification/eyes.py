@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pydantic import JsonValue
 
 from grace.act.verification import Meter
+from grace.act.verification.at_once import AtOnce
 from grace.act.verification.measuring import Found, read_safely
 from grace.model.reading import Known, Unknown
 
@@ -41,12 +42,19 @@ class OnTheLoop:
     def start(self, meter: Meter) -> asyncio.Future[Found]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Found] = loop.create_future()
-        assert isinstance(meter, Scripted)
+        several = meter if isinstance(meter, AtOnce) else None
+        scripted = several.meter if several else meter
+        assert isinstance(scripted, Scripted)
+        if several and scripted.takes_s > 0:
+            several.most = 1  # Only what takes no time is read several times in one go.
         found = read_safely(meter)
-        if meter.takes_s >= meter.limit_s:
+        if scripted.takes_s >= scripted.limit_s:
             found = Unknown(why="no answer in time")
-        if meter.takes_s == 0:
+            if several:
+                several.taken.clear()
+        if scripted.takes_s == 0:
             future.set_result(found)
         else:
-            loop.call_later(min(meter.takes_s, meter.limit_s), lambda: future.done() or future.set_result(found))
+            delay_s = min(scripted.takes_s, scripted.limit_s)
+            loop.call_later(delay_s, lambda: future.done() or future.set_result(found))
         return future

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from grace.act.verification import Meter
+from grace.act.verification.at_once import AtOnce, Taken
 from grace.act.verification.benchmarks import MOST_MISSING, unknowns_in
 from grace.act.verification.clauses import (
     Sample,
@@ -22,12 +23,12 @@ from grace.act.verification.clauses import (
     runs_in,
     samples_of,
 )
-from grace.act.verification.comparison import Held
+from grace.act.verification.comparison import Held, hold_against
 from grace.act.verification.judge import THROUGHOUT_BEAT_S
 from grace.act.verification.measuring import Found
 from grace.act.verification.newness import TICK_S, repeats_itself
 from grace.model.contract import Clause, ClauseSource, Comparator, Phase
-from grace.model.reading import Reading
+from grace.model.reading import Known, Reading
 from grace.model.verdict import Finding
 
 RETRY_S: Final = 0.1
@@ -36,6 +37,7 @@ RETRY_S: Final = 0.1
 
 LONGEST_LAG_S: Final = 60.0
 """How far behind a source with times of its own may be and still be waited for."""
+_ANY_TIME: Final = datetime.min.replace(tzinfo=UTC)
 _LEAST_OF_A_BEAT: Final = 0.4
 """How soon after a sample the one that completes a run may come, and how soon before W another one."""
 
@@ -49,6 +51,8 @@ class Beat:
     due_s: float = math.inf
     began_s: float = -math.inf
     under_way: asyncio.Future[Found] | None = None
+    in_one_go: AtOnce | None = None
+    """What is under way, where more than one read is."""
     readings: list[Reading] = field(default_factory=list[Reading])
     finding: Finding = Finding.INCONCLUSIVE
     is_exhausted: bool = False
@@ -65,6 +69,26 @@ class Beat:
     def _misses_too_many(self, ended_at: datetime) -> bool:
         """Tell whether no further sample of a benchmark could let anything be concluded: a silent service is slow."""
         return unknowns_in(self.readings, ended_at) > MOST_MISSING * fewest_samples(self.clause)
+
+    def read_with(self, now_s: Callable[[], float], *, is_after: bool) -> Meter:
+        """Return what to read next: the meter itself, or all samples that are asked for at once."""
+        self.began_s, self.in_one_go = now_s(), None
+        if not is_after or self.clause.phase is not Phase.AFTER or self.is_benchmark or self.clause.for_s > 0:
+            return self.meter
+        self.in_one_go = AtOnce(self.meter, fewest_samples(self.clause), self._holds, now_s)
+        return self.in_one_go
+
+    def take(self, found: Found) -> tuple[Taken, ...]:
+        """Return the reads that have ended with this answer."""
+        self.under_way = None
+        if self.in_one_go is None:
+            return (Taken(self.began_s, found),)
+        return self.in_one_go.end(found, self.began_s)
+
+    def _holds(self, found: Found) -> bool:
+        """Tell whether an answer is good news for certain: one with a time of its own may be no news."""
+        at = found.as_of if isinstance(found, Known) else None
+        return at is None and hold_against(self.clause, Reading(at=_ANY_TIME, found=found)) is Held.HOLDS
 
     def record(self, reading: Reading, now_s: float, ended_at: datetime | None) -> None:
         """Add a finished sample and decide when the next one is due."""

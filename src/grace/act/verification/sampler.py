@@ -200,14 +200,15 @@ class Watch:
         return all(beat.is_settled for beat in after if beat.clause.required)
 
     def _begin(self, beat: Beat) -> None:
-        beat.began_s = self._now_s()
-        beat.under_way = self._measuring.start(beat.meter)
+        meter = beat.read_with(self._now_s, is_after=self._ended_at is not None)
+        beat.under_way = self._measuring.start(meter)
 
     def _collect(self) -> None:
         for beat in self._beats:
             if beat.under_way is not None and beat.under_way.done():
-                found, beat.under_way = beat.under_way.result(), None
-                beat.record(Reading(at=self._at(beat.began_s), found=found), self._now_s(), self._ended_at)
+                for taken in beat.take(beat.under_way.result()):
+                    beat.began_s = taken.at_s
+                    beat.record(Reading(at=self._at(taken.at_s), found=taken.found), self._now_s(), self._ended_at)
 
     def _of(self, phase: Phase) -> tuple[Beat, ...]:
         return tuple(beat for beat in self._beats if beat.clause.phase is phase)
