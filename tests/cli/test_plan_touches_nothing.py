@@ -52,7 +52,12 @@ _watching = [False]
 
 def _note(event: str, args: tuple[object, ...]) -> None:
     if _watching[0] and (event in DEEDS or (event == "open" and isinstance(args[2], int) and args[2] & WRITING)):
-        _seen.append((event, args))
+        _seen.append((event, (_named(args[0]), *args[1:]) if event == "open" else args))
+
+
+def _named(opened: object) -> object:
+    """Return which file a descriptor is of: a file may be opened first and written through a second opening."""
+    return str(Path(f"/proc/self/fd/{opened}").readlink()) if isinstance(opened, int) else opened
 
 
 sys.addaudithook(_note)
