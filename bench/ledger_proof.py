@@ -32,7 +32,9 @@ def measure(entries: int = ENTRIES, proofs: int = PROOFS) -> list[Row]:
         writing.dispose()
         _fill(path, entries)
         reading = open_reading_engine(path)
-        times_ms = sorted(_prove(LedgerReader(reading), entries, random.Random(seed)) for seed in range(proofs))
+        reader = LedgerReader(reading)
+        times_ms = sorted(_prove(reader, entries, random.Random(seed)) for seed in range(proofs))
+        reader.close()
         reading.dispose()
     median, p99 = statistics.median(times_ms), times_ms[len(times_ms) * 99 // 100]
     note = f"p99 {p99:.2f} ms; both proofs made from the database and verified"
