@@ -98,6 +98,23 @@ def test_a_rollback_journal_database_is_read_under_its_locks(path: Path) -> None
     assert counting(lambda: None)(request(path)) == [False, 1, 1]
 
 
+def test_a_rollback_journal_database_that_is_written_meanwhile_is_read_once(path: Path) -> None:
+    write(path, "PRAGMA journal_mode = delete")
+    with closing(apsw.Connection(str(path))) as owner:
+        owner.set_busy_timeout(0)
+        looks: list[int] = []
+
+        def count(asked: Request) -> JsonValue:
+            with looking(asked.text("path"), asked) as database:
+                before = database.value("SELECT count(*) FROM t")
+                owner.execute(insert("y"))  # pyright: ignore[reportUnknownMemberType]
+                looks.append(1)
+                return [before, database.value("SELECT count(*) FROM t")]  # pyright: ignore[reportReturnType]
+
+        assert again_where_moved(count)(request(path)) == [1, 2]
+    assert len(looks) == 1
+
+
 def test_a_full_disk_is_no_free_lock(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.statvfs(path)
     full = os.statvfs_result((*real[:4], 0, *real[5:]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -61,11 +61,19 @@ def looking(path: str, request: Request, patience_s: float = READER_PATIENCE_S) 
     is read as it lies, without a lock. Raise MovedError at the end where it was written meanwhile.
     """
     require_file(path)
-    with ExitStack() as stack:
-        database = None if _has_company(path) else stack.enter_context(_lying(path, request))
-        if database is None or database.connection.read("main", 0, _AT_VERSIONS, 2) != (True, _OF_WAL):
-            database = stack.enter_context(reading(path, request, patience_s))
+    lies = not _has_company(path) and _is_of_wal(path, request)
+    with _lying(path, request) if lies else reading(path, request, patience_s) as database:
         yield database
+
+
+def _is_of_wal(path: str, request: Request) -> bool:
+    """Read which journal the file names, through SQLite: to close a file oneself drops locks of the whole process."""
+    with _as_it_lies(path, request) as database:
+        return database.connection.read("main", 0, _AT_VERSIONS, 2) == (True, _OF_WAL)
+
+
+def _as_it_lies(path: str, request: Request) -> AbstractContextManager[Database]:
+    return opened(f"file:{quote(path)}?immutable=1", (apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,), request, 0.0)
 
 
 @contextmanager
@@ -73,9 +81,8 @@ def _lying(path: str, request: Request) -> Generator[Database]:
     before = _stamp(path)
     # A later write shows in the time of the file, unless it comes within the same tick of the kernel's clock.
     time.sleep(max(0.0, min(_TICK_S, before.st_mtime + _TICK_S - time.time())))
-    url = f"file:{quote(path)}?immutable=1"
     try:
-        with opened(url, (apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,), request, 0.0) as database:
+        with _as_it_lies(path, request) as database:
             yield Database(database.connection, lies=True)
     except (SqliteFault, apsw.Error) as error:
         if _has_moved(path, before):
