@@ -402,3 +402,30 @@ def test_a_record_of_another_kind_stops_the_undo(bench: Bench, provider: FilesPr
     end = provider.restore(kept, digest(provider, file), ("sqlite:rubbish",), bench.vault)
     assert end.state is RestoreState.FAILED
     assert file.read_text() == "after"
+
+
+def test_a_name_whose_file_others_have_moved_stops_the_undo_before_it_begins(
+    bench: Bench, provider: FilesProvider
+) -> None:
+    tree = bench.world / "tree"
+    tree.mkdir()
+    (tree / "a").write_text("shared")
+    (tree / "b").hardlink_to(tree / "a")
+    (tree / "c").write_text("alone")
+    kept = taken(provider.take(file_target(tree), bench.vault))
+    (tree / "b").unlink()
+    (tree / "b").write_text("ours")
+    (tree / "c").unlink()
+    (tree / "c").hardlink_to(tree / "a")
+    change = provider.change_since(kept, bench.vault)
+    assert isinstance(change, str)
+    ours = digest(provider, tree)
+    (tree / "a").rename(tree / "moved")
+    theirs = digest(provider, tree)
+    end = provider.restore(kept, ours, (change,), bench.vault)
+    assert end.state is RestoreState.FOREIGN, end.difference
+    assert (
+        end.difference
+        == "b: somebody changed or took what it needs, its folder or the file that it was another name of"
+    )
+    assert digest(provider, tree) == theirs

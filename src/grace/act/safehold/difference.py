@@ -23,6 +23,8 @@ def _change(ours: Entry | None, now: Entry | None) -> str:
     if now is None:
         return "somebody removed it"
     fields = differing_fields(ours, now)
+    if not fields:
+        return "somebody changed or took what it needs, its folder or the file that it was another name of"
     return "somebody changed " + ", ".join(f"{name} ({_shown(ours, name)} → {_shown(now, name)})" for name in fields)
 
 

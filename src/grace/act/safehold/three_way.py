@@ -38,7 +38,12 @@ def compare(before: Tree, ours: Tree, now: Tree) -> ThreeWay:
                 beside.append(path)
         elif not _same(was, found):
             (give_back if _between(was, made, found) else conflicts).append(path)
-    in_the_way = {path for path in give_back if _would_take_more(path, before, now, set(give_back))}
+    given_back = set(give_back)
+    in_the_way = {
+        path
+        for path in give_back
+        if _would_take_more(path, before, now, given_back) or _lacks_its_twin(path, before, now, given_back)
+    }
     return ThreeWay(
         give_back=tuple(path for path in give_back if path not in in_the_way),
         beside=tuple(beside),
@@ -115,3 +120,11 @@ def _would_take_more(path: str, before: Tree, now: Tree, given_back: set[str]) -
         return False
     holder = now.get(parent)
     return holder is None or holder.kind is not Kind.FOLDER
+
+
+def _lacks_its_twin(path: str, before: Tree, now: Tree, given_back: set[str]) -> bool:
+    """Tell whether this was another name of a file that others have moved, removed or changed since."""
+    was = before.get(path)
+    if was is None or was.twin in {"", path} or was.twin in given_back:
+        return False
+    return not _same(_alone(before.get(was.twin)), _alone(now.get(was.twin)))
