@@ -215,7 +215,7 @@ def test_a_plan_tells_for_what_its_run_would_be_aborted(grace: Grace, world: Han
             "--timeout: '2h' is too long; 1h at most",
         ),
         (("--save", "Bad Name!"), Exit.USAGE, "no name of a playbook"),
-        (("--writes", "CONFIG", "--incident", "inc_01", "--", "true"), Exit.USAGE, "inc_01"),
+        (("--writes", "CONFIG", "--incident", "inc_00", "--", "true"), Exit.USAGE, "inc_00"),
         (("--writes", "CONFIG", "--", "echo", "${{ inputs.x }}"), Exit.REFUSED, "inputs"),
     ],
 )
