@@ -27,6 +27,11 @@ class Transaction(Protocol):
         """Read and write rows; what this transaction appended is already in the read-model tables."""
         ...
 
+    @property
+    def driver(self) -> sqlite3.Connection:
+        """Do the same with statements that are text, without the way through the toolkit."""
+        ...
+
     def append(self, draft: Draft) -> LedgerEntry:
         """Put a fact on the record, or return the entry that already stands for its key."""
         ...

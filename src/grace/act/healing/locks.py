@@ -11,7 +11,6 @@ from grace.model.ledger_entry import Draft
 from grace.model.run import Run
 from grace.model.warrant import Refusal
 from grace.record import Transaction
-from grace.record.store.engine import driver_connection
 
 _FENCE = "resource_locks.fence"
 _SAME_OR_NESTED = (
@@ -33,7 +32,7 @@ def take(tx: Transaction, run: Run, targets: Iterable[str], at: datetime) -> Loc
             return refusal
     fence = _next_fence(tx)
     for target in wanted:
-        driver_connection(tx.connection).execute(
+        tx.driver.execute(
             "INSERT INTO resource_locks (target, run_id, fence, taken_at) VALUES (:target, :run, :fence, :at)"
             " ON CONFLICT (target) DO UPDATE SET run_id = :run, fence = :fence, taken_at = :at",
             {"target": target, "run": run.id, "fence": fence, "at": to_rfc3339(at)},
@@ -61,19 +60,15 @@ def record(run: Run, taken: LocksTaken) -> Draft:
 
 def release(tx: Transaction, run_id: str) -> None:
     """Give back everything the run holds."""
-    driver_connection(tx.connection).execute("DELETE FROM resource_locks WHERE run_id = ?", (run_id,))
+    tx.driver.execute("DELETE FROM resource_locks WHERE run_id = ?", (run_id,))
 
 
 def _quarantined(tx: Transaction, run: Run, target: str) -> Refusal | None:
-    row = (
-        driver_connection(tx.connection)
-        .execute(
-            f"SELECT run_id FROM quarantines WHERE ended_at IS NULL AND {_SAME_OR_NESTED}"  # noqa: S608 - a constant
-            " AND run_id <> :of AND run_id NOT IN (SELECT id FROM runs WHERE of_run = :of)",
-            {"target": target, "of": run.of_run or ""},
-        )
-        .fetchone()
-    )
+    row = tx.driver.execute(
+        f"SELECT run_id FROM quarantines WHERE ended_at IS NULL AND {_SAME_OR_NESTED}"  # noqa: S608 - a constant
+        " AND run_id <> :of AND run_id NOT IN (SELECT id FROM runs WHERE of_run = :of)",
+        {"target": target, "of": run.of_run or ""},
+    ).fetchone()
     if row is None:
         return None
     return Refusal(
@@ -84,14 +79,10 @@ def _quarantined(tx: Transaction, run: Run, target: str) -> Refusal | None:
 
 
 def _locked(tx: Transaction, run: Run, target: str) -> Refusal | None:
-    row = (
-        driver_connection(tx.connection)
-        .execute(
-            f"SELECT run_id FROM resource_locks WHERE run_id <> :run AND {_SAME_OR_NESTED}",  # noqa: S608 - a constant
-            {"target": target, "run": run.id},
-        )
-        .fetchone()
-    )
+    row = tx.driver.execute(
+        f"SELECT run_id FROM resource_locks WHERE run_id <> :run AND {_SAME_OR_NESTED}",  # noqa: S608 - a constant
+        {"target": target, "run": run.id},
+    ).fetchone()
     if row is None:
         return None
     advice = f"grace runs {row[0]}"
@@ -102,11 +93,9 @@ def _locked(tx: Transaction, run: Run, target: str) -> Refusal | None:
 
 
 def _next_fence(tx: Transaction) -> int:
-    driver_connection(tx.connection).execute(
+    tx.driver.execute(
         "INSERT INTO meta (key, value) VALUES (?, '1')"
         " ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(meta.value AS INTEGER) + 1 AS TEXT)",
         (_FENCE,),
     )
-    return int(
-        driver_connection(tx.connection).execute("SELECT value FROM meta WHERE key = ?", (_FENCE,)).fetchone()[0]
-    )
+    return int(tx.driver.execute("SELECT value FROM meta WHERE key = ?", (_FENCE,)).fetchone()[0])

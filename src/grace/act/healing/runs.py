@@ -28,7 +28,6 @@ from grace.model.settlement import Settlement, SettlementKind
 from grace.model.warrant import Refusal
 from grace.record import Journal, Reader, Transaction
 from grace.record.reading import noun_at
-from grace.record.store.engine import driver_connection
 
 Defers = Callable[[sqlite3.Connection, Incident], RunDeferred | None]
 
@@ -192,7 +191,7 @@ class Runs:
 
     def _deferred(self, tx: Transaction, run: Run, incident: Incident) -> Refusal | None:
         """Refuse for now the run that nobody asked for, and say so on the record, once for each reason."""
-        deferral = self.defers(driver_connection(tx.connection), incident) if run.requested_by == AUTOMATIC else None
+        deferral = self.defers(tx.driver, incident) if run.requested_by == AUTOMATIC else None
         if deferral is None:
             return None
         tx.append(

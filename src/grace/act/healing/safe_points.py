@@ -11,7 +11,6 @@ from grace.model.ledger_entry import LedgerEntry
 from grace.model.settlement import AbortReason, SettlementKind
 from grace.record import Transaction
 from grace.record.reading import find_among
-from grace.record.store.engine import driver_connection
 
 
 class SafePoints:
@@ -36,7 +35,7 @@ class SafePoints:
 
     def read_in(self, tx: Transaction, story: Story) -> Stop | None:
         """Return the same inside a transaction: whoever asks later asked for it after what this one writes."""
-        return self._stop(story, tx.find(story.key("cancel")), driver_connection(tx.connection))
+        return self._stop(story, tx.find(story.key("cancel")), tx.driver)
 
     def _stop(self, story: Story, cancel: LedgerEntry | None, driver: sqlite3.Connection) -> Stop | None:
         cancelled = self.cancelled(cancel)

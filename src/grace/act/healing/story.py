@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -249,6 +250,10 @@ class _Noting:
     @property
     def connection(self) -> Connection:
         return self._tx.connection
+
+    @property
+    def driver(self) -> sqlite3.Connection:
+        return self._tx.driver
 
     def append(self, draft: Draft) -> LedgerEntry:
         entry = self._tx.append(draft)

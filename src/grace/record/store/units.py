@@ -1,5 +1,6 @@
 """What is queued for the writer, and what a unit may do while it runs."""
 
+import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from sqlalchemy import Connection
 from grace.kit.attempt import Raised, Returned
 from grace.model.ledger_entry import Draft, LedgerEntry
 from grace.record.store import Log, Page
+from grace.record.store.engine import driver_connection
 
 P = TypeVar("P")
 T = TypeVar("T")
@@ -33,6 +35,10 @@ class UnitTransaction(Generic[P]):
             message = "A unit's transaction ends with the unit; submit another unit."
             raise UnitMisbehavedError(message)
         return self._connection
+
+    @property
+    def driver(self) -> sqlite3.Connection:
+        return driver_connection(self.connection)
 
     def append(self, draft: Draft) -> LedgerEntry:
         self._require_open()

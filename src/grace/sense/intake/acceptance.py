@@ -19,7 +19,6 @@ from grace.kit.attempt import Raised, Returned, attempt
 from grace.kit.clock import to_rfc3339
 from grace.model.signal import Severity, Signal, SignalKind
 from grace.record import Journal, Transaction
-from grace.record.store.engine import driver_connection
 from grace.record.store.tables import signals as signal_rows
 from grace.sense.intake import Grouper, Kept, Receipt, SessionNews
 from grace.sense.intake.gaps import add_up
@@ -147,7 +146,7 @@ class Intake:
         incident_ids.update(self._grouped(tx, fresh))
         if fresh:
             rows = [_row(one, incident_ids[one.name]) for one in fresh]
-            _insert(driver_connection(tx.connection), rows)
+            _insert(tx.driver, rows)
         add_up(tx, (one.signal for one in fresh), (one for delivery in deliveries for one in delivery.news))
         new = {id(one) for one in fresh}
         return [
@@ -191,7 +190,7 @@ def _kept_before(tx: Transaction, arrivals: Iterable[_Arrival]) -> dict[_Name, s
     ids: dict[str, list[str]] = {}
     for arrival in arrivals:
         ids.setdefault(arrival.name.service, []).append(arrival.name.id)
-    driver = driver_connection(tx.connection)
+    driver = tx.driver
     return {
         _Name(service, signal_id): incident_id
         for service, some in ids.items()

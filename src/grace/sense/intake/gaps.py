@@ -14,7 +14,6 @@ from typing import Final
 from grace.kit.clock import to_rfc3339
 from grace.model.signal import Signal
 from grace.record import Transaction
-from grace.record.store.engine import driver_connection
 from grace.sense.intake import SessionNews
 
 _ADD: Final = """
@@ -50,6 +49,6 @@ def add_up(tx: Transaction, fresh: Iterable[Signal], news: Iterable[SessionNews]
     for one in news:
         of = heard.setdefault(one.session, _Heard(one.at))
         of.issued, of.is_over = max(of.issued, one.issued), of.is_over or one.over
-    driver = driver_connection(tx.connection)
+    driver = tx.driver
     for session, of in heard.items():
         driver.execute(_ADD, (session, of.service, of.issued, of.received, int(of.is_over), to_rfc3339(of.seen_at)))

@@ -14,7 +14,6 @@ from grace.model.incident import Incident, IncidentState
 from grace.model.ledger_entry import Draft
 from grace.model.signal import Signal
 from grace.record import Transaction
-from grace.record.store.engine import driver_connection
 from grace.think.incidents.fingerprint import fingerprint
 
 _ACTOR: Final = "intake"
@@ -83,7 +82,7 @@ class Incidents:
             return standing.id
         first, last = _span(fault)
         more = (len(fault.sightings), to_rfc3339(first), to_rfc3339(last), standing.id)
-        driver_connection(tx.connection).execute(_COUNT, more)
+        tx.driver.execute(_COUNT, more)
         counts = set(_powers_of_ten(standing.count, standing.count + len(fault.sightings)))
         back = _first_after_closing(fault, standing)
         if back is not None:
@@ -95,7 +94,7 @@ class Incidents:
 
 def _find(tx: Transaction, fault: _Fault) -> _Standing | None:
     key = (fault.service, fault.environment, fault.fingerprint)
-    row = driver_connection(tx.connection).execute(_FIND, key).fetchone()
+    row = tx.driver.execute(_FIND, key).fetchone()
     if row is None:
         return None
     incident_id, state, count, updated_at, occurrence = row
