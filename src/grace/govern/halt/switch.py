@@ -70,13 +70,11 @@ class HaltSwitch:
 
         return self.journal.run(unit)
 
-    def is_halted(self, service: str) -> bool:
-        """Tell whether new deeds for this service are stopped now, by the record."""
-        with self.reader.state() as driver:
-            return self.is_halted_at(driver, service)
-
     def is_halted_at(self, driver: sqlite3.Connection, service: str) -> bool:
-        """Tell so of the state that a connection sees; in a transaction, no halt comes before what that one writes."""
+        """Tell whether new deeds for a service are stopped in the state that a connection sees.
+
+        In a transaction, no halt comes before what that one writes.
+        """
         return driver.execute(_STOPS, (EVERYWHERE, service)).fetchone() is not None
 
     def standing(self) -> tuple[Halt, ...]:
