@@ -44,14 +44,14 @@ def row(meter: Telling, most: int = 5, now: Iterable[float] = ()) -> AtOnce:
 def test_all_are_read_while_each_goes_on() -> None:
     meter = row(Telling([True]))
     found = meter.read()
-    assert [taken.found for taken in meter.end(found, 0.0)] == [Known(value=True)] * 5
+    assert [taken.found for taken in meter.end(found)] == [Known(value=True)] * 5
 
 
 @pytest.mark.parametrize("against", [False, Unknown(why="silent")])
 def test_the_first_that_does_not_is_the_last(against: JsonValue | Unknown) -> None:
     meter = row(Telling([True, True, against, True]))
     found = meter.read()
-    assert [taken.found for taken in meter.end(found, 0.0)][2:] == [found]
+    assert [taken.found for taken in meter.end(found)][2:] == [found]
 
 
 def test_reads_that_take_time_are_not_taken_together() -> None:
@@ -62,21 +62,22 @@ def test_reads_that_take_time_are_not_taken_together() -> None:
 
 def test_each_has_the_moment_at_which_it_began() -> None:
     meter = row(Telling([True]), most=2, now=[1.0, 1.0, 1.001, 1.002])
-    assert [taken.at_s for taken in meter.end(meter.read(), 0.0)] == [1.0, 1.002]
+    assert [taken.at_s for taken in meter.end(meter.read())] == [1.0, 1.002]
 
 
 async def test_one_that_hangs_is_unknown_and_those_before_it_count() -> None:
     free, measuring = threading.Event(), InThreads()
     hangs = Telling([True], limit_s=0.3, before=lambda number: number == 2 and free.wait())
-    meter = row(hangs)
+    meter = row(hangs, now=[0.0, 1.0, 0.0, 3.0, 0.0, 5.0])
     try:
         found = await measuring.start(meter)
         assert found == Unknown(why="no answer within 0.3 s")
-        taken = meter.end(found, 0.0)
+        taken = meter.end(found)
         assert [one.found for one in taken] == [Known(value=True), Known(value=True), found]
+        assert [one.at_s for one in taken] == [1.0, 3.0, 5.0], "the third began, and was not heard of again"
     finally:
         free.set()
-    assert meter.end(found, 0.0)[:-1] == taken[:-1]
+    assert meter.end(found)[:-1] == taken[:-1]
 
 
 async def judged(meter: Telling, **changes: float) -> Finding:

@@ -31,7 +31,12 @@ class AtOnce:
     goes_on: Callable[[Found], bool]
     now_s: Callable[[], float]
     taken: list[Taken] = field(default_factory=list[Taken])
+    began_s: float = field(init=False)
+    """When the newest read began."""
     _is_over: bool = False
+
+    def __post_init__(self) -> None:
+        self.began_s = self.now_s()
 
     @property
     def limit_s(self) -> float:
@@ -39,20 +44,20 @@ class AtOnce:
 
     def read(self) -> Known | Unknown:
         """Return what the last read found; all of them are in `taken`."""
-        until_s = self.now_s() + min(_NO_TIME_S, self.limit_s / 10)
+        until_s = self.began_s + min(_NO_TIME_S, self.limit_s / 10)
         while True:
-            at_s = self.now_s()
+            began_s = self.began_s = self.now_s()
             found = read_safely(self.meter)
             if self._is_over:
                 return found
-            self.taken.append(Taken(at_s, found))
+            self.taken.append(Taken(began_s, found))
             if len(self.taken) >= self.most or not self.goes_on(found) or self.now_s() >= until_s:
                 return found
 
-    def end(self, found: Found, began_s: float) -> tuple[Taken, ...]:
+    def end(self, found: Found) -> tuple[Taken, ...]:
         """Return every read, given what was told at the end: that no answer came in time is one of its own."""
         self._is_over = True
         taken = tuple(self.taken)
         if taken and taken[-1].found is found:
             return taken
-        return (*taken, Taken(taken[-1].at_s if taken else began_s, found))
+        return (*taken, Taken(self.began_s, found))

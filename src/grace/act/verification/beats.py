@@ -83,7 +83,7 @@ class Beat:
         self.under_way = None
         if self.in_one_go is None:
             return (Taken(self.began_s, found),)
-        return self.in_one_go.end(found, self.began_s)
+        return self.in_one_go.end(found)
 
     def _holds(self, found: Found) -> bool:
         """Tell whether an answer is good news for certain: one with a time of its own may be no news."""
