@@ -12,6 +12,7 @@ from grace.model.incident import Incident
 from grace.model.settlement import SettlementKind
 from grace.record.ledger.erasure import ErasureRefusedError
 from grace.record.opening import Record, RecordPlaces
+from grace.record.store.damage import RecordDamagedError
 from grace.record.store.read_models import PROJECTIONS
 from grace.record.store.read_models.entries import EntryUnfitError
 from grace.record.store.tables import (
@@ -180,6 +181,15 @@ def test_an_entry_whose_payload_is_not_its_noun_is_refused_and_nothing_is_writte
         record.append(settled_run(SettlementKind.COMMITTED).model_copy(update={"run_id": None}))
     assert record.head().size == 0
     assert rows(record, runs) == []
+
+
+def test_a_row_whose_document_is_no_object_is_damage_and_nothing_is_written_over_it(record: Record) -> None:
+    opened = record.append(opened_run())
+    record.run(lambda tx: tx.driver.execute("UPDATE runs SET doc = '[]'"))
+    with pytest.raises(RecordDamagedError, match="no object"):
+        record.append(settled_run(SettlementKind.COMMITTED))
+    assert record.head().size == opened.index + 1
+    assert rows(record, runs)[0]["doc"] == []
 
 
 def test_every_projected_event_is_a_known_one() -> None:

@@ -7,6 +7,7 @@ from pydantic import JsonValue
 
 from grace.model.ledger_entry import LedgerEntry
 from grace.model.noun import Noun
+from grace.record.store.damage import REBUILD, RecordDamagedError
 from grace.record.store.tables import read_document
 
 N = TypeVar("N", bound=Noun)
@@ -34,7 +35,13 @@ def run_id_of(entry: LedgerEntry) -> str:
 
 
 def document(cursor: Cursor) -> dict[str, JsonValue]:
-    """Return the document that a query for one found, empty where there is no such row."""
+    """Return the document that a query for one found, empty where there is no such row.
+
+    Raise RecordDamagedError where it is no object.
+    """
     row = cursor.fetchone()
-    standing = None if row is None else read_document(row[0])
-    return standing if isinstance(standing, dict) else {}
+    standing = {} if row is None else read_document(row[0])
+    if not isinstance(standing, dict):
+        what = "a document of the read models is no object"
+        raise RecordDamagedError(what, REBUILD)
+    return standing
