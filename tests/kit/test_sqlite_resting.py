@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -113,6 +114,35 @@ def test_a_rollback_journal_database_that_is_written_meanwhile_is_read_once(path
 
         assert again_where_moved(count)(request(path)) == [1, 2]
     assert len(looks) == 1
+
+
+AS_NOBODY = """
+import os, sys, time
+from queue import SimpleQueue
+from grace.kit.sqlite_child.conversation import Request
+from grace.kit.sqlite_child.reading import READ_OPERATIONS
+from grace.kit.sqlite_child import SqliteFault
+os.setgroups([]), os.setgid(65534), os.setuid(65534)
+given = {"path": sys.argv[1], "query": "SELECT a FROM t"}
+asked = Request(1, "look", given, time.monotonic() + 30, print, SimpleQueue())
+print(READ_OPERATIONS["rows"](asked)["rows"])
+try:
+    print(READ_OPERATIONS["writable"](asked))
+except SqliteFault as fault:
+    print(fault.why)
+"""
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
+def test_whoever_may_write_nothing_there_reads_it_and_is_told_that_it_cannot_be_written() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        made = Path(folder) / "a.db"
+        write(made, "PRAGMA journal_mode = wal", "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT)", insert("x"))
+        child = [sys.executable, "-c", AS_NOBODY, str(made)]
+        said = subprocess.run(child, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
+    assert said == ["[['x']]", "The database or its folder is write protected."]
 
 
 def test_a_full_disk_is_no_free_lock(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
