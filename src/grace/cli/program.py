@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import gc
 import importlib
 import io
 import sys
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Annotated, Final, Protocol, cast
@@ -16,6 +15,8 @@ from typing import Annotated, Final, Protocol, cast
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
+
+from grace.kit.collecting import nothing_collected
 
 USAGE: Final = 2
 
@@ -87,19 +88,9 @@ def command_named(name: str) -> TyperCommand | TyperGroup:
     """Import the file of a command and return the command; raise CommandUnknownError."""
     if name not in COMMANDS:
         raise CommandUnknownError(name, COMMANDS)
-    with _nothing_collected():
+    with nothing_collected():
         file = get_group(importlib.import_module(f"grace.cli.{COMMANDS[name].file}").app)
     return cast("TyperCommand | TyperGroup", file.commands[name])
-
-
-@contextmanager
-def _nothing_collected() -> Generator[None]:
-    """Import without looking for garbage: what is imported stays, and looking through it costs a sixth of a start."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 class Program(TyperGroup):

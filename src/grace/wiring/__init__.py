@@ -7,6 +7,8 @@ and would wait for one to be imported.
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from grace.kit.collecting import nothing_collected
+
 if TYPE_CHECKING:
     from grace.wiring.examining import examine_offline, examine_services
     from grace.wiring.house import Running, open_house
@@ -52,6 +54,7 @@ def __getattr__(name: str) -> object:
     if name not in _WHERE:
         message = f"module {__name__} has no attribute {name}"
         raise AttributeError(message)
-    found: object = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    with nothing_collected():
+        found: object = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
     globals()[name] = found
     return found
