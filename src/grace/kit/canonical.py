@@ -106,7 +106,7 @@ def _all_flat(objects: Collection[JsonObject]) -> bool:
 
 
 def _is_plain(value: object) -> bool:
-    """Say whether orjson writes exactly the RFC 8785 bytes: ASCII keys, no floats, built-in types only.
+    """Say whether orjson writes exactly the RFC 8785 bytes: ASCII keys, numbers with digits alone, built-in types.
 
     Keys that are not text raise TypeError.
     """
@@ -116,7 +116,7 @@ def _is_plain(value: object) -> bool:
         return "".join(members).isascii() and _are_plain(members.values())
     if kind is list or kind is tuple:
         return _are_plain(value)  # type: ignore[arg-type]
-    return kind in _PLAIN_SCALARS
+    return kind in _PLAIN_SCALARS or (kind is float and _writes_alike(cast("float", value)))
 
 
 def _are_plain(values: Collection[object]) -> bool:
@@ -149,12 +149,17 @@ def _made_plain(value: object) -> object:
 
 def _plain_number(number: float) -> int | float:
     """Return a number that orjson writes as RFC 8785 does: whole ones without a point, others where both use digits."""
+    if _writes_alike(number):
+        return number
     if number.is_integer() and abs(number) <= _SAFE_INTEGER:
         return int(number)
-    if _SMALLEST_PLAIN <= abs(number) <= _SAFE_INTEGER:
-        return number
     message = "not plain"
     raise TypeError(message)
+
+
+def _writes_alike(number: float) -> bool:
+    """Say whether orjson writes a number as RFC 8785 does: one with a fraction, in digits alone."""
+    return _SMALLEST_PLAIN <= abs(number) <= _SAFE_INTEGER and not number.is_integer()
 
 
 def _builtin(value: Json) -> JsonValue:
