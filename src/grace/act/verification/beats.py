@@ -90,11 +90,11 @@ class Beat:
         at = found.as_of if isinstance(found, Known) else None
         return at is None and hold_against(self.clause, Reading(at=_ANY_TIME, found=found)) is Held.HOLDS
 
-    def record(self, reading: Reading, now_s: float, ended_at: datetime | None) -> None:
-        """Add a finished sample and decide when the next one is due."""
-        self.readings.append(reading)
+    def record(self, readings: Sequence[Reading], now_s: float, ended_at: datetime | None) -> None:
+        """Add finished samples, one or those of one go, and decide when the next one is due."""
+        self.readings += readings
         if self.clause.phase is Phase.THROUGHOUT:
-            self._record_throughout(reading, now_s)
+            self._record_throughout(readings[-1], now_s)
         elif ended_at is not None:
             self._record_after(now_s, ended_at)
 

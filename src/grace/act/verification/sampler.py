@@ -88,7 +88,8 @@ class Watch:
         await self._read(throughout)
         await self._read_again([beat for beat in throughout if isinstance(beat.readings[-1].found, Unknown)])
         self._started_at = self._now()
-        self._task = asyncio.create_task(self._run())
+        if throughout:
+            self._task = asyncio.create_task(self._run())
         return self
 
     async def __aexit__(
@@ -112,14 +113,14 @@ class Watch:
 
         After a crash give the `started_at` of the execution on record: what nobody watched then counts as missing.
         """
-        if self._task is None or self._started_at is None:
+        if self._started_at is None:
             message = "A watch is entered with `async with` before it is seen out."
             raise RuntimeError(message)
         self._ended_at = self._now()
         for beat in self._of(Phase.AFTER):
             beat.due_s = self._now_s() + (beat.clause.within_s if beat.is_benchmark else 0.0)
         self._wake.set()
-        await self._task
+        await (self._task or self._run())  # What looks at the outcome alone has nothing to look at before.
         await self._look_once_more()
         return self._evidence(started_at or self._started_at, self._ended_at, baselines or {}, restarted=restarted)
 
@@ -206,9 +207,10 @@ class Watch:
     def _collect(self) -> None:
         for beat in self._beats:
             if beat.under_way is not None and beat.under_way.done():
-                for taken in beat.take(beat.under_way.result()):
-                    beat.began_s = taken.at_s
-                    beat.record(Reading(at=self._at(taken.at_s), found=taken.found), self._now_s(), self._ended_at)
+                taken = beat.take(beat.under_way.result())
+                beat.began_s = taken[-1].at_s
+                readings = [Reading(at=self._at(one.at_s), found=one.found) for one in taken]
+                beat.record(readings, self._now_s(), self._ended_at)
 
     def _of(self, phase: Phase) -> tuple[Beat, ...]:
         return tuple(beat for beat in self._beats if beat.clause.phase is phase)
