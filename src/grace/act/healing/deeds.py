@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from pydantic import JsonValue
@@ -43,6 +44,11 @@ class Deed:
     """Read the digest of each exact target right after the deed."""
     compensates: bool = False
 
+    @property
+    def kind(self) -> str:
+        """`step` or `undo`."""
+        return self.stage.split("/")[0]
+
 
 class Deeds:
     """Does deeds through the gate and records them."""
@@ -66,34 +72,35 @@ class Deeds:
         """Tell whether nobody has intended this deed yet; ask before writing the intent."""
         return not story.has(f"{deed.stage}/intended/1")
 
-    async def do(self, story: Story, deed: Deed, *, is_new: bool) -> StepResult:
+    async def do(self, story: Story, deed: Deed, begin: Callable[[], None], *, is_new: bool) -> StepResult:
         """Return the standing result, or do what is left to do and return an unwritten one.
 
-        The caller has written the first intent, and writes the result together with what comes next. A deed that is
-        not new was interrupted: the world is asked before anything is repeated.
+        `begin` writes the first intent, in a thread that may block; what it raises ends the deed before it began. The
+        caller writes the result together with what comes next. A deed that is not new was interrupted: the world is
+        asked before anything is repeated.
         """
-        await story.stand()
+        if is_new:
+            return await asyncio.to_thread(self._do_now, story, deed, begin)
+        await asyncio.to_thread(begin)
         standing = story.standing(f"{deed.stage}/finished", StepResult)
         if standing is not None:
             return standing
         started = story.clock.now()
-        outcome = None if is_new else await self._settle_interrupted(story, deed)
-        ours: dict[str, str] = {}
-        if outcome is None:
-            cut(f"deed.{deed.stage.split('/')[0]}.before")
-            notes = self._notes(story, deed)
-            outcome, ours = await asyncio.to_thread(_perform, deed, notes)
-        cut(f"deed.{deed.stage.split('/')[0]}.after")
-        return StepResult(
-            id=deed.step_id,
-            uses=deed.uses,
-            state=outcome.state,
-            output=outcome.output,
-            why=outcome.why,
-            ours=ours,
-            started_at=started,
-            finished_at=story.clock.now(),
-        )
+        settled = await self._settle_interrupted(story, deed)
+        if settled is None:
+            return await asyncio.to_thread(self._do_now, story, deed)
+        cut(f"deed.{deed.kind}.after")
+        return _result(story, deed, settled, {}, started)
+
+    def _do_now(self, story: Story, deed: Deed, begin: Callable[[], None] | None = None) -> StepResult:
+        """Begin it and do it, in one thread that may block: to change threads between the two takes a commit's time."""
+        if begin is not None:
+            begin()
+        started = story.clock.now()
+        cut(f"deed.{deed.kind}.before")
+        outcome, ours = _perform(deed, self._notes(story, deed))
+        cut(f"deed.{deed.kind}.after")
+        return _result(story, deed, outcome, ours, started)
 
     def finish(self, story: Story, deed: Deed, result: StepResult) -> Draft:
         """Return the entry that ends the deed."""
@@ -153,6 +160,19 @@ class Deeds:
             if story.has(f"{deed.stage}/intended/{nth}"):
                 return nth
         return 1
+
+
+def _result(story: Story, deed: Deed, outcome: Outcome, ours: dict[str, str], started: datetime) -> StepResult:
+    return StepResult(
+        id=deed.step_id,
+        uses=deed.uses,
+        state=outcome.state,
+        output=outcome.output,
+        why=outcome.why,
+        ours=ours,
+        started_at=started,
+        finished_at=story.clock.now(),
+    )
 
 
 def _perform(deed: Deed, notes: Notes) -> tuple[Outcome, dict[str, str]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from pydantic import JsonValue
 
 from grace.act.healing.deeds import Deed, Deeds
 from grace.act.healing.outputs import resolve
 from grace.act.healing.safe_points import SafePoints
-from grace.act.healing.story import Stop, Story
+from grace.act.healing.story import Stop, Stopped, Story
 from grace.act.safehold import Provider
 from grace.model.events import EventType, ExecutionStarted, LocksTaken
 from grace.model.execution import Execution, StepResult, StepState
@@ -74,10 +75,13 @@ class Doing:
             deed = self._deed(story, plan, step, warrant, results)
             is_new = self._deeds.is_new(story, deed)
             begun = (*waiting, self._deeds.intent(story, deed))
-            stop = await story.unit(lambda tx, is_new=is_new, begun=begun: self._begin(tx, story, begun, is_new=is_new))
-            if stop is not None:
+            try:
+                result = await self._deeds.do(
+                    story, deed, partial(self._begin, story, begun, is_new=is_new), is_new=is_new
+                )
+            except Stopped as stopped_here:
+                stop = stopped_here.stop
                 break
-            result = await self._deeds.do(story, deed, is_new=is_new)
             results.append(result)
             waiting = [self._deeds.finish(story, deed, result)]
             if result.state is not StepState.DONE:
@@ -94,13 +98,19 @@ class Doing:
         )
         return lambda tx: self._finish(tx, story, waiting, execution)
 
-    def _begin(self, tx: Transaction, story: Story, begun: tuple[Draft, ...], *, is_new: bool) -> Stop | None:
-        """Write the intent, unless somebody asked the run to stop: both are settled in one transaction."""
-        stop = self._safe_points.read_in(tx, story) if is_new else None
-        if stop is None:
-            for draft in begun:
-                tx.append(draft)
-        return stop
+    def _begin(self, story: Story, begun: tuple[Draft, ...], *, is_new: bool) -> None:
+        """Write the intent, or raise Stopped where somebody asked the run to stop: one transaction settles which."""
+
+        def unit(tx: Transaction) -> Stop | None:
+            stop = self._safe_points.read_in(tx, story) if is_new else None
+            if stop is None:
+                for draft in begun:
+                    tx.append(draft)
+            return stop
+
+        stop = story.unit_here(unit)
+        if stop is not None:
+            raise Stopped(stop)
 
     def _finish(self, tx: Transaction, story: Story, waiting: list[Draft], execution: Execution) -> None:
         """Write the end; who cancelled while the last step was done is heard, in the same transaction."""

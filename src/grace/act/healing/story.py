@@ -155,17 +155,34 @@ class Story(Past):
 
     async def unit(self, unit: Callable[[Transaction], T]) -> T:
         """Run one unit of the writer, behind all that is held, and wait for its commit without blocking the loop."""
+        whole, stands = self._behind_what_is_held(unit)
+        value = await asyncio.wrap_future(self.journal.submit(whole))
+        stands()
+        return value
+
+    def unit_here(self, unit: Callable[[Transaction], T]) -> T:
+        """Do the same from a thread that may block: it is committed in that thread where no other commits."""
+        whole, stands = self._behind_what_is_held(unit)
+        value = self.journal.run(whole)
+        stands()
+        return value
+
+    def _behind_what_is_held(
+        self, unit: Callable[[Transaction], T]
+    ) -> tuple[Callable[[Transaction], T], Callable[[], None]]:
+        """Return the whole unit, and what is to be called once it is committed."""
         held, appended = tuple(self._held.values()), list[LedgerEntry]()
 
         def whole(tx: Transaction) -> T:
             appended.extend(_as_made(tx, draft) for draft in held)
             return unit(_Noting(tx, appended))
 
-        value = await asyncio.wrap_future(self.journal.submit(whole))
-        self.known.update((entry.key, entry) for entry in appended)
-        for draft in held:
-            self._held.pop(draft.key, None)
-        return value
+        def stands() -> None:
+            self.known.update((entry.key, entry) for entry in appended)
+            for draft in held:
+                self._held.pop(draft.key, None)
+
+        return whole, stands
 
     async def stand(self) -> None:
         """Return when everything that this run has found is on disk: before a deed, and before anyone is told."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from pydantic import JsonValue
 
@@ -19,6 +20,7 @@ from grace.kit.attempt import Raised
 from grace.kit.cuts import cut
 from grace.model.events import EventType
 from grace.model.execution import Execution, Outcome, StepResult, StepState, Undoing
+from grace.model.ledger_entry import Draft
 from grace.model.plan import Plan, PlannedStep, Reversibility
 from grace.model.reading import Unknown
 from grace.model.snapshot import Restoration, RestoreState, Snapshot, SnapshotObject
@@ -128,8 +130,8 @@ class Undoer:
                 compensates=True,
             )
             is_new = self._deeds.is_new(story, deed)
-            await story.write(self._deeds.intent(story, deed))
-            result = await self._deeds.do(story, deed, is_new=is_new)
+            begin = partial(_intend, story, self._deeds.intent(story, deed))
+            result = await self._deeds.do(story, deed, begin, is_new=is_new)
             await story.write(self._deeds.finish(story, deed, result))
             results.append(result)
         return results
@@ -195,6 +197,10 @@ class Undoer:
             if handle is not None:
                 return handle
         return None
+
+
+def _intend(story: Story, intent: Draft) -> None:
+    story.unit_here(lambda tx: tx.append(intent))
 
 
 def _led_astray(path: str, place: str | Unknown) -> str:
