@@ -1,7 +1,7 @@
 """`within: W` is granted in full, whatever the beat: who recovers by then is in time, and nobody is blamed before."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from grace.act.verification.evidence import Evidence
@@ -43,7 +43,7 @@ def test_who_is_ill_at_the_deadline_is_found_out_there_and_not_before() -> None:
     result, meter = outcome(9.0, within_s=3, for_s=16, every_s=4)
     assert result.finding is Finding.VIOLATED
     assert result.why == "Contrary 3.00 s after the execution, when the 3 s granted were over."
-    assert meter.read_at == [0, 3]
+    assert meter.read_at == pytest.approx([0, 3])
 
 
 @pytest.mark.parametrize(("within_s", "every_s"), [(3, 2), (2, 0.6), (1, 0.8), (1, 0.3)])
@@ -95,6 +95,7 @@ def test_a_slow_probe_blames_nobody_who_recovered_in_time(
 
 
 @given(BEATS, WINDOWS, st.floats(0, 1) | st.floats(1.1, 2))
+@example(1.3359375, 8.0, 1.0)  # The beats' moments, cut to microseconds, once led to a look just before W.
 @settings(deadline=None)
 def test_samples_at_once_have_the_whole_granted_time_as_well(every_s: float, within_s: float, times: float) -> None:
     result, meter = outcome(times * within_s, within_s=within_s, for_s=0, every_s=every_s)

@@ -66,7 +66,7 @@ def test_a_contrary_sample_after_the_granted_time_ends_the_watch_at_once() -> No
     meter = Scripted(lambda _: False)
     asked = contract(after("ready"))
     seen = watched(asked, ready=meter)
-    assert meter.read_at == [2.0, 2.5, 3.0, 3.5, 4.0]
+    assert meter.read_at == pytest.approx([2.0, 2.5, 3.0, 3.5, 4.0])
     assert judge(asked, seen).finding is Finding.VIOLATED
 
 
@@ -74,7 +74,7 @@ def test_silence_is_watched_to_the_deadline_and_concludes_nothing() -> None:
     meter = Scripted(lambda _: Unknown(why="silent"))
     asked = contract(after("ready"))
     seen = watched(asked, ready=meter)
-    assert meter.read_at[-1] == 4.0
+    assert meter.read_at[-1] == pytest.approx(4.0)
     assert judge(asked, seen).finding is Finding.INCONCLUSIVE
 
 

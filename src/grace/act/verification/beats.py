@@ -37,6 +37,8 @@ RETRY_S: Final = 0.1
 
 LONGEST_LAG_S: Final = 60.0
 """How far behind a source with times of its own may be and still be waited for."""
+_ROUNDED_S: Final = 0.000_001
+"""How far the time of a reading, in whole microseconds, may be off: W is looked at when it is over, never before."""
 _ANY_TIME: Final = datetime.min.replace(tzinfo=UTC)
 _LEAST_OF_A_BEAT: Final = 0.4
 """How soon after a sample the one that completes a run may come, and how soon before W another one."""
@@ -138,7 +140,7 @@ class Beat:
         due_s = max((now_s if self.clause.for_s == 0 else self.began_s) + beat_s, now_s)
         if since_s >= self.clause.within_s - TICK_S:
             return due_s
-        deadline_s = self.began_s - since_s + self.clause.within_s
+        deadline_s = self.began_s - since_s + self.clause.within_s + _ROUNDED_S
         took_s = now_s - self.began_s
         return deadline_s if due_s + max(took_s, beat_s * _LEAST_OF_A_BEAT) > deadline_s else due_s
 
