@@ -93,9 +93,9 @@ def _locked(tx: Transaction, run: Run, target: str) -> Refusal | None:
 
 
 def _next_fence(tx: Transaction) -> int:
-    tx.driver.execute(
+    (value,) = tx.driver.execute(
         "INSERT INTO meta (key, value) VALUES (?, '1')"
-        " ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(meta.value AS INTEGER) + 1 AS TEXT)",
+        " ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(meta.value AS INTEGER) + 1 AS TEXT) RETURNING value",
         (_FENCE,),
-    )
-    return int(tx.driver.execute("SELECT value FROM meta WHERE key = ?", (_FENCE,)).fetchone()[0])
+    ).fetchone()
+    return int(value)
