@@ -33,8 +33,10 @@ def require_outside(root: Path, forbidden: tuple[Path, ...]) -> None:
 
 
 def require_fit(root: Path, folder: int, found: Survey, scope: Scope) -> None:
-    """Raise NotExactError for the first reason why this scope, in its open folder, could not be given back exactly."""
-    require_outside(root, scope.forbidden)
+    """Raise NotExactError for the first reason why this scope, in its open folder, could not be given back exactly.
+
+    That it lies outside of what is forbidden is asked before it is opened: see `require_outside`.
+    """
     _require_no_forbidden_inode(root, found, scope)
     _require_plain_kinds(root, found)
     _require_one_file_system(root, folder, found)
