@@ -28,10 +28,10 @@ def find_among(driver: sqlite3.Connection, keys: Sequence[str]) -> Find:
 def noun_at(find: Find, key: str, noun: type[N]) -> N | None:
     """Return the noun under a key; an erased one counts as absent, so that it can only take a permission away."""
     entry = find(key)
-    if entry is None or entry.payload is None:
+    if entry is None:
         return None
     try:
-        return noun.from_json(entry.payload)
+        return entry.noun(noun)
     except ValidationError as error:
         what = f"the payload of entry {entry.index} is no {noun.__name__} ({in_words(error)})"
         raise RecordDamagedError(what, PUT_BACK) from error

@@ -131,7 +131,8 @@ class Story(Past):
     def draft(self, stage: str, type_: EventType, payload: Noun, actor: str = "grace") -> Draft:
         """Return a draft for one stage of this run."""
         run = self.run
-        return Draft.trusted(
+        return Draft.telling(
+            payload,
             {
                 "key": self.key(stage),
                 "type": type_,
@@ -139,8 +140,7 @@ class Story(Past):
                 "run_id": run.id,
                 "incident_id": run.incident_id,
                 "service": run.service,
-                "payload": payload.to_json(),
-            }
+            },
         )
 
     def note(self, draft: Draft) -> LedgerEntry:
@@ -283,6 +283,7 @@ class _Noting:
 
 def read(entry: LedgerEntry, noun: type[N]) -> N:
     """Return the noun an entry carries."""
-    if entry.payload is None:
+    found = entry.noun(noun)
+    if found is None:
         raise ErasedError(entry.key)
-    return noun.from_json(entry.payload)
+    return found

@@ -23,9 +23,10 @@ class EntryUnfitError(ValueError):
 
 def noun_of(entry: LedgerEntry, noun: type[N]) -> N:
     """Return the payload as its noun; raise `pydantic.ValidationError` when it is not one."""
-    if entry.payload is None:
+    found = entry.noun(noun)
+    if found is None:
         raise EntryUnfitError(entry, "payload")
-    return noun.from_json(entry.payload)
+    return found
 
 
 def run_id_of(entry: LedgerEntry) -> str:
