@@ -11,7 +11,7 @@ import hmac
 import os
 import stat
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -62,6 +62,7 @@ class FolderVault:
 
     def __init__(self, folder: Path, key: bytes, entropy: Callable[[int], bytes] = os.urandom) -> None:
         self._folder = folder
+        self._within = f"{folder}/"
         self._entropy = entropy
         self._naming = _derived(key, b"names")
         self._cipher = AESGCM(_derived(key, b"contents"))
@@ -75,9 +76,9 @@ class FolderVault:
 
     def get(self, address: str) -> bytes:
         """Return the content; raise VaultCorrupt when it is gone or not what the address names."""
-        place = self._place(address)
         try:
-            stored = place.read_bytes()
+            with open(self._place(address), "rb", buffering=0) as file:  # noqa: PTH123 - a path as text
+                stored = file.read()
         except FileNotFoundError:
             raise VaultCorrupt(address, "it is not there.") from None
         if not stored.startswith(_MAGIC):
@@ -101,7 +102,8 @@ class FolderVault:
                 self._publish(staging)
         finally:
             for aside in staging.aside.values():
-                aside.unlink(missing_ok=True)
+                with suppress(FileNotFoundError):
+                    os.unlink(aside)  # noqa: PTH108
 
     def address_of(self, content: bytes) -> str:
         """Return the address that this content has in this vault; stores nothing."""
@@ -119,16 +121,16 @@ class FolderVault:
             return False
         return True
 
-    def set_aside(self, address: str, content: bytes) -> Path:
+    def set_aside(self, address: str, content: bytes) -> str:
         """Write the content durably beside its place; raise VaultFull, leaving nothing, when there is no room."""
         nonce = self._entropy(_NONCE_BYTES)
-        aside = self._place(address).with_suffix(f".{self._entropy(8).hex()}{_STAGED}")
+        aside = f"{self._place(address)}.{self._entropy(8).hex()}{_STAGED}"
         with _room(self._folder), os.fdopen(os.open(aside, _NEW_FILE, _PRIVATE), "wb", buffering=0) as file:
             try:
                 _write_all(file.fileno(), _MAGIC + nonce + self._cipher.encrypt(nonce, content, address.encode()))
                 os.fsync(file.fileno())
             except OSError:
-                aside.unlink()
+                os.unlink(aside)  # noqa: PTH108
                 raise
         return aside
 
@@ -140,17 +142,18 @@ class FolderVault:
         elif not self._under_way:
             return
         for address in tuple(aside):
-            aside[address].rename(self._place(address))
+            os.rename(aside[address], self._place(address))  # noqa: PTH104
             del aside[address]
             cut("safehold.vault.renamed")
         sync_folder(self._folder)
         self._under_way.discard(staging)
 
-    def _place(self, address: str) -> Path:
+    def _place(self, address: str) -> str:
+        """Return where a content lies, as text: a path is made several times for every one that is kept."""
         name = address.removeprefix(_SCHEME)
         if not address.startswith(_SCHEME) or not _is_name(name):
             raise VaultCorrupt(address, "that is no address of a vault.")
-        return self._folder / name
+        return self._within + name
 
 
 class _Staging:
@@ -158,7 +161,7 @@ class _Staging:
 
     def __init__(self, vault: FolderVault) -> None:
         self._vault = vault
-        self.aside: dict[str, Path] = {}
+        self.aside: dict[str, str] = {}
 
     def put(self, content: bytes) -> str:
         """Hold the content ready and return its address; raise VaultFull when there is no room."""
