@@ -237,7 +237,7 @@ def test_every_fault_point_of_the_code_can_be_armed_and_no_other_is_listed() -> 
     sources = [file.read_text(encoding="utf-8") for file in (ROOT / "src/grace").rglob("*.py")]
     names = {found["name"] for source in sources for found in CUT.finditer(source)}
     for name in names:
-        meant = name.replace("{deed.stage.split('/')[0]}", "step")
+        meant = name.replace("{deed.kind}", "step")
         load_settings(cut_points=re.sub(r"\{[^}]+\}", "file.write", meant))
     assert {name for name in names if "{" not in name} == FIXED
     for kind in EventType:
