@@ -23,7 +23,12 @@ class Noun(BaseModel):
     """A frozen value that refuses unknown fields and writes itself as JSON under its public names."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True, arbitrary_types_allowed=False
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        serialize_by_alias=True,
+        arbitrary_types_allowed=False,
+        defer_build=True,  # Until it is first used: a start imports all of them and uses few.
     )
 
     _every_field: ClassVar[set[str]] = set()

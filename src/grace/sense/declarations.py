@@ -35,7 +35,7 @@ class _Defaults(Noun):
 
 
 class _ServicesFile(Noun):
-    model_config = ConfigDict(populate_by_name=False)
+    model_config = ConfigDict(populate_by_name=False, defer_build=True)
 
     format: Literal[1]
     environment: str | None = None

@@ -51,7 +51,7 @@ def _utc(value: object) -> datetime:
 class _Wire(BaseModel):
     """Unknown fields and wrong types are refused; nothing is coerced."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
 
 
 class _WireCause(_Wire):

@@ -31,7 +31,7 @@ _Word = TypeVar("_Word", bound=StrEnum)
 class Written(Noun):
     """A part of the file: only the names of the format are read, not those that Python needs instead."""
 
-    model_config = ConfigDict(populate_by_name=False)
+    model_config = ConfigDict(populate_by_name=False, defer_build=True)
 
 
 class InputType(StrEnum):
