@@ -28,7 +28,7 @@ from grace.model.ledger_entry import LedgerEntry
 from grace.settings import Settings, load_settings
 from grace.wiring import open_house
 
-_RUNS: Final = 150
+_RUNS: Final = 50
 _WARM_UP: Final = 5
 _LONGEST_RUN_S: Final = 60.0
 _MS: Final = 1000.0

@@ -11,7 +11,7 @@ import pytest
 
 from bench import capture, false_drift, intake, ledger_append, ledger_proof, policy, start, storm, verified_write
 from bench.rows import Aim, Row, against_limit, at_least, at_most
-from bench.run import GROUPS, closing, main, table
+from bench.run import GROUPS, PROCESSES, closing, main, middle, table
 
 
 def elsewhere(measure: Callable[[], list[Row]]) -> list[Row]:
@@ -70,6 +70,19 @@ def test_the_table_shows_each_row_with_its_aim_and_its_note() -> None:
     assert closing(rows, ["intake"], ["drift"]) == (
         "1 of 2 aims met. Not measured: intake (failed), drift (not asked for)."
     )
+
+
+def test_of_several_processes_the_middle_one_counts_and_the_others_are_told() -> None:
+    rows = [Row("run", ratio, 1.0, "ms", "a peer", ratio, at_most(2), "10 steps") for ratio in (2.1, 1.8, 1.95)]
+    assert middle(rows[:1]) is rows[0]
+    chosen = middle(rows)
+    assert (chosen.ours, chosen.ratio) == (1.95, 1.95)
+    assert chosen.note == "10 steps; the middle of 3 processes, 1.8 to 2.1"
+
+
+def test_the_middle_of_an_odd_number_of_processes_is_one_of_them() -> None:
+    assert PROCESSES.keys() <= GROUPS.keys()
+    assert all(number % 2 for number in PROCESSES.values())
 
 
 def test_an_unknown_group_is_refused_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
