@@ -19,7 +19,7 @@ from grace.model.verdict import Verdict
 class View(BaseModel):
     """An answer; it ignores columns that it does not show."""
 
-    model_config = ConfigDict(extra="ignore", serialize_by_alias=True)
+    model_config = ConfigDict(extra="ignore", serialize_by_alias=True, defer_build=True)
 
 
 class Asked(BaseModel):
