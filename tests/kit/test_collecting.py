@@ -1,6 +1,8 @@
 """Nothing is collected while a start makes what stays."""
 
 import gc
+import subprocess
+import sys
 from collections.abc import Generator
 
 import pytest
@@ -54,3 +56,23 @@ def test_a_failure_leaves_collecting_on() -> None:
     with pytest.raises(RuntimeError), nothing_collected():
         raise RuntimeError
     assert gc.isenabled()
+
+
+_COUNTED = """
+import gc, sys
+import grace.wiring
+from grace.cli.program import command_named
+
+collected = []
+gc.callbacks.append(lambda phase, told: collected.append(phase))
+command_named("serve")
+grace.wiring.serve
+print(len(collected), len(sys.modules))
+"""
+
+
+def test_nothing_is_collected_while_the_server_is_imported() -> None:
+    told = subprocess.run([sys.executable, "-c", _COUNTED], capture_output=True, text=True, check=True).stdout.split()
+    collected, modules = map(int, told)
+    assert modules > 500, "the whole server is imported"
+    assert collected == 0
