@@ -359,3 +359,14 @@ def test_a_run_that_fell_over_says_why(tmp_path: Path, caplog: pytest.LogCapture
     assert again.is_set()
     assert "run_1 fell over (LookupError: no such column: runs.doc) and is carried on" in caplog.text
     assert "Traceback" in caplog.text
+
+
+def test_a_connection_that_is_given_back_after_the_end_is_closed(tmp_path: Path) -> None:
+    with engine(tmp_path / "engine.db", Walks()) as made:
+        held = made._database.connect()  # pyright: ignore[reportPrivateUsage]
+        driver = held.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    assert driver.execute("SELECT 1").fetchone() == (1,)
+    held.close()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        driver.execute("SELECT 1")

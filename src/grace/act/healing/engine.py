@@ -20,6 +20,7 @@ from sqlalchemy import Engine as Database
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from grace.act.healing.engine_file import NO_FACT, EngineUnusableError, set_damaged_aside
 from grace.kit.clock import SystemClock
@@ -203,12 +204,13 @@ class DurableEngine:
         """Stop; what is under way is carried on at the next start.
 
         Walks are ended before the library is: else it leaves their threads waiting for a loop that has stopped, and
-        this process waiting for those threads.
+        this process waiting for those threads. A thread of the library may still hold a connection then.
         """
         walking = tuple(self._walking.items())
         for task, walk in walking:
             walk.loop.call_soon_threadsafe(task.cancel)
         DBOS.destroy(destroy_registry=True, workflow_completion_timeout_sec=_LONGEST_FAREWELL_S if walking else 0)
+        event.listen(self._database.pool, "checkin", _close_at_once)
         self._database.dispose()
 
 
@@ -243,6 +245,11 @@ def _open(file: Path) -> Database:
 
     event.listen(database, "connect", prepare)
     return database
+
+
+def _close_at_once(_: DBAPIConnection | None, given_back: ConnectionPoolEntry) -> None:
+    """Close a connection that comes back after the end: no pool would ever do so."""
+    given_back.invalidate()
 
 
 def _unixepoch(modifier: str) -> float:
