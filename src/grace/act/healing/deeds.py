@@ -6,6 +6,7 @@ The same walk serves the steps of an execution and the compensations of an undo.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -50,6 +51,13 @@ class Deed:
         return self.stage.split("/")[0]
 
 
+class CalledOffError(RuntimeError):
+    """A deed whose walk ended while its intent was written; whoever carries the run on asks the world and does it."""
+
+    def __init__(self, stage: str) -> None:
+        super().__init__(f"{stage} was called off before it began.")
+
+
 class Deeds:
     """Does deeds through the gate and records them."""
 
@@ -80,7 +88,7 @@ class Deeds:
         asked before anything is repeated.
         """
         if is_new:
-            return await asyncio.to_thread(self._do_now, story, deed, begin)
+            return await self._do_unless_called_off(story, deed, begin)
         await asyncio.to_thread(begin)
         standing = story.standing(f"{deed.stage}/finished", StepResult)
         if standing is not None:
@@ -88,15 +96,30 @@ class Deeds:
         started = story.clock.now()
         settled = await self._settle_interrupted(story, deed)
         if settled is None:
-            return await asyncio.to_thread(self._do_now, story, deed)
+            return await asyncio.to_thread(self._do_now, story, deed, started)
         cut(f"deed.{deed.kind}.after")
         return _result(story, deed, settled, {}, started)
 
-    def _do_now(self, story: Story, deed: Deed, begin: Callable[[], None] | None = None) -> StepResult:
-        """Begin it and do it, in one thread that may block: to change threads between the two takes a commit's time."""
-        if begin is not None:
+    async def _do_unless_called_off(self, story: Story, deed: Deed, begin: Callable[[], None]) -> StepResult:
+        """Begin it and do it, in one thread that may block: to change threads between the two takes a commit's time.
+
+        A thread cannot be called back: where this is cancelled while the intent is written, the deed is not begun.
+        """
+        called_off = threading.Event()
+
+        def begin_and_do() -> StepResult:
             begin()
-        started = story.clock.now()
+            if called_off.is_set():
+                raise CalledOffError(deed.stage)
+            return self._do_now(story, deed, story.clock.now())
+
+        try:
+            return await asyncio.to_thread(begin_and_do)
+        except asyncio.CancelledError:
+            called_off.set()
+            raise
+
+    def _do_now(self, story: Story, deed: Deed, started: datetime) -> StepResult:
         cut(f"deed.{deed.kind}.before")
         outcome, ours = _perform(deed, self._notes(story, deed))
         cut(f"deed.{deed.kind}.after")

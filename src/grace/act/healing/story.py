@@ -171,7 +171,7 @@ class Story(Past):
         self, unit: Callable[[Transaction], T]
     ) -> tuple[Callable[[Transaction], T], Callable[[], None]]:
         """Return the whole unit, and what is to be called once it is committed."""
-        held, appended = tuple(self._held.values()), list[LedgerEntry]()
+        held, appended = tuple(self._held.copy().values()), list[LedgerEntry]()
 
         def whole(tx: Transaction) -> T:
             appended.extend(_as_made(tx, draft) for draft in held)
@@ -243,7 +243,7 @@ class Story(Past):
 
     def _write_behind(self, key: str) -> None:
         """Send what is held to the writer, for people to see; what fails here fails again with the next write."""
-        held = tuple(self._held.values())
+        held = tuple(self._held.copy().values())
         if key in self._held:
             with suppress(WriterBusyError, WriterClosedError):
                 self.journal.submit(lambda tx: [_as_made(tx, draft) for draft in held])
