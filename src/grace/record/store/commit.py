@@ -64,15 +64,15 @@ class GroupCommit(Generic[P]):
         return self._write_guarded(jobs)
 
     def _write_fresh(self, jobs: Sequence[Append[P]]) -> list[Outcome]:
-        """Write plain appends: no statement of others runs, so none of them needs a savepoint."""
-        with _Transaction(self._connection, self._driver):
+        """Write plain appends: no statement of others runs, so they are spared what SQLAlchemy does around those."""
+        with _BareTransaction(self._driver):
             page = self._log.page(self._driver, fresh_keys=True)
             outcomes: list[Outcome] = [Returned(_result(job, page.append_fresh(job.prepared))) for job in jobs]
             _finish(page)
         return outcomes
 
     def _write_guarded(self, jobs: Sequence[Job[P]]) -> list[Outcome]:
-        with _Transaction(self._connection, self._driver):
+        with self._connection.begin():
             page = self._log.page(self._driver, fresh_keys=False)
             runner = _GroupRunner(self._connection, self._driver, self._log, page, alone=len(jobs) == 1)
             outcomes = [runner.run(job) for job in jobs]
@@ -152,13 +152,12 @@ def _require_something_done(outcomes: list[Outcome]) -> None:
         raise _NothingDoneError(outcomes)
 
 
-class _Transaction:
-    """A transaction of the driver, which statements of the toolkit join: its own would cost more than most of these."""
+class _BareTransaction:
+    """A transaction of the driver alone."""
 
-    __slots__ = ("_connection", "_driver")
+    __slots__ = ("_driver",)
 
-    def __init__(self, connection: Connection, driver: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, driver: sqlite3.Connection) -> None:
         self._driver = driver
 
     def __enter__(self) -> None:
@@ -171,5 +170,3 @@ class _Transaction:
         finally:
             if self._driver.in_transaction:
                 self._driver.execute("ROLLBACK")
-            if self._connection.in_transaction():
-                self._connection.rollback()  # The toolkit forgets its share; the driver has ended it.

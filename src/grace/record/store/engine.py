@@ -59,9 +59,7 @@ def _engine(path: Path, *, begin: str, query_only: bool) -> Engine:
     )
 
     def start(dbapi_connection: PoolProxiedConnection) -> None:
-        driver = driver_of(dbapi_connection)
-        if not driver.in_transaction:  # The writer begins its own, and the toolkit's statements join it.
-            driver.execute(begin)
+        driver_of(dbapi_connection).execute(begin)
 
     # Said by the dialect: a listener on the engine would cost every connection more than its statements do.
     engine.dialect.do_begin = start
