@@ -118,7 +118,7 @@ class ActionInvalidError(ValueError):
 class ActionParameters(BaseModel):
     """What an action takes: frozen, and nothing undeclared."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class DeclaredAction:

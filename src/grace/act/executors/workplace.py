@@ -73,7 +73,7 @@ ExecutorFactory: TypeAlias = Callable[[Workplace], Executor]
 class Parameters(BaseModel):
     """The parameters of an action: frozen, and nothing undeclared."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def own(parameters: BaseModel, kind: type[P]) -> P:

@@ -21,7 +21,7 @@ OVERTIME_S = 1.0
 class ProbeParameters(BaseModel):
     """Parameters of a probe: frozen, and unknown keys are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 @dataclass(frozen=True, slots=True)
