@@ -15,7 +15,8 @@ def nothing_collected() -> Generator[None]:
     quarter of a start. May be nested; collecting goes on after the outermost, if it was on before.
     """
     was_on = gc.isenabled()
-    gc.disable()
+    if was_on:  # Else it is another's to switch on again, who may do so at any moment.
+        gc.disable()
     try:
         yield
         gc.freeze()
