@@ -35,6 +35,7 @@ import os, sys
 from pathlib import Path
 from grace.doctor.ground import Ground
 from grace.kit.clock import SystemClock
+list(Ground(Path(sys.argv[1]), SystemClock()).checks())  # Nobody else may read here what this imports.
 os.setgroups([]), os.setgid(65534), os.setuid(65534)
 for one in Ground(Path(sys.argv[1]), SystemClock()).checks():
     print(one.check, one.health.value, one.next)
