@@ -6,10 +6,12 @@ process is killed. Should the keeper itself be killed, the system kills the mach
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -17,6 +19,8 @@ from typing import Final
 _FIRST: Final = Path(__file__).with_name("first_process.py")
 _ENDS_WITH_ITS_PARENT: Final = ("setpriv", "--pdeathsig", "KILL")
 _OF_ITS_OWN: Final = ("unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "--mount-proc")
+_LONGEST_S: Final = 20.0
+_LOOK_AGAIN_S: Final = 0.02
 _THAWS: Final = {"freezer.state": "THAWED", "cgroup.freeze": "0"}
 """What lets the paused go on, in either version of control groups: nobody dies while frozen."""
 
@@ -36,7 +40,19 @@ def main(name: str) -> None:
         _thaw(groups)
         machine.wait()  # it ends when everything in the machine has
     for folder in groups:
-        folder.rmdir()
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a control group; the kernel calls it busy for a moment after the last process of it has ended."""
+    until = time.monotonic() + _LONGEST_S
+    while True:
+        try:
+            return folder.rmdir()
+        except OSError as error:
+            if error.errno != errno.EBUSY or time.monotonic() >= until:
+                raise
+        time.sleep(_LOOK_AGAIN_S)
 
 
 def _control_groups(name: str) -> Sequence[Path]:
